@@ -1,0 +1,68 @@
+# Gristmill. `make help` lists what there is. Every target installs what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PORT ?= 8000
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+UV := $(BIN)/uv
+export PYTHONDONTWRITEBYTECODE ?=
+
+.PHONY: help run demo test test-fast lint format bench lock clean system system-test
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+run: .venv/run system front-end ## start the portal (PORT=8000), state in var/ or GRISTMILL_HOME
+	exec $(BIN)/python manage.py up --port $(PORT) $(ARGS)
+
+demo: .venv/demo system front-end ## start it, and take real data through to a running bundle (ARGS=--exit ends it)
+	exec $(BIN)/python manage.py demo --port $(PORT) $(ARGS)
+
+test: .venv/dev system-test front-end ## every test
+	$(BIN)/pytest $(ARGS)
+
+test-fast: .venv/dev system front-end ## what neither trains, nor starts the portal, nor opens a browser
+	$(BIN)/pytest -m "not train and not e2e and not browser" $(ARGS)
+
+lint: .venv/dev ## formatting, rules, types, deployment and migration checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	bash .ci/checks
+
+format: .venv/dev ## put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/dev system front-end ## measure (docs/benchmarks.md says what)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: .venv/uv ## write requirements/*.txt anew from *.in
+	cd requirements && for name in run demo dev; do ../$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt || exit 1; done
+
+clean: ## remove what was installed and built (not the state)
+	rm -rf .venv node_modules static/build
+
+# -- set-up -----------------------------------------------------------------------------------------------------------
+
+.venv/uv:
+	@bash .ci/system venv $(PYTHON)
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else "Gristmill needs Python 3.11, 3.12 or 3.13; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@
+
+.venv/run .venv/demo .venv/dev: .venv/%: .venv/uv requirements/%.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$*.txt
+	@touch $@
+
+.PHONY: front-end
+front-end:
+	@$(BIN)/python -m portal.kit.frontend
+
+system:
+	@bash .ci/system run
+
+system-test:
+	@bash .ci/system test

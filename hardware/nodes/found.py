@@ -1,0 +1,56 @@
+"""What a node's probe says, as the accelerators that jobs can run on."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hardware.nodes.models import AcceleratorKind
+
+# What a first guess at a new accelerator's speed is, against one CPU; a steward corrects it, measurements
+# will.
+FIRST_SPEED = {
+    AcceleratorKind.CPU: 1.0,
+    AcceleratorKind.GPU: 10.0,
+    AcceleratorKind.TPU: 20.0,
+    AcceleratorKind.FPGA: 1.0,
+}
+MODEL_LENGTH = 120
+
+
+@dataclass(frozen=True)
+class Found:
+    """One accelerator as a probe found it. `memory_bytes` is 0 when it is not known."""
+
+    kind: AcceleratorKind
+    index: int
+    model: str
+    memory_bytes: int
+
+    @property
+    def first_speed(self) -> float:
+        return FIRST_SPEED[self.kind]
+
+
+def accelerators(probe: Mapping[str, Any]) -> list[Found]:
+    """Every accelerator in `probe`; always with a CPU, which takes one job at a time."""
+    listed = list(_listed(probe))
+    if any(found.kind == AcceleratorKind.CPU for found in listed):
+        return listed
+    return [_processor(probe), *listed]
+
+
+def _listed(probe: Mapping[str, Any]) -> Iterator[Found]:
+    counts: dict[AcceleratorKind, int] = {}
+    for entry in probe.get("accelerators", []):
+        kind = AcceleratorKind(entry["kind"])
+        index = int(entry.get("index", counts.get(kind, 0)))
+        counts[kind] = index + 1
+        yield Found(
+            kind, index, str(entry.get("model", ""))[:MODEL_LENGTH], int(entry.get("memory_bytes") or 0)
+        )
+
+
+def _processor(probe: Mapping[str, Any]) -> Found:
+    cpu = probe.get("cpu") or {}
+    model = cpu.get("model", "") if isinstance(cpu, Mapping) else str(cpu)
+    return Found(AcceleratorKind.CPU, 0, str(model)[:MODEL_LENGTH], int(probe.get("memory_bytes") or 0))

@@ -1,0 +1,210 @@
+"""Models, bundles, targets and the signing key in the API."""
+
+from typing import Any, cast
+
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.generics import ListAPIView, RetrieveAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from hardware.targets.registry import TARGETS
+from jobs.bundles import downloads, keys, queries, services
+from jobs.bundles.models import Bundle, TrainedModel
+from portal.members.models import Member
+
+ZIP = "application/zip"
+RANGE_HEADERS = [
+    OpenApiParameter(name, str, OpenApiParameter.HEADER, description=text)
+    for name, text in (
+        ("Range", "One range of bytes, as in `bytes=1000-`."),
+        ("If-Range", "Send the range only if the ETag is still this one, else the whole."),
+        ("If-None-Match", "Send nothing (304) if the ETag is one of these."),
+    )
+]
+DOWNLOAD = {
+    (200, ZIP): OpenApiTypes.BINARY,
+    (206, ZIP): OpenApiTypes.BINARY,
+    304: OpenApiResponse(description="You have it already."),
+    416: OpenApiResponse(description="The range begins after the end."),
+}
+
+
+def _me(request: Request) -> Member:
+    return cast("Member", request.user)
+
+
+def _address(serializer: serializers.BaseSerializer[Any], name: str, pk: str) -> str:
+    """The absolute address of a view, as the caller reached us."""
+    path = reverse(name, args=[pk])
+    request = serializer.context.get("request")
+    return request.build_absolute_uri(path) if request else path
+
+
+class ModelSerializer(serializers.ModelSerializer[TrainedModel]):
+    """A trained model. `metrics` and `explanations` are those of its report."""
+
+    owner = serializers.CharField(source="owner.username", read_only=True)
+    job = serializers.CharField(source="job_id", read_only=True, allow_null=True)
+    dataset = serializers.CharField(source="dataset_id", read_only=True, allow_null=True)
+    version = serializers.IntegerField(source="version.number", read_only=True, allow_null=True, default=None)
+    task = serializers.SerializerMethodField()
+    reason = serializers.SerializerMethodField()
+    labels = serializers.ListField(child=serializers.CharField(), read_only=True)
+    metrics = serializers.SerializerMethodField()
+    explanations = serializers.SerializerMethodField()
+    keras = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TrainedModel
+        fields = [
+            "id", "name", "owner", "job", "dataset", "version", "task", "state", "reason", "labels",
+            "metrics", "explanations", "keras", "created_at",
+        ]  # fmt: skip
+
+    def get_task(self, row: TrainedModel) -> str | None:
+        return row.report.get("task")
+
+    def get_reason(self, row: TrainedModel) -> str | None:
+        return row.reason or None
+
+    @extend_schema_field(serializers.DictField(child=serializers.DictField()))
+    def get_metrics(self, row: TrainedModel) -> dict[str, Any]:
+        return row.report.get("metrics") or {"test": {}}
+
+    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
+    def get_explanations(self, row: TrainedModel) -> list[Any]:
+        return row.report.get("explanations") or []
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_keras(self, row: TrainedModel) -> str:
+        return _address(self, "api-model-keras", row.pk)
+
+
+class BundleSerializer(serializers.ModelSerializer[Bundle]):
+    """A bundle. `bytes`, `sha256` and `signature` (base64, of its manifest) are null until it is ready."""
+
+    model = serializers.CharField(source="model_id", read_only=True)
+    job = serializers.CharField(source="job_id", read_only=True, allow_null=True)
+    options = serializers.DictField(read_only=True)
+    reason = serializers.SerializerMethodField()
+    bytes = serializers.IntegerField(source="zip.bytes", read_only=True, allow_null=True, default=None)
+    sha256 = serializers.CharField(source="zip.sha256", read_only=True, allow_null=True, default=None)
+    signature = serializers.SerializerMethodField()
+    metrics = serializers.DictField(read_only=True)
+    download = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Bundle
+        fields = [
+            "id", "model", "target", "options", "state", "reason", "bytes", "sha256", "signature",
+            "metrics", "job", "download", "created_at",
+        ]  # fmt: skip
+
+    def get_reason(self, row: Bundle) -> str | None:
+        return row.reason or None
+
+    def get_signature(self, row: Bundle) -> str | None:
+        return row.signature or None
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_download(self, row: Bundle) -> str:
+        return _address(self, "api-bundle-download", row.pk)
+
+
+class BundleRequestSerializer(serializers.Serializer[dict[str, Any]]):
+    model = serializers.CharField(max_length=26)
+    target = serializers.CharField(max_length=60)
+    options = serializers.DictField(required=False, default=dict)
+
+
+class TargetSerializer(serializers.Serializer[dict[str, Any]]):
+    """What a bundle can be for."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["linux", "microcontroller", "browser", "fpga"])
+    ram_bytes = serializers.IntegerField()
+    flash_bytes = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=["offered", "experimental"])
+
+
+class ModelList(ListAPIView[TrainedModel]):
+    serializer_class = ModelSerializer
+
+    def get_queryset(self) -> Any:
+        return queries.visible_models(_me(self.request))
+
+
+class ModelDetail(RetrieveAPIView[TrainedModel]):
+    serializer_class = ModelSerializer
+
+    def get_queryset(self) -> Any:
+        return queries.visible_models(_me(self.request))
+
+
+class ModelKeras(APIView):
+    @extend_schema(operation_id="models_keras", parameters=RANGE_HEADERS, responses=DOWNLOAD)
+    def get(self, request: Request, pk: str) -> HttpResponseBase:
+        """The model as a `.keras` file, to go on with in Keras."""
+        model = get_object_or_404(queries.visible_models(_me(request)), pk=pk)
+        return downloads.send_model(request._request, model)  # noqa: SLF001 - the request as Django made it
+
+
+class BundleList(ListAPIView[Bundle]):
+    serializer_class = BundleSerializer
+
+    def get_queryset(self) -> Any:
+        return queries.visible_bundles(_me(self.request))
+
+    @extend_schema(
+        request=BundleRequestSerializer,
+        responses={201: BundleSerializer, 200: BundleSerializer},
+        operation_id="bundles_create",
+    )
+    def post(self, request: Request) -> Response:
+        """Ask for a bundle of a model for a target: 201 when its build is queued, else 200."""
+        asked = BundleRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = asked.validated_data
+        model = queries.visible_models(_me(request)).filter(pk=wanted["model"]).first()
+        if model is None:
+            raise Http404
+        bundle, made = services.request_bundle(
+            model=model, target=wanted["target"], options=wanted["options"]
+        )
+        row = BundleSerializer(bundle, context=self.get_serializer_context()).data
+        return Response(row, status=201 if made else 200)
+
+
+class BundleDetail(RetrieveAPIView[Bundle]):
+    serializer_class = BundleSerializer
+
+    def get_queryset(self) -> Any:
+        return queries.visible_bundles(_me(self.request))
+
+
+class BundleDownload(APIView):
+    @extend_schema(operation_id="bundles_download", parameters=RANGE_HEADERS, responses=DOWNLOAD)
+    def get(self, request: Request, pk: str) -> HttpResponseBase:
+        """The bundle's zip, resumable by `Range`."""
+        bundle = get_object_or_404(queries.visible_bundles(_me(request)), pk=pk)
+        return downloads.send_bundle(request._request, bundle)  # noqa: SLF001 - the request as Django made it
+
+
+class SigningKey(APIView):
+    @extend_schema(operation_id="signing_key", responses={(200, "text/plain"): OpenApiTypes.STR})
+    def get(self, _request: Request) -> HttpResponse:
+        """The Ed25519 public key that bundles are signed with, as PEM."""
+        return HttpResponse(keys.public_pem(), content_type="text/plain; charset=us-ascii")
+
+
+class TargetList(APIView):
+    @extend_schema(operation_id="targets_list", responses=TargetSerializer(many=True))
+    def get(self, _request: Request) -> Response:
+        """The boards that bundles can be built for."""
+        return Response([target.summary() for target in TARGETS.values()])

@@ -1,0 +1,138 @@
+"""The `build` kind: a model, its report and its data in; a signed bundle out."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from hardware.targets.registry import TARGETS
+from jobs.bundles import reports, sealing
+from jobs.bundles.keys import signing_key
+from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from jobs.bundles.services import BUILD, KERAS_FILE, REPORT_FILE
+from jobs.datasets.models import Version
+from jobs.queue.kinds import Assignment, JobKind, Result
+from jobs.queue.models import Job
+from jobs.queue.reasons import EndReason
+from jobs.queue.train import data_inputs
+from portal.core import storage
+from portal.core.models import Blob
+from portal.kit.errors import UserError
+
+BUNDLE_FILE = "bundle.zip"
+MAX_METRICS_BYTES = 64 * 1024
+ENGINE = Path(settings.BASE_DIR) / "jobs" / "engine"
+
+
+def assign(job: Job) -> Assignment:
+    """The engine's task of a build. UserError when the model or its data was deleted meanwhile."""
+    model = (
+        TrainedModel.objects.select_related("keras", "report_file", "version__upload")
+        .filter(pk=job.spec["model"])
+        .first()
+    )
+    if model is None or model.version is None or model.report_file is None:
+        raise UserError(
+            "bad_data", _("The model or the data it is measured on was deleted before the build began.")
+        )
+    inputs = {KERAS_FILE: model.keras, REPORT_FILE: model.report_file, **data_inputs(model.version)}
+    return Assignment(task=_task(job, model, model.version), inputs=inputs, cache_key=model.version.pk)
+
+
+def _task(job: Job, model: TrainedModel, version: Version) -> dict[str, Any]:
+    return {
+        "kind": BUILD,
+        "target": TARGETS[job.spec["target"]].as_json(),
+        "model": f"/job/in/{KERAS_FILE}",
+        "report": f"/job/in/{REPORT_FILE}",
+        "data": "/job/in/data",
+        "data_key": version.upload.sha256,
+        "cache": "/cache",
+        "out": "/job/out",
+        "provenance": provenance(model, version),
+        "options": job.spec.get("options", {}),
+    }
+
+
+def provenance(model: TrainedModel, version: Version) -> dict[str, Any]:
+    """Where a bundle's model comes from, as its manifest says it."""
+    return {
+        "job": model.job_id,
+        "model": model.pk,
+        "name": model.name,
+        "dataset": version.dataset_id,
+        "version": version.number,
+        "dataset_sha256": version.upload.sha256,
+        "code_version": code_version(),
+        "created_at": model.created_at.isoformat(),
+    }
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """SHA-256 of the engine's source files by path: what made the model and the bundle."""
+    digest = hashlib.sha256()
+    for path in sorted(ENGINE.rglob("*.py")):
+        digest.update(f"{path.relative_to(ENGINE).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def collect(job: Job, result: Result) -> Mapping[str, Blob]:
+    """Check what the build left, sign it and store the zip. UserError `bad_bundle` when it is not what it
+    says.
+    """
+    folder = storage.blobs_root() / "incoming"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        archive = Path(scratch) / BUNDLE_FILE
+        sealing.seal(result.out / "bundle", into=archive, root=root_name(job), key=signing_key())
+        return {BUNDLE_FILE: storage.adopt(archive)}
+
+
+def root_name(job: Job) -> str:
+    """The name of the one folder in the zip: the model's name in plain letters, and the target."""
+    name = TrainedModel.objects.values_list("name", flat=True).get(pk=job.spec["model"])
+    return f"{slugify(name)[:60] or 'model'}-{job.spec['target']}"
+
+
+def finish(job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
+    """The bundle of a build that succeeded is ready. Runs in the transaction of the job's success."""
+    blob = artefacts[BUNDLE_FILE]
+    Bundle.objects.filter(job=job).update(
+        state=BundleState.READY,
+        reason="",
+        zip=blob,
+        signature=sealing.signature_in(storage.path_of(blob.sha256)),
+        metrics=_measured(summary),
+    )
+
+
+def _measured(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine's summary as it may be stored: nothing when it is too large or no JSON."""
+    try:
+        text = json.dumps(dict(summary))
+    except (TypeError, ValueError):
+        return {}
+    if len(text) > MAX_METRICS_BYTES:
+        return {}
+    return dict(reports.plain_json(text.encode()))
+
+
+def ended(job: Job) -> None:
+    """The bundle of a build that failed or was cancelled: refused if its target can't run it, else failed."""
+    refused = job.end_reason == EndReason.REFUSED
+    Bundle.objects.filter(job=job, state=BundleState.BUILDING).update(
+        state=BundleState.REFUSED if refused else BundleState.FAILED,
+        reason=job.message or EndReason(job.end_reason).label,
+    )
+
+
+KIND = JobKind(name=BUILD, assign=assign, collect=collect, finish=finish, ended=ended)

@@ -1,0 +1,91 @@
+"""Sending a stored file: in pieces, resumable, and not at all to who has it already."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+
+from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from jobs.bundles.ranges import Answer, Span, decide
+from portal.core import problems, storage
+from portal.core.models import Blob
+from portal.kit.errors import UserError
+
+PIECE = 1024**2
+ZIP = "application/zip"
+UNFIT = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
+
+
+def send_bundle(request: HttpRequest, bundle: Bundle) -> HttpResponseBase:
+    """A bundle's zip. UserError `not_ready` while there is none."""
+    if bundle.state != BundleState.READY or bundle.zip is None:
+        reason = bundle.reason or _("It is still being built.")
+        raise UserError(
+            "not_ready", _("There is nothing to download. %(reason)s") % {"reason": reason}, status=409
+        )
+    return send(request, bundle.zip, filename=f"{bundle.model.name}-{bundle.target}.zip", content_type=ZIP)
+
+
+def send_model(request: HttpRequest, model: TrainedModel) -> HttpResponseBase:
+    """A model as the file that Keras saved, which is a zip by another name."""
+    return send(request, model.keras, filename=f"{model.name}.keras", content_type=ZIP)
+
+
+def send(request: HttpRequest, blob: Blob, *, filename: str, content_type: str) -> HttpResponseBase:
+    """The bytes of `blob` as a download named `filename`, which may be hostile text.
+
+    ETag is the SHA-256. Answers 206 for a single `Range`, 304, 412 and 416 as RFC 9110 says.
+    """
+    etag = f'"{blob.sha256}"'
+    answer, span = decide(request.headers, etag=etag, size=blob.bytes, is_get=request.method == "GET")
+    response = _respond(request, blob, answer, span)
+    response["ETag"] = etag
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = "private, no-cache"
+    if answer in {Answer.WHOLE, Answer.PART}:
+        response["Content-Type"] = content_type
+        response["Content-Length"] = str(span.length)
+        response["Content-Disposition"] = (
+            content_disposition_header(True, plain_name(filename)) or "attachment"
+        )
+    return response
+
+
+def plain_name(filename: str) -> str:
+    """A file name without what any file system gives a meaning to."""
+    return UNFIT.sub("_", filename).strip(" .")[:150] or "download"
+
+
+def _respond(request: HttpRequest, blob: Blob, answer: Answer, span: Span) -> HttpResponseBase:
+    if answer is Answer.NOT_MODIFIED:
+        return HttpResponse(status=304)
+    if answer is Answer.PRECONDITION_FAILED:
+        detail = _("The file has changed since you got its ETag. Fetch it again from the start.")
+        return problems.response(status=412, code="precondition_failed", detail=detail)
+    if answer is Answer.OUTSIDE:
+        detail = _("The file has %(size)s bytes; the range begins after them.") % {"size": blob.bytes}
+        headers = {"Content-Range": f"bytes */{blob.bytes}"}
+        return problems.response(status=416, code="range_not_satisfiable", detail=detail, headers=headers)
+    if request.method == "HEAD":
+        return HttpResponse()
+    response = StreamingHttpResponse(_pieces(storage.path_of(blob.sha256), span), status=answer.value)
+    if answer is Answer.PART:
+        response["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{blob.bytes}"
+    return response
+
+
+async def _pieces(path: Path, span: Span) -> AsyncIterator[bytes]:
+    """The bytes of `span`, read beside the event loop, one piece in memory at a time."""
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        await asyncio.to_thread(file.seek, span.start)
+        left = span.length
+        while left > 0 and (piece := await asyncio.to_thread(file.read, min(PIECE, left))):
+            left -= len(piece)
+            yield piece
+    finally:
+        file.close()

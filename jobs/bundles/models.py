@@ -1,0 +1,77 @@
+"""What members take home: trained models, and bundles of them for a target."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from jobs.datasets.models import Dataset, Version
+from jobs.queue.models import Job
+from portal.core.models import Blob, Identified
+from portal.members.models import Member
+
+
+class ModelState(models.TextChoices):
+    READY = "ready", _("ready")
+    CHECKING = "checking", _("being checked")
+    REFUSED = "refused", _("refused")
+
+
+class TrainedModel(Identified):
+    """What a finished train job yields: Keras weights and the report of its evaluation."""
+
+    owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="trained_models")
+    job = models.OneToOneField(
+        Job, on_delete=models.CASCADE, null=True, blank=True, related_name="trained_model"
+    )
+    dataset = models.ForeignKey(Dataset, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    version = models.ForeignKey(Version, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    name = models.CharField(_("name"), max_length=120)
+    state = models.CharField(_("state"), max_length=10, choices=ModelState.choices, default=ModelState.READY)
+    reason = models.TextField(_("reason"), blank=True)
+    labels = models.JSONField(_("labels"), default=list, blank=True)
+    report = models.JSONField(_("report"), default=dict, blank=True)
+    keras = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    report_file = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = _("trained model")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BundleState(models.TextChoices):
+    BUILDING = "building", _("being built")
+    READY = "ready", _("ready")
+    REFUSED = "refused", _("refused")
+    FAILED = "failed", _("failed")
+
+
+class Bundle(Identified):
+    """The signed zip of one model for one target, with one set of options."""
+
+    model = models.ForeignKey(TrainedModel, on_delete=models.CASCADE, related_name="bundles")
+    target = models.CharField(_("target"), max_length=60)
+    options = models.JSONField(default=dict, blank=True)
+    options_sha256 = models.CharField(max_length=64)
+    state = models.CharField(
+        _("state"), max_length=10, choices=BundleState.choices, default=BundleState.BUILDING
+    )
+    reason = models.TextField(_("reason"), blank=True)
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="built")
+    zip = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    signature = models.TextField(_("signature (base64)"), blank=True)
+    metrics = models.JSONField(_("measured"), default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "target", "options_sha256"],
+                condition=models.Q(state__in=["building", "ready"]),
+                name="bundle_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model.name} for {self.target}"

@@ -1,0 +1,184 @@
+"""What happens to models and bundles: a training yields a model, a member asks for a bundle of it."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hardware.targets.registry import TARGETS
+from jobs.bundles import reports
+from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
+from jobs.bundles.queries import visible_models
+from jobs.engine.recipes.registry import RECIPES
+from jobs.queue.models import Job
+from jobs.queue.services import submit_internal
+from portal.core import storage
+from portal.core.models import Blob
+from portal.kit.errors import FieldError, UserError
+from portal.members.models import Member
+
+log = logging.getLogger(__name__)
+KERAS_FILE = "model.keras"
+REPORT_FILE = "report.json"
+BUILD = "build"
+CURRENT = (BundleState.BUILDING, BundleState.READY)
+
+
+class Options(BaseModel):
+    """What may be asked of a build beside its target: nothing yet."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def record_trained(job: Job, artefacts: Mapping[str, Blob], _summary: Mapping[str, Any]) -> None:
+    """Record the model of a train job that succeeds, and ask for a bundle for each of its targets.
+
+    Runs in the transaction of the job's success. Raises UserError `no_model` when the engine left no weights.
+    A model whose report can't be read is recorded as refused, with the reason, and nothing is built of it.
+    """
+    keras = artefacts.get(KERAS_FILE)
+    if keras is None:
+        raise UserError("no_model", _("The training ended without a model. Submit the job again."))
+    model = TrainedModel(
+        owner=job.owner,
+        job=job,
+        dataset=job.dataset,
+        version=job.version,
+        name=job.name,
+        keras=keras,
+        report_file=artefacts.get(REPORT_FILE),
+    )
+    _read_report(model)
+    model.save()
+    if model.state == ModelState.READY:
+        for target in job.spec.get("targets") or []:
+            _ask_for(model, target)
+
+
+def _read_report(model: TrainedModel) -> None:
+    """Fill in what the report says, or refuse the model because of it."""
+    try:
+        report = _report_of(model.report_file)
+    except UserError as error:
+        model.state, model.reason = ModelState.REFUSED, error.detail
+        return
+    model.labels, model.report = report.labels, report.model_dump(mode="json")
+
+
+def _report_of(blob: Blob | None) -> reports.Report:
+    if blob is None or blob.bytes > reports.MAX_BYTES:
+        raise UserError("bad_report", reports.SENTENCE)
+    return reports.parse(storage.path_of(blob.sha256).read_bytes())
+
+
+def _ask_for(model: TrainedModel, target: str) -> None:
+    """Ask for a bundle that the job named; what can't be built is written down and does not undo the
+    training.
+    """
+    try:
+        with transaction.atomic():
+            request_bundle(model=model, target=target)
+    except UserError as error:
+        log.info("model %s: no bundle for %s: %s", model.pk, target, error.detail)
+        Bundle.objects.create(
+            model=model,
+            target=target[:60],
+            options_sha256=_fingerprint({}),
+            state=BundleState.REFUSED,
+            reason=error.detail,
+        )
+
+
+def request_bundle(
+    *, model: TrainedModel, target: str, options: Mapping[str, Any] | None = None
+) -> tuple[Bundle, bool]:
+    """The bundle of `model` for `target` with `options`, and whether it was made now.
+
+    One that is ready or being built is returned as it is; otherwise a build is queued in the name of the
+    model's owner. Raises UserError for what can't be built: `unknown_target`, `unsuitable_target`, `invalid`
+    (options), `model_not_ready`, `no_data`.
+    """
+    plain = _checked_options(options or {})
+    _check_target(model, target)
+    wanted = {"model": model, "target": target, "options_sha256": _fingerprint(plain)}
+    if existing := _current(wanted):
+        return existing, False
+    _check_buildable(model)
+    try:
+        with transaction.atomic():
+            bundle = Bundle.objects.create(**wanted, options=plain)
+            bundle.job = _queue_build(bundle)
+            bundle.save(update_fields=["job"])
+    except IntegrityError:  # asked for twice at once: the other one won
+        winner = _current(wanted)
+        if winner is None:
+            raise
+        return winner, False
+    return bundle, True
+
+
+def _current(wanted: Mapping[str, Any]) -> Bundle | None:
+    return Bundle.objects.select_related("model", "job", "zip").filter(**wanted, state__in=CURRENT).first()
+
+
+def _queue_build(bundle: Bundle) -> Job:
+    model = bundle.model
+    title = TARGETS[bundle.target].title
+    return submit_internal(
+        owner=model.owner,
+        kind=BUILD,
+        name=_("%(model)s for %(target)s") % {"model": model.name[:80], "target": title},
+        spec={"model": model.pk, "target": bundle.target, "options": bundle.options},
+        dataset=model.dataset,
+        version=model.version,
+        accelerator="cpu",
+    )
+
+
+def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return Options.model_validate(dict(options)).model_dump(mode="json")
+    except ValidationError as error:
+        names = ", ".join(str(item["loc"][0]) for item in error.errors())
+        sentence = _("Unknown options: %(names)s.") % {"names": names}
+        raise UserError("invalid", sentence, errors=[FieldError("options", sentence)]) from None
+
+
+def _fingerprint(options: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+
+
+def _check_target(model: TrainedModel, target: str) -> None:
+    if target not in TARGETS:
+        known = ", ".join(sorted(TARGETS))
+        sentence = _("There is no such target. There are: %(known)s.") % {"known": known}
+        raise UserError("unknown_target", sentence, errors=[FieldError("target", sentence)])
+    recipe = RECIPES.get(model.job.recipe) if model.job else None
+    if recipe is not None and target not in recipe.targets:
+        sentence = _("Models of this kind are not built for %(target)s.") % {"target": TARGETS[target].title}
+        raise UserError("unsuitable_target", sentence, errors=[FieldError("target", sentence)])
+
+
+def _check_buildable(model: TrainedModel) -> None:
+    if model.state != ModelState.READY:
+        raise UserError("model_not_ready", model.reason or _("This model is not ready yet."), status=409)
+    if model.version is None or model.dataset is None or model.dataset.deleted_at is not None:
+        sentence = _(
+            "The data that this model was trained on was deleted, and a bundle is measured on it. Upload the "
+            "data again and train a new model."
+        )
+        raise UserError("no_data", sentence, status=409)
+
+
+def warm_start(owner: Member, model_id: str) -> Blob:
+    """The weights of a model of `owner`'s to start a training from. UserError `unknown_model`."""
+    model = visible_models(owner).filter(pk=model_id, state=ModelState.READY).first()
+    if model is None:
+        sentence = _("There is no such model to start from, or it is not yours.")
+        raise UserError("unknown_model", sentence, errors=[FieldError("warm_start", sentence)])
+    return model.keras

@@ -1,0 +1,23 @@
+"""Where this room's pages (`pages`) and its part of the API (`api`) are found."""
+
+from django.urls import URLPattern, path
+
+from jobs.bundles import api as rest
+from jobs.bundles import views
+
+pages: list[URLPattern] = [
+    path("models", views.model_list, name="model-list"),
+    path("models/<str:pk>/keras", views.model_keras, name="model-keras"),
+    path("models/<str:pk>/bundles", views.bundle_build, name="bundle-build"),
+    path("bundles/<str:pk>/download", views.bundle_download, name="bundle-download"),
+]
+api: list[URLPattern] = [
+    path("models", rest.ModelList.as_view(), name="api-models"),
+    path("models/<str:pk>", rest.ModelDetail.as_view(), name="api-model"),
+    path("models/<str:pk>/keras", rest.ModelKeras.as_view(), name="api-model-keras"),
+    path("bundles", rest.BundleList.as_view(), name="api-bundles"),
+    path("bundles/<str:pk>", rest.BundleDetail.as_view(), name="api-bundle"),
+    path("bundles/<str:pk>/download", rest.BundleDownload.as_view(), name="api-bundle-download"),
+    path("signing-key", rest.SigningKey.as_view(), name="api-signing-key"),
+    path("targets", rest.TargetList.as_view(), name="api-targets"),
+]

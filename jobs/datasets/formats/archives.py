@@ -1,0 +1,123 @@
+"""Archives that members upload, walked without ever being unpacked to disk.
+
+An archive is listed first (every name and size checked, hostile ones `Rejected`), then its wanted files are
+read in the archive's own order. Names are those of `names.member_path`; litter is left out.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from jobs.datasets.formats import limits
+from jobs.datasets.formats.names import is_litter, shown
+from jobs.datasets.formats.rejected import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file in an archive; `size` is what it unpacks to, in bytes."""
+
+    name: str
+    size: int
+
+
+class Archive(Protocol):
+    """A zip or a tar."""
+
+    container: str
+    """"zip" or "tar"."""
+
+    def members(self) -> list[Member]:
+        """All files, in the archive's order. Raises `Rejected` when the archive is hostile or damaged."""
+        ...
+
+    def contents(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Name and bytes of each wanted file, in the archive's order; None where only that file is damaged.
+
+        Names must come from `members`. Raises `Rejected` when the rest cannot be read.
+        """
+        ...
+
+
+def content_bytes(content: tuple[str, bytes | None]) -> int:
+    """What one item of `Archive.contents` holds in memory."""
+    return len(content[1] or b"")
+
+
+def open_archive(path: Path) -> Archive:
+    """The archive at `path`, told by its content. Raises `Rejected` for anything that is none we read."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        raise Rejected("empty_file", "The file is empty (0 bytes). Choose another, or upload it again.")
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        from jobs.datasets.formats.zips import ZipArchive
+
+        return ZipArchive(path)
+    if head.startswith(b"\x1f\x8b") or head[257:262] == b"ustar":
+        from jobs.datasets.formats.tars import TarArchive
+
+        return TarArchive(path)
+    raise Rejected("unknown_archive", _what_it_is(head))
+
+
+def _what_it_is(head: bytes) -> str:
+    signs = {
+        b"7z\xbc\xaf": "a 7z archive",
+        b"Rar!": "a RAR archive",
+        b"BZh": "a file packed with bzip2",
+        b"\xfd7zXZ": "a file packed with xz",
+        b"\x28\xb5\x2f\xfd": "a file packed with Zstandard",
+        b"\xff\xd8\xff": "a single JPEG picture",
+        b"\x89PNG": "a single PNG picture",
+        b"PAR1": "a Parquet table",
+    }
+    what = next((what for sign, what in signs.items() if head.startswith(sign)), "no archive we know")
+    return f"The file is {what}. Put a folder of pictures for each class into one zip, tar or tar.gz."
+
+
+def checked(members: Iterable[Member], uploaded_bytes: int) -> list[Member]:
+    """The members without litter. Raises `Rejected` for bombs and for names that are there twice."""
+    kept: list[Member] = []
+    total = 0
+    for count, member in enumerate(members, 1):
+        total += member.size
+        check_count(count)
+        check_total(total, uploaded_bytes)
+        if not is_litter(member.name):
+            kept.append(member)
+    _refuse_twins(kept)
+    return kept
+
+
+def check_count(count: int) -> None:
+    if count > limits.MAX_MEMBERS:
+        raise Rejected(
+            "too_many_files",
+            f"The archive holds more than {limits.MAX_MEMBERS:,} files. Split it, or pack fewer.",
+        )
+
+
+def check_total(unpacked: int, uploaded_bytes: int) -> None:
+    """Raises `Rejected` when so much comes out of so few bytes that it must be a bomb, or simply too much."""
+    allowed = limits.FREE_UNPACKED_BYTES + uploaded_bytes * limits.MAX_UNPACK_RATIO
+    if unpacked > min(allowed, limits.MAX_UNPACKED_BYTES):
+        raise Rejected(
+            "archive_bomb",
+            f"The archive of {uploaded_bytes:,} bytes unpacks to more than {unpacked // limits.MIB:,} MiB. "
+            "Pack compressed pictures (JPEG, PNG, WebP) and nothing else.",
+        )
+
+
+def _refuse_twins(members: list[Member]) -> None:
+    """Names that are equal, or equal but for case, would overwrite each other on most people's machines."""
+    seen: dict[str, str] = {}
+    for member in members:
+        twin = seen.setdefault(member.name.casefold(), member.name)
+        if twin is not member.name:
+            how = "twice" if twin == member.name else f"beside {shown(twin)}, which differs only in case"
+            raise Rejected(
+                "duplicate_name",
+                f"The archive holds {shown(member.name)} {how}. Rename or remove one of the two.",
+            )

@@ -1,0 +1,68 @@
+"""How a dataset gets a new version: the bytes are in the store already, the check comes after."""
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from jobs.datasets import tasks
+from jobs.datasets.formats.names import clean
+from jobs.datasets.models import Dataset, Task, Version
+from portal.core.models import Blob
+from portal.kit.errors import FieldError, UserError
+
+GONE = 404
+FILENAME_CHARACTERS = 200
+COLUMN_CHARACTERS = 200
+
+
+def display_name(raw: str) -> str:
+    """A file name as it may be shown: one line, no folders, no control characters. Never used as a path."""
+    return clean(raw.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1], FILENAME_CHARACTERS) or "upload"
+
+
+def label_column_for(task: str, asked: str, default: str = "") -> str:
+    """The label column to use: what was asked, else `default`, else empty (the table's last). UserError when pictures
+    are given one, or when it can't be a column's name.
+    """
+    if not Task(task).of_table:
+        if asked:
+            raise _refused(_("Pictures have no label column: the folders' names are the labels. Leave it out."))
+        return ""
+    column = asked.strip() or default
+    if len(column) > COLUMN_CHARACTERS or "\0" in column:
+        detail = _("A column's name has at most %(most)d characters.") % {"most": COLUMN_CHARACTERS}
+        raise _refused(detail)
+    return column
+
+
+def _refused(detail: str) -> UserError:
+    return UserError("invalid", detail, errors=[FieldError("label_column", detail)])
+
+
+def add_version(*, dataset: Dataset, blob: Blob, filename: str, label_column: str) -> Version:
+    """Record the upload as the dataset's next version and have it checked. Call within a transaction.
+
+    UserError `not_found` when the dataset was deleted meanwhile.
+    """
+    locked = Dataset.objects.select_for_update().filter(pk=dataset.pk, deleted_at=None).first()
+    if locked is None:
+        raise UserError("not_found", _("This dataset was deleted."), status=GONE)
+    last = locked.versions.aggregate(last=Max("number"))["last"] or 0
+    version = Version.objects.create(
+        dataset=locked,
+        number=last + 1,
+        upload=blob,
+        filename=display_name(filename),
+        label_column=label_column_for(locked.task, label_column, locked.label_column),
+    )
+    transaction.on_commit(lambda: tasks.wake(version.pk))
+    return version
+
+
+def with_label_column(*, version: Version, label_column: str) -> Version:
+    """A new version of the same file, with another column as its label."""
+    column = label_column_for(version.dataset.task, label_column)
+    with transaction.atomic():
+        return add_version(
+            dataset=version.dataset, blob=version.upload, filename=version.filename, label_column=column
+        )

@@ -1,0 +1,128 @@
+"""From a Keras model to LiteRT files of batch 1, with float input and output. Loads TensorFlow when called."""
+
+import functools
+import logging
+import tempfile
+import warnings
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+# What a table's quantised core is made of. Everything before it (normalisation, encoding) sees columns of very unlike
+# ranges side by side, and one int8 scale for all of them would leave most columns a single step.
+CORE_OPERATORS = frozenset({"FULLY_CONNECTED", "SOFTMAX", "LOGISTIC"})
+
+
+class ConversionError(Exception):
+    """LiteRT's converter cannot do it; the message is its own first sentence."""
+
+
+class Converter:
+    """One model, written once as a SavedModel and converted from there; use it as a context manager."""
+
+    def __init__(self, model: Any, shape: tuple[int, ...]) -> None:
+        """`shape` is that of the one input, batch excluded."""
+        self.model = model
+        self.shape = shape
+        self._folder = tempfile.TemporaryDirectory(prefix="export-")
+
+    def __enter__(self) -> Self:
+        self._save()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
+
+    def _save(self) -> None:
+        import keras
+
+        archive = keras.export.ExportArchive()
+        archive.track(self.model)
+        # A fixed batch of 1: with a free one the int8 file keeps dynamic shapes, which the smaller runtimes refuse.
+        signature = [keras.InputSpec(shape=(1, *self.shape), dtype="float32")]
+        serve = functools.partial(self.model.__call__, training=False)
+        archive.add_endpoint("serve", serve, input_signature=signature)
+        archive.write_out(self._folder.name, verbose=False)
+
+    def fp32(self) -> bytes:
+        """The model as it is. ConversionError names the operations that LiteRT's built-in ones cannot express."""
+        return self._convert(self._converter())
+
+    def int8(self, samples: NDArray[np.float32]) -> bytes:
+        """Static int8 throughout, calibrated on `samples` (n, *shape)."""
+        return self._convert(self._quantising(samples))
+
+    def int8_core(self, samples: NDArray[np.float32], operators: Collection[str]) -> bytes:
+        """Static int8 in `CORE_OPERATORS` alone; `operators` are all that the fp32 file has."""
+        import tensorflow as tf
+
+        keep_float = sorted(set(operators) - CORE_OPERATORS)
+        debugger = tf.lite.experimental
+        options = debugger.QuantizationDebugOptions(denylisted_ops=keep_float)
+        converter = self._quantising(samples)
+
+        def convert() -> bytes:
+            # The debugger is TensorFlow's only public door to a list of operations that stay float.
+            quantiser = debugger.QuantizationDebugger(
+                converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
+            )
+            return bytes(quantiser.get_nondebug_quantized_model())
+
+        return _guarded(convert)
+
+    def _converter(self) -> Any:
+        import tensorflow as tf
+
+        converter = tf.lite.TFLiteConverter.from_saved_model(self._folder.name)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        return converter
+
+    def _quantising(self, samples: NDArray[np.float32]) -> Any:
+        import tensorflow as tf
+
+        def representative() -> Iterator[list[NDArray[np.float32]]]:
+            for sample in samples:
+                yield [sample[None]]
+
+        converter = self._converter()
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = representative
+        # The second set lets an operation without an int8 kernel stay float in place of failing the whole file.
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+            tf.lite.OpsSet.TFLITE_BUILTINS,
+        ]
+        return converter
+
+    def _convert(self, converter: Any) -> bytes:
+        return _guarded(lambda: bytes(converter.convert()))
+
+
+def _guarded(convert: Any) -> bytes:
+    """The result of `convert()`, with the converter's chatter silenced and its failures named."""
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    level = logging.getLogger("tensorflow").level
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found: bytes = convert()
+    except (ConverterError, RuntimeError, ValueError) as error:
+        raise ConversionError((str(error).strip().splitlines() or ["no reason given"])[0][:300]) from error
+    finally:
+        logging.getLogger("tensorflow").setLevel(level)
+    return found
+
+
+def keras_file(path: Path) -> Any:
+    """The model that the engine wrote."""
+    import keras
+
+    return keras.models.load_model(path, compile=False)

@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+"""Runs the model of this folder on pictures or tables: `python3 run.py --help`.
+
+Python 3.9 or newer, numpy and a LiteRT runtime (ai-edge-litert or tflite-runtime); Pillow for pictures only.
+Gristmill ships this one file in every bundle; everything it knows about the model stands in manifest.json.
+"""
+
+# ruff: noqa: B905 - zip(strict=True) came with Python 3.10
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import platform
+import runpy
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+HERE = Path(__file__).resolve().parent
+# A stray numpy.py beside this file must not be imported in place of the real one.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
+
+FORMAT = 1
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+TABLES = (".csv", ".tsv", ".txt")
+
+
+class UsageError(Exception):
+    """What a person can put right, in one line."""
+
+
+# --- reading inputs -----------------------------------------------------------------------------------------
+
+
+def picture(path: Path, spec: dict[str, Any]) -> Any:
+    """The pixels as in training: float32 (1, height, width, channels), 0..255.
+
+    Repeats jobs/datasets/formats/pixels.py of Gristmill step by step; a test there compares the two.
+    """
+    np = numpy()
+    try:
+        from PIL import Image
+    except ImportError:
+        raise UsageError("Pictures need Pillow: python3 -m pip install pillow") from None
+    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Image.Transpose
+    height, width, channels = spec["height"], spec["width"], spec["channels"]
+    try:
+        with Image.open(path, formats=("JPEG", "PNG", "BMP", "GIF", "WEBP")) as image:
+            image.draft(None, (2 * max(height, width), 2 * max(height, width)))  # type: ignore[arg-type]
+            ready: Any = image
+            try:
+                turn = turns.get(image.getexif().get(0x0112, 1))
+            except (OSError, ValueError, SyntaxError, TypeError, LookupError, struct.error):
+                turn = None
+            if turn is not None:
+                ready = ready.transpose(turn)
+            if ready.mode.startswith("I"):
+                ready = Image.fromarray((np.clip(np.asarray(ready), 0, 65535) >> 8).astype(np.uint8))
+            if ready.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in ready.info:
+                ready = ready.convert("RGBA")
+                ready = Image.alpha_composite(Image.new("RGBA", ready.size, "white"), ready)
+            ready = ready.convert({1: "L", 3: "RGB"}[channels])
+            if ready.size != (width, height):
+                ready = ready.resize((width, height), 2)  # 2 is bilinear
+            return np.asarray(ready, dtype=np.uint8).reshape(1, height, width, channels).astype(np.float32)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, struct.error) as error:
+        raise UsageError(f"{path}: not a picture that can be read ({error})") from None
+
+
+def rows(path: Path, spec: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each row of a CSV file: `file:line` (the header is line 1) and its values, float32 (1, columns)."""
+    np = numpy()
+    reader = spec["reader"]
+    try:
+        with path.open(newline="", encoding=reader["encoding"], errors="replace") as stream:
+            table = csv.reader(stream, delimiter=reader["delimiter"])
+            header = [name.strip().lstrip("\ufeff") for name in next(table, [])]
+            places = [place(header, column, path) for column in spec["columns"]]
+            parsers = [parser(column, reader["decimal"]) for column in spec["columns"]]
+            for cells in table:
+                if any(cell.strip() for cell in cells):
+                    values = [
+                        parse(cells[at] if at < len(cells) else "") for at, parse in zip(places, parsers)
+                    ]
+                    yield f"{path}:{table.line_num}", np.array([values], dtype=np.float32)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (OSError, csv.Error) as error:
+        raise UsageError(f"{path}: not a table that can be read ({error})") from None
+
+
+def place(header: list[str], column: dict[str, Any], path: Path) -> int:
+    if column["name"] not in header:
+        raise UsageError(
+            f"{path}: has no column {plain(column['name'])!r}; its first line must name the columns"
+        )
+    return header.index(column["name"])
+
+
+def parser(column: dict[str, Any], decimal: str) -> Any:
+    """How a cell becomes a number: a category's place, -1 for unknown ones; NaN for a missing number."""
+    if column["type"] == "category":
+        codes = {text: code for code, text in enumerate(column["categories"])}
+        return lambda cell: codes.get(cell.strip(), -1)
+
+    def number(cell: str) -> float:
+        try:
+            return float(cell.strip().replace(decimal, "."))
+        except ValueError:
+            return float("nan")
+
+    return number
+
+
+def inputs(path: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What `path` (a file, or a folder of them) holds, as (name, model input)."""
+    spec = manifest["input"]
+    if path.is_dir():
+        endings = PICTURES if spec["kind"] == "image" else TABLES
+        for inside in sorted(path.iterdir()):
+            if inside.suffix.lower() in endings:
+                yield from inputs(inside, manifest)
+    elif spec["kind"] == "image":
+        yield str(path), picture(path, spec)
+    else:
+        yield from rows(path, spec)
+
+
+# --- the model ----------------------------------------------------------------------------------------------
+
+
+def numpy() -> Any:
+    try:
+        import numpy as np
+    except ImportError:
+        raise UsageError("numpy is missing: python3 -m pip install numpy") from None
+    return np
+
+
+def interpreter_class() -> Any:
+    """LiteRT's interpreter, under its new name or its old one."""
+    numpy()
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            from tflite_runtime.interpreter import Interpreter
+        except ImportError:
+            old = platform.machine() in ("armv6l", "armv7l")
+            package = '"tflite-runtime" "numpy<2"' if old else "ai-edge-litert"
+            raise UsageError(f"No LiteRT runtime is installed: python3 -m pip install {package}") from None
+    return Interpreter
+
+
+class Model:
+    """One model file, ready to run."""
+
+    def __init__(self, manifest: dict[str, Any], variant: str, threads: int) -> None:
+        name = manifest["variants"][variant]["file"]
+        content = read(name)
+        if hashlib.sha256(content).hexdigest() != manifest["files"][name]["sha256"]:
+            raise UsageError(
+                f"{name} is damaged (its hash is not the manifest's); download the bundle again."
+            )
+        try:
+            self.interpreter = interpreter_class()(model_content=content, num_threads=threads)
+            self.interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            needed = manifest["runtime"]["minimum"]
+            raise UsageError(
+                f"This LiteRT runtime cannot run {name} (made for {needed}): {first_line(error)}"
+            ) from None
+        self.input = self.interpreter.get_input_details()[0]["index"]
+        self.output = self.interpreter.get_output_details()[0]["index"]
+
+    def __call__(self, x: Any) -> Any:
+        """The output vector, float32, of one input of batch 1."""
+        self.interpreter.set_tensor(self.input, x)
+        self.interpreter.invoke()
+        return self.interpreter.get_tensor(self.output)[0]
+
+
+def answer(name: str, output: Any, labels: list[str] | None) -> dict[str, Any]:
+    if not numpy().isfinite(output).all():
+        raise UsageError(f"{name}: the model's answer is not a number")
+    if not labels:
+        return {"input": name, "value": float(output[0])}
+    best = int(output.argmax())
+    scores = {label: round(float(score), 6) for label, score in zip(labels, output)}
+    return {"input": name, "label": labels[best], "confidence": scores[labels[best]], "scores": scores}
+
+
+def show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found), flush=True)
+    elif "value" in found:
+        print(f"{plain(found['input'])}: {found['value']:.6g}", flush=True)
+    else:
+        print(f"{plain(found['input'])}: {plain(found['label'])} ({found['confidence']:.1%})", flush=True)
+
+
+def predict(paths: list[Path], manifest: dict[str, Any], model: Model, as_json: bool) -> int:
+    """Every input's answer; what cannot be read is named on stderr and makes the exit status 1."""
+    failed = 0
+    for path in paths:
+        try:
+            for name, x in inputs(path, manifest):
+                show(answer(name, model(x), manifest["labels"]), as_json)
+        except UsageError as error:
+            print(plain(str(error)), file=sys.stderr)
+            failed = 1
+    return failed
+
+
+def watch(folder: Path, manifest: dict[str, Any], model: Model, as_json: bool) -> int:
+    """Answers each file that appears in `folder` once it has stopped growing; ends with Ctrl-C."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    endings = PICTURES if manifest["input"]["kind"] == "image" else TABLES
+
+    def look() -> dict[Path, tuple[int, int]]:
+        seen = {}
+        for entry in os.scandir(folder):
+            if entry.name.lower().endswith(endings) and entry.is_file():
+                seen[Path(entry.path)] = (entry.stat().st_size, entry.stat().st_mtime_ns)
+        return seen
+
+    before = done = look()
+    print(f"Watching {plain(str(folder))}; Ctrl-C ends.", file=sys.stderr, flush=True)
+    while True:
+        time.sleep(0.5)
+        try:
+            now = look()
+        except FileNotFoundError:
+            continue  # a file went between the listing and the look at it
+        ready = [path for path, state in now.items() if before.get(path) == state and done.get(path) != state]
+        predict(sorted(ready), manifest, model, as_json)
+        done.update({path: now[path] for path in ready})
+        before = now
+
+
+# --- checks -------------------------------------------------------------------------------------------------
+
+
+def selftest(manifest: dict[str, Any], variants: list[str], threads: int) -> int:
+    """Runs the vectors that came with the model; the last line is `PASS n/n`, or says how many failed."""
+    np = numpy()
+    with np.load(HERE / "selftest.npz", allow_pickle=False) as stored:
+        data = {name: stored[name] for name in stored.files}
+    good = np.ones(len(data["inputs"]), dtype=bool)
+    for variant in variants:
+        model, limit = Model(manifest, variant, threads), manifest["selftest"]["tolerance"][variant]
+        for number, (x, wanted) in enumerate(zip(data["inputs"], data[variant])):
+            wrong = differs(model(x[None].astype(np.float32)), wanted, limit)
+            if wrong:
+                good[number] = False
+                print(f"{variant}, vector {number}: {wrong}")
+    print(f"{'PASS' if good.all() else 'FAIL'} {int(good.sum())}/{len(good)}")
+    return 0 if good.all() else 1
+
+
+def differs(got: Any, wanted: Any, limit: float) -> str:
+    """What is wrong with an output, or nothing: it may be off by `limit`, and a clear winner must win again."""
+    worst = float(abs(got - wanted).max())
+    if not worst <= limit:  # also when it is NaN
+        return f"off by {worst:.3g}, allowed are {limit:.3g}"
+    ranked = sorted(wanted, reverse=True)
+    if len(ranked) > 1 and ranked[0] - ranked[1] > limit and got.argmax() != wanted.argmax():
+        return f"class {int(got.argmax())} in place of {int(wanted.argmax())}"
+    return ""
+
+
+def benchmark(manifest: dict[str, Any], variant: str, threads: int) -> int:
+    """Prints the latency of one input, batch 1, as one JSON line; at most 200 runs or 5 seconds."""
+    np = numpy()
+    start = time.perf_counter()
+    model = Model(manifest, variant, threads)
+    loaded = time.perf_counter() - start
+    with np.load(HERE / "selftest.npz", allow_pickle=False) as stored:
+        vectors = stored["inputs"].astype(np.float32)
+    times: list[float] = []
+    end = time.perf_counter() + 5
+    for number in range(210):
+        x = vectors[number % len(vectors)][None]
+        start = time.perf_counter()
+        model(x)
+        times.append((time.perf_counter() - start) * 1000)
+        if time.perf_counter() > end:
+            break
+    times = times[min(10, len(times) - 1) :]  # the first ones warm the caches
+    p50, p95 = (round(float(value), 4) for value in np.percentile(times, [50, 95]))
+    found = {"variant": variant, "threads": threads, "runs": len(times), "p50_ms": p50, "p95_ms": p95}
+    print(json.dumps({**found, "load_ms": round(loaded * 1000, 2), "machine": platform.machine()}))
+    return 0
+
+
+def verify(key: Path | None) -> int:
+    """Checks the signature over manifest.json and every file against it, by verify.py beside this file."""
+    if key is None:
+        raise UsageError(
+            "--verify needs --key PEM, the portal's public key (GET /api/v1/signing-key), never one from here."
+        )
+    read("verify.py")
+    genuine, sentence = runpy.run_path(str(HERE / "verify.py"))["verify"](HERE, key)
+    if not genuine:
+        raise UsageError(sentence)
+    print(sentence)
+    return 0
+
+
+# --- the command line ---------------------------------------------------------------------------------------
+
+
+def plain(text: str) -> str:
+    """Text that cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["unknown"])[0]
+
+
+def read(name: str) -> bytes:
+    try:
+        return (HERE / name).read_bytes()
+    except OSError:
+        raise UsageError(f"{plain(name)} is missing from this folder; unpack the bundle again.") from None
+
+
+def load_manifest() -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(read("manifest.json"))
+    except ValueError:
+        raise UsageError("manifest.json is damaged; unpack the bundle again.") from None
+    if manifest.get("format") != FORMAT:
+        raise UsageError(f"This run.py reads bundles of format {FORMAT}, not {manifest.get('format')}.")
+    return manifest
+
+
+def arguments() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description="Runs this bundle's model on pictures or tables.")
+    options.add_argument(
+        "inputs", nargs="*", type=Path, metavar="INPUT", help="pictures, CSV tables, folders of them"
+    )
+    options.add_argument("--json", action="store_true", help="one JSON line an input, or a row of a table")
+    options.add_argument(
+        "--variant", choices=("int8", "fp32"), help="which model file (default: the manifest's)"
+    )
+    options.add_argument(
+        "--threads", type=int, default=min(4, os.cpu_count() or 1), help="default: %(default)s"
+    )
+    options.add_argument("--selftest", action="store_true", help="does the model give the same answers here?")
+    options.add_argument("--benchmark", action="store_true", help="how long one input takes")
+    options.add_argument("--watch", type=Path, metavar="FOLDER", help="answer each file that appears there")
+    options.add_argument(
+        "--verify", action="store_true", help="check the signature and every file; needs --key"
+    )
+    options.add_argument("--key", type=Path, metavar="PEM", help="the portal's public key")
+    return options
+
+
+def main() -> int:
+    options = arguments()
+    given = options.parse_args()
+    if given.verify:
+        return verify(given.key)
+    manifest = load_manifest()
+    if given.threads < 1:
+        raise UsageError("--threads must be at least 1")
+    if given.variant and given.variant not in manifest["variants"]:
+        raise UsageError(f"This bundle has no {given.variant} model: {manifest['left_out'][given.variant]}")
+    variant = given.variant or manifest["default_variant"]
+    if given.selftest:
+        return selftest(
+            manifest, [given.variant] if given.variant else list(manifest["variants"]), given.threads
+        )
+    if given.benchmark:
+        return benchmark(manifest, variant, given.threads)
+    if given.watch:
+        return watch(given.watch, manifest, Model(manifest, variant, given.threads), given.json)
+    if not given.inputs:
+        options.error("name at least one INPUT, or one of --selftest, --benchmark, --watch, --verify")
+    return predict(given.inputs, manifest, Model(manifest, variant, given.threads), given.json)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UsageError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(0)
+    except BrokenPipeError:
+        sys.exit(1)

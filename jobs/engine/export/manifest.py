@@ -1,0 +1,124 @@
+"""`manifest.json`: what a bundle holds, where it comes from, what it is worth. Its bytes are what is signed."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from hardware.targets.profiles import Kind, Target
+from hardware.targets.registry import TARGETS
+from jobs.engine.data import Arrays
+from jobs.engine.export.fit import why_not
+from jobs.engine.export.task import Provenance
+from jobs.engine.export.variants import FILES, Exported, Exports
+
+FORMAT = 1
+MANIFEST_FILE = "manifest.json"
+SIGNATURE_FILE = "manifest.sig"
+
+
+def describe(
+    *,
+    task_name: str,
+    exports: Exports,
+    arrays: Arrays,
+    target: Target,
+    provenance: Provenance,
+    model_sha256: str,
+    selftest: dict[str, Any],
+) -> dict[str, Any]:
+    """Everything but `files`, as plain JSON values."""
+    default = exports.made[exports.default]
+    return {
+        "format": FORMAT,
+        "name": provenance.name,
+        "task": task_name,
+        "created_at": provenance.created_at,
+        "provenance": {**provenance.model_dump(exclude={"name", "created_at"}), "model_sha256": model_sha256},
+        "target": target.summary(),
+        "labels": list(arrays.labels),
+        "input": _input(arrays),
+        "output": {
+            "shape": [1, default.outputs.shape[1]],
+            "dtype": "float32",
+            "scale": "probabilities in the order of labels" if arrays.labels else "the target's own unit",
+        },
+        "default_variant": str(exports.default),
+        "variants": {str(name): _variant(made) for name, made in exports.made.items()},
+        "left_out": {str(name): reason for name, reason in exports.left_out.items()},
+        "note": exports.note,
+        "targets": [_verdict(each, default) for each in TARGETS.values()],
+        "runtime": _runtime(target, exports),
+        "selftest": selftest,
+    }
+
+
+def finish(folder: Path, manifest: dict[str, Any]) -> None:
+    """Add size and SHA-256 of every file of the folder, and write the manifest there."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(folder.iterdir())
+        if path.name not in {MANIFEST_FILE, SIGNATURE_FILE}
+    }
+    text = json.dumps({**manifest, "files": files}, indent=1, allow_nan=False)
+    (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _input(arrays: Arrays) -> dict[str, Any]:
+    shape = [1, *arrays.test.x.shape[1:]]
+    if arrays.kind == "images":
+        height, width, channels = shape[1:]
+        sides = {"height": height, "width": width, "channels": channels}
+        return {"kind": "image", "shape": shape, "dtype": "float32", "scale": "pixels 0..255", **sides}
+    columns = [
+        {key: column[key] for key in ("name", "type", "categories") if key in column}
+        for column in arrays.index["columns"]
+    ]
+    reader = {**_READER, **{key: value for key, value in arrays.index["reader"].items() if value}}
+    scale = "numbers as they are, NaN where missing; categories by place, -1 where unknown"
+    return {"kind": "table", "shape": shape, "dtype": "float32", "scale": scale, "columns": columns, "reader": reader}
+
+
+# How a CSV file is read on the board when the data set itself was Parquet.
+_READER = {"delimiter": ",", "decimal": ".", "encoding": "utf-8"}
+
+
+def _variant(made: Exported) -> dict[str, Any]:
+    metrics = {name: value for name, value in made.metrics.items() if name != "confusion_matrix"}
+    return {
+        "file": FILES[made.variant],
+        **metrics,
+        "samples": len(made.outputs),
+        "model_bytes": len(made.content),
+        "arena_bytes": made.graph.arena_bytes,
+        "ram_bytes": made.need.ram_bytes,
+        "operators": list(made.graph.operators),
+    }
+
+
+def _verdict(target: Target, default: Exported) -> dict[str, Any]:
+    """Whether the default variant would also run on another board."""
+    reason = why_not(target, default.need) if target.kind is Kind.LINUX else "It needs a build of its own."
+    return {"name": target.name, "fits": not reason, "reason": reason}
+
+
+def _runtime(target: Target, exports: Exports) -> dict[str, Any]:
+    versions = [made.graph.minimum_runtime for made in exports.made.values() if made.graph.minimum_runtime]
+    newest = max(versions, key=_numbers, default="")
+    return {
+        "python": target.runtime.min_python,
+        "packages": list(target.runtime.packages),
+        "pictures": list(target.runtime.pictures),
+        "minimum": f"TensorFlow Lite {newest}" if newest else "LiteRT",
+        "note": target.runtime.note,
+    }
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

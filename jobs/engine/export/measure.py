@@ -1,0 +1,84 @@
+"""Running an exported file over a split, one sample at a time as a board does, and what its answers are worth."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from numpy.typing import NDArray
+
+_CHUNK = 64
+"""Samples between two looks at the clock and at the control pipe."""
+
+
+class Runner:
+    """One interpreter of batch 1. `reference` runs LiteRT's plain kernels, which give the same bits everywhere."""
+
+    def __init__(self, content: bytes, *, reference: bool = False) -> None:
+        resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+        self._interpreter = Interpreter(
+            model_content=content, num_threads=1, experimental_op_resolver_type=resolver
+        )
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Outputs (n, outputs) of inputs (n, ...), each run alone."""
+        found = []
+        for sample in x:
+            self._interpreter.set_tensor(self._input, np.asarray(sample, dtype=np.float32)[None])
+            self._interpreter.invoke()
+            found.append(self._interpreter.get_tensor(self._output)[0])
+        return np.asarray(found, dtype=np.float32)
+
+
+def run_file(
+    content: bytes, x: NDArray[Any], *, threads: int, tick: Callable[[float], None], reference: bool = False
+) -> NDArray[np.float32]:
+    """Outputs (n, outputs) of the file for all of `x`, in order, on `threads` interpreters side by side.
+
+    `tick` gets 0..1 now and then, on the calling thread, and may raise to break off.
+    """
+    parts = [part for part in np.array_split(np.arange(len(x)), max(1, threads)) if len(part)]
+    chunks = max((len(part) for part in parts), default=0)
+    runners = [Runner(content, reference=reference) for _ in parts]
+    found: list[list[NDArray[np.float32]]] = [[] for _ in parts]
+    with ThreadPoolExecutor(max_workers=max(1, len(parts))) as pool:
+        for start in range(0, chunks, _CHUNK):
+            tick(start / chunks)
+            slices = [x[part[start : start + _CHUNK]] if start < len(part) else x[:0] for part in parts]
+            for place, outputs in enumerate(
+                pool.map(lambda pair: pair[0](pair[1]), zip(runners, slices, strict=True))
+            ):
+                if len(outputs):
+                    found[place].append(outputs)
+    tick(1.0)
+    return np.concatenate([outputs for part in found for outputs in part])
+
+
+def classification(outputs: NDArray[np.float32], y: NDArray[Any], classes: int) -> dict[str, Any]:
+    """Accuracy, macro F1 and the confusion matrix (rows: truth, columns: answer) of probabilities (n, classes)."""
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (np.asarray(y, dtype=np.int64), outputs.argmax(axis=1)), 1)
+    hits, true, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    f1 = 2 * hits / np.maximum(true + said, 1)
+    seen = true + said > 0
+    return {
+        "accuracy": float(hits.sum() / max(1, len(y))),
+        "macro_f1": float(f1[seen].mean()) if seen.any() else 0.0,
+        "confusion_matrix": confusion.tolist(),
+    }
+
+
+def regression(outputs: NDArray[np.float32], y: NDArray[Any]) -> dict[str, Any]:
+    """Mean absolute error, root mean squared error and R² of (n, 1) values; R² is 0 when the truth does not vary."""
+    truth = np.asarray(y, dtype=np.float64)
+    error = outputs[:, 0].astype(np.float64) - truth
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    return {
+        "mae": float(np.abs(error).mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        "r2": 1 - float((error**2).sum()) / spread if spread > 0 else 0.0,
+    }

@@ -1,0 +1,88 @@
+"""The bundle's README.md: how to run it at home."""
+
+import shlex
+from typing import Any
+
+from hardware.targets.profiles import Target
+from jobs.engine.data import Arrays
+
+_PICTURES = """\
+    python3 run.py picture.jpg            # one line: the label, and how sure the model is
+    python3 run.py --json *.jpg           # one JSON line a picture
+    python3 run.py --watch ~/new          # answers every picture that appears in that folder"""
+_TABLES = """\
+    python3 run.py table.csv              # one line a row
+    python3 run.py --json table.csv       # one JSON line a row; `input` is file:line, the header being line 1
+    python3 run.py --watch ~/new          # answers every table that appears in that folder"""
+
+
+def readme(manifest: dict[str, Any], target: Target, arrays: Arrays) -> str:
+    """Markdown. Names that members gave are kept from becoming markup."""
+    pictures = arrays.kind == "images"
+    packages = [*target.runtime.packages, *(target.runtime.pictures if pictures else ())]
+    title = _plain(manifest["name"]) or "A model"
+    return f"""\
+# {title}
+
+Made by Gristmill for: {target.title}. {target.runtime.note}
+
+## Install, once
+
+    python3 -m venv ~/gristmill
+    . ~/gristmill/bin/activate
+    python3 -m pip install {shlex.join(packages)}
+
+Python {target.runtime.min_python} or newer. `tflite-runtime` (with `numpy<2`) works in place of `ai-edge-litert`.
+
+## Run
+
+{_PICTURES if pictures else _TABLES + _columns(manifest)}
+
+`--variant fp32` or `--variant int8` picks the model file, `--threads N` the processor cores.
+
+## Check
+
+    python3 run.py --selftest             # ends with PASS when this board computes as the portal did
+    python3 run.py --benchmark            # how long one input takes, in milliseconds
+    python3 run.py --verify --key KEY.pem # is everything here as the portal signed it?
+
+Get KEY.pem from the portal you trust (`/api/v1/signing-key`), never from whoever gave you this folder. Before you run
+anything from an unknown copy, OpenSSL 3 can check the manifest without it:
+
+    openssl pkeyutl -verify -pubin -inkey KEY.pem -rawin -in manifest.json -sigfile manifest.sig
+
+## How good it is
+
+Measured by running these very files on the {len(arrays.test.y)} test samples, which training never saw:
+
+{_scores(manifest)}
+{_plain(manifest["note"])}
+
+`report.html` has the details, `manifest.json` everything a program may want to know.
+"""
+
+
+def _columns(manifest: dict[str, Any]) -> str:
+    reader = manifest["input"]["reader"]
+    names = ", ".join(f"`{_plain(column['name'])}`" for column in manifest["input"]["columns"])
+    sign = {"\t": "a tab"}.get(reader["delimiter"], f"`{reader['delimiter']}`")
+    return (
+        f"\n\nThe first line of a table names its columns; they may stand in any order, others are ignored. Needed: {names}.\n"
+        f"Columns are parted by {sign}, the decimal sign is `{reader['decimal']}`, the encoding {reader['encoding']}."
+    )
+
+
+def _scores(manifest: dict[str, Any]) -> str:
+    shown = {"accuracy": "accuracy", "macro_f1": "macro F1", "mae": "mean absolute error", "r2": "R²"}
+    return "\n".join(
+        f"- `{variant['file']}` ({name}): "
+        + ", ".join(f"{title} {variant[key]:.4g}" for key, title in shown.items() if key in variant)
+        for name, variant in manifest["variants"].items()
+    )
+
+
+def _plain(text: str) -> str:
+    """One line without anything that Markdown or HTML would act on."""
+    return "".join(
+        letter if letter.isprintable() and letter not in "`*_[]<>#|\\&!" else " " for letter in text
+    ).strip()

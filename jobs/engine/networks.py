@@ -1,0 +1,134 @@
+"""The networks that recipes train: Keras 3, any backend, stock layers only, so that a .keras file needs none of our code.
+
+Every network is `input → prepare → core → last`, each a layer of the model by that name:
+- `prepare` is float arithmetic (rescaling, normalisation, category encoding). It stays float when a board gets int8;
+- `core` is what is quantised: plain convolutions or dense layers, its input about -3..3, its output logits;
+- `last` is `probabilities` (softmax) for classes, or `restore` (scale and offset back to the target's unit).
+
+`parts(model)` takes a saved model apart again.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from jobs.engine.tables import TableEncoding
+
+SMALLEST_MAP = 4
+LARGEST_MAP = 64
+PREPARE, CORE, PROBABILITIES, RESTORE = "prepare", "core", "probabilities", "restore"
+
+
+@dataclass(frozen=True)
+class Network:
+    """The model a member takes home, and the same weights without its last layer: what the loss is computed on."""
+
+    full: keras.Model
+    raw: keras.Model
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The pieces of a saved model."""
+
+    prepare: keras.Model
+    core: keras.Model
+    last: keras.Layer
+
+
+def parts(model: keras.Model) -> Parts:
+    """The pieces of a model that this module built; ValueError (Keras's) when another program built it."""
+    names = {layer.name for layer in model.layers}
+    last = PROBABILITIES if PROBABILITIES in names else RESTORE
+    return Parts(model.get_layer(PREPARE), model.get_layer(CORE), model.get_layer(last))
+
+
+def image_network(shape: tuple[int, int, int], *, classes: int, width: int, dropout: float) -> Network:
+    """A residual network after He et al. 2016, shrunk: one block a stage, stages until the map is about 4 pixels wide.
+
+    Input: float32 [batch, height, width, channels], pixels 0..255. Output: probabilities [batch, classes].
+    """
+    pixels = keras.Input(shape, name="pixels")
+    prepare = keras.Model(pixels, layers.Rescaling(1 / 64, offset=-2.0)(pixels), name=PREPARE)
+    features = keras.Input(shape, name="features")
+    x = features
+    side = min(shape[:2])
+    while side > LARGEST_MAP:
+        x, side = _convolution(x, width, kernel=5 if x is features else 3, strides=2), -(-side // 2)
+    if x is features:
+        x = _convolution(x, width)
+    x = _block(x, width, strides=1)
+    for stage in range(1, 4):
+        if side <= SMALLEST_MAP:
+            break
+        x, side = _block(x, width * min(2**stage, 4), strides=2), -(-side // 2)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x) if dropout else x
+    core = keras.Model(features, layers.Dense(classes, name="logits")(x), name=CORE)
+    return _joined(prepare, core, layers.Softmax(name=PROBABILITIES))
+
+
+def _convolution(x: Any, width: int, *, kernel: int = 3, strides: int = 1, relu: bool = True) -> Any:
+    x = layers.Conv2D(
+        width, kernel, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )(x)
+    # A quick average: small data sets have few steps to learn it in.
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    return layers.ReLU()(x) if relu else x
+
+
+def _block(x: Any, width: int, *, strides: int) -> Any:
+    y = _convolution(x, width, strides=strides)
+    y = _convolution(y, width, relu=False)
+    if strides > 1 or x.shape[-1] != width:
+        x = _convolution(x, width, kernel=1, strides=strides, relu=False)
+    return layers.ReLU()(layers.Add()([x, y]))
+
+
+def table_network(
+    encoding: TableEncoding, *, classes: int | None, width: int, hidden: int, dropout: float
+) -> Network:
+    """A dense network over encoded columns; `classes` None predicts a number.
+
+    Input: float32 [batch, columns], categories as codes (-1 unknown), NaN where a number is missing. Output:
+    probabilities [batch, classes], or [batch, 1] in the target's unit.
+    """
+    columns = keras.Input((encoding.columns,), name="columns")
+    prepare = keras.Model(columns, _encoded(columns, encoding), name=PREPARE)
+    features = keras.Input((encoding.features,), name="features")
+    x = features
+    for _ in range(hidden):
+        x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)
+        x = layers.Dropout(dropout)(x) if dropout else x
+    core = keras.Model(features, layers.Dense(classes or 1, name="logits")(x), name=CORE)
+    if classes:
+        return _joined(prepare, core, layers.Softmax(name=PROBABILITIES))
+    return _joined(
+        prepare, core, layers.Rescaling(encoding.target_scale, offset=encoding.target_mean, name=RESTORE)
+    )
+
+
+def _encoded(columns: Any, encoding: TableEncoding) -> Any:
+    """`encoding.encode` as stock operations: what it does in numpy, this does in the graph."""
+    found = []
+    if encoding.numbers:
+        x = ops.take(columns, np.array(encoding.numbers, dtype="int32"), axis=1)
+        # NaN is the one number that differs from itself; a board knows NOT_EQUAL, but not IS_NAN.
+        missing = ops.not_equal(x, x)
+        scaled = (ops.where(missing, encoding.means, x) - encoding.means) * encoding.factors
+        found.append(ops.clip(scaled, -encoding.limit, encoding.limit))
+        if encoding.flagged:
+            found.append(ops.cast(ops.take(missing, np.array(encoding.flagged, dtype="int32"), axis=1), "float32"))
+    for column, count in encoding.categories:
+        code = ops.take(columns, np.array([column], dtype="int32"), axis=1)
+        found.append(ops.cast(ops.equal(code, np.arange(count, dtype="float32")), "float32"))
+    return found[0] if len(found) == 1 else ops.concatenate(found, axis=1)
+
+
+def _joined(prepare: keras.Model, core: keras.Model, last: keras.Layer) -> Network:
+    inputs = keras.Input(prepare.input_shape[1:], name="input")
+    raw = core(prepare(inputs))
+    return Network(full=keras.Model(inputs, last(raw)), raw=keras.Model(inputs, raw))

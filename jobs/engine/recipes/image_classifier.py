@@ -1,0 +1,77 @@
+"""Pictures to classes: a small residual network, sized to the input."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from hardware.targets.profiles import Kind
+from jobs.engine.recipes.params import BatchSize, Choice, Dropout, Epochs, LearningRate, TrainParams
+from jobs.engine.recipes.recipe import Recipe
+
+
+class Colour(StrEnum):
+    """What the network sees of a picture's colours."""
+
+    AUTO = "auto"
+    COLOUR = "colour"
+    GREY = "grey"
+
+
+class ImageClassifierParams(TrainParams):
+    """Parameters of the image classifier."""
+
+    epochs: Epochs = 40
+    batch_size: BatchSize = 32
+    learning_rate: LearningRate = 0.004
+    width: Annotated[
+        int,
+        Field(
+            title="Width",
+            ge=4,
+            le=256,
+            description="Features of the first layer; later layers have up to four times as many. Twice the width "
+            "costs about four times the time and the memory.",
+        ),
+    ] = 16
+    image_size: Annotated[
+        int | None,
+        Field(
+            title="Image size",
+            ge=8,
+            le=320,
+            description="Pictures are scaled to this many pixels on each side. Empty: chosen from the data, at most 96.",
+        ),
+    ] = None
+    colour: Annotated[
+        Colour,
+        Field(title="Colour", description="Auto looks at the pictures: grey ones are read as one channel."),
+    ] = Colour.AUTO
+    augment: Annotated[
+        bool,
+        Field(
+            title="Vary pictures",
+            description="Shift pictures a little and hide small patches while training.",
+        ),
+    ] = True
+    mirror: Annotated[
+        Choice,
+        Field(
+            title="Mirror pictures",
+            description="Also train on mirror images. Auto mirrors colour pictures but not grey ones, which are often "
+            "letters or digits. Needs “Vary pictures”.",
+        ),
+    ] = Choice.AUTO
+    dropout: Dropout = 0.2
+
+
+RECIPE = Recipe(
+    name="image-classifier",
+    task="image-classification",
+    title="Image classifier",
+    description="Learns to tell pictures apart from a folder of examples per class. A small residual network that "
+    "fits boards from a microcontroller up.",
+    params=ImageClassifierParams,
+    target_kinds=frozenset(Kind),
+    trainer="jobs.engine.training.images:train",
+)

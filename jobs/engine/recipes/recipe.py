@@ -1,0 +1,33 @@
+"""What a recipe is: a built-in trainer with typed parameters."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hardware.targets.profiles import Kind
+from hardware.targets.registry import TARGETS
+from jobs.engine.recipes.params import TrainParams
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One entry of the registry. Knows no TensorFlow: `trainer` is resolved in the training process alone.
+
+    `target_kinds` are the kinds of target that its models can be built for. `trainer` is "module:function", called as `function(task, params, reporter, control)`; see jobs.engine.main.
+    """
+
+    name: str
+    task: str
+    title: str
+    description: str
+    params: type[TrainParams]
+    target_kinds: frozenset[Kind]
+    trainer: str
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets that its models can be built for."""
+        return tuple(name for name, target in TARGETS.items() if target.kind in self.target_kinds)
+
+    def params_schema(self) -> dict[str, Any]:
+        """JSON Schema of the parameters, to draw a form from."""
+        return self.params.model_json_schema()

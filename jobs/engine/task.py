@@ -1,0 +1,29 @@
+"""The task that the supervisor hands in, typed."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainTask(BaseModel):
+    """One training; paths are those that this process sees.
+
+    `data` holds the version (`upload`, `index.json.gz`, for tables `table.npz`) and `data_key` names its content;
+    `cache` survives between jobs; `out` is the only other writable place. `resume` is a checkpoint of an earlier
+    attempt, `warm_start` a .keras file. `checkpoint_s` is the most seconds of work that a crash may cost.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    recipe: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    data: Path
+    data_key: str
+    cache: Path
+    out: Path
+    resume: Path | None = None
+    warm_start: Path | None = None
+    threads: int | None = None
+    memory_mb: int | None = None
+    checkpoint_s: float = 20.0

@@ -1,0 +1,109 @@
+"""What can never run is refused at once, in words: before it waits, and before it costs anything."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+from django.utils.translation import gettext as _
+from pydantic import ValidationError
+
+from hardware.nodes.models import Accelerator
+from hardware.targets import registry as targets
+from jobs.datasets import queries as datasets
+from jobs.datasets.models import Version, VersionState
+from jobs.engine.recipes.registry import RECIPES, Recipe
+from jobs.engine.spec import JobSpec
+from jobs.queue import kinds
+from portal.kit.errors import FieldError, UserError
+from portal.ledger import services as ledger
+from portal.members.models import Member
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that can run: its recipe, the version it means, and the spec with every default filled in."""
+
+    recipe: Recipe
+    version: Version
+    spec: dict[str, Any]
+
+
+def admit(*, owner: Member, spec: JobSpec) -> Admitted:
+    """Check `spec` against the data, the recipes, the machine and the quotas. UserError says what to change."""
+    recipe = RECIPES.get(spec.recipe)
+    if recipe is None:
+        known = ", ".join(sorted(RECIPES))
+        raise _invalid("recipe", _("There is no recipe of that name. There are: %(known)s.") % {"known": known})
+    version = _version(owner, spec, recipe)
+    _check_machine(spec)
+    ledger.check_may_use(owner, spec.resources.accelerator)
+    _check_targets(spec, recipe)
+    if spec.warm_start:
+        kinds.warm_start_blob(owner=owner, model=spec.warm_start)
+    return Admitted(recipe, version, spec.model_dump(mode="json") | {"version": version.number})
+
+
+def parse_spec(body: Any) -> JobSpec:
+    """A request's JSON as a JobSpec. UserError `invalid` names each field that is wrong."""
+    try:
+        return JobSpec.model_validate(body)
+    except ValidationError as error:
+        raise _invalid_fields(error) from None
+
+
+def _invalid_fields(error: ValidationError) -> UserError:
+    errors = [
+        FieldError(".".join(str(part) for part in item["loc"]), item["msg"].rstrip(".") + ".")
+        for item in error.errors(include_url=False, include_context=False)
+    ]
+    detail = " ".join(f"{item.field}: {item.detail}" for item in errors)
+    return UserError("invalid", detail, errors=errors)
+
+
+def _invalid(field: str, detail: str, code: str = "invalid") -> UserError:
+    return UserError(code, detail, errors=[FieldError(field, detail)])
+
+
+def _version(owner: Member, spec: JobSpec, recipe: Recipe) -> Version:
+    dataset = datasets.visible_to(owner).filter(pk=spec.dataset).first()
+    if dataset is None:
+        raise _invalid("dataset", _("There is no such dataset, or it is not yours to use."), "unknown_dataset")
+    if dataset.task != recipe.task:
+        detail = _("This recipe is for %(recipe)s, and the dataset is for %(dataset)s.")
+        raise _invalid("recipe", detail % {"recipe": recipe.task, "dataset": dataset.task}, "wrong_task")
+    ready = dataset.versions.filter(state=VersionState.READY).select_related("upload", "dataset")
+    if spec.version is None:
+        if (latest := ready.order_by("-number").first()) is not None:
+            return latest
+        detail = _("The dataset has no version that is ready. Wait until one is checked, or upload one.")
+    else:
+        if (chosen := ready.filter(number=spec.version).first()) is not None:
+            return chosen
+        detail = _("Version %(number)s is not ready or does not exist.") % {"number": spec.version}
+    raise UserError("no_ready_version", detail, status=409, errors=[FieldError("version", detail)])
+
+
+def _check_machine(spec: JobSpec) -> None:
+    wanted = spec.resources
+    there = Accelerator.objects.filter(enabled=True)
+    if wanted.accelerator != "any":
+        there = there.filter(kind=wanted.accelerator)
+    most = there.values("node", "kind").annotate(count=Count("pk")).order_by("-count").first()
+    count = most["count"] if most else 0
+    if wanted.accelerator != "any" and not count:
+        detail = _("This machine has no accelerator of that kind. Choose another, or “any”.")
+        raise _invalid("resources.accelerator", detail, "no_such_accelerator")
+    if wanted.count > max(count, 1):
+        detail = _("No node has that many. The most on one node is %(count)s.") % {"count": max(count, 1)}
+        raise _invalid("resources.count", detail, "no_such_accelerator")
+
+
+def _check_targets(spec: JobSpec, recipe: Recipe) -> None:
+    for target in spec.targets:
+        if target not in targets.TARGETS:
+            known = ", ".join(sorted(targets.TARGETS))
+            detail = _("There is no target “%(target)s”. There are: %(known)s.")
+            raise _invalid("targets", detail % {"target": target, "known": known}, "unknown_target")
+        if target not in recipe.targets:
+            detail = _("Models of this recipe are not built for %(target)s.") % {"target": target}
+            raise _invalid("targets", detail, "unsuitable_target")

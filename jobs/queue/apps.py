@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class QueueConfig(AppConfig):
+    name = "jobs.queue"
+    label = "queue"
+    verbose_name = _("Queue")
+
+    def ready(self) -> None:
+        from jobs.datasets import registry as datasets
+        from jobs.queue import queries, train
+        from portal.ledger import registry as ledger
+
+        train.install()
+        datasets.USERS.append(queries.uses_dataset)
+        ledger.count_jobs(queries.running_jobs)

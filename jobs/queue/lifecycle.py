@@ -1,0 +1,204 @@
+"""The one door through which jobs and attempts change status.
+
+Every move is a guarded update (old status, and for a node its lease) with its event row in the same transaction. Who
+lost the race or the lease gets StaleLease and has changed nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from hardware.nodes.models import Accelerator, Node
+from jobs.queue.models import Attempt, Job, JobEvent, Request
+from jobs.queue.reasons import FINAL, MOVES, POLICY, EndReason, Policy, Status
+from portal.core import leases, live
+from portal.core.leases import StaleLease
+from portal.ledger import services as ledger
+
+LEASE_S = 30.0
+CLAIM_S = 60.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """An attempt and the epoch under which its node acts for it (its fencing token)."""
+
+    attempt_id: str
+    job_id: str
+    epoch: int
+
+
+def group_of(job_id: str) -> str:
+    """The live-update group of a job."""
+    return f"job.{job_id}"
+
+
+def _move(job: Job, to: Status, *, reason: str = "", sentence: str = "", **changes: Any) -> None:
+    """Move `job` from the status it was read with. Call it in a transaction."""
+    old = Status(job.status)
+    if to not in MOVES[old]:
+        raise StaleLease(f"a {old} job does not become {to}")
+    if to in FINAL:
+        changes |= {"ended_at": timezone.now(), "request": Request.NONE}
+    if Job.objects.filter(pk=job.pk, status=old).update(status=to, **changes) != 1:
+        raise StaleLease
+    JobEvent.objects.create(job_id=job.pk, old=old, new=to, reason=reason, sentence=sentence)
+    for name, value in {"status": to, **changes}.items():
+        setattr(job, name, value)
+    live.publish(group_of(job.pk), {"type": "status", "status": to, "reason": reason, "sentence": sentence})
+    if to in FINAL or to == Status.QUEUED:
+        live.ring("scheduler")
+
+
+def note(job_id: str, status: Status, sentence: str) -> None:
+    """An event that is no move: something a member should read in the history."""
+    JobEvent.objects.create(job_id=job_id, old=status, new=status, sentence=sentence)
+
+
+@transaction.atomic
+def begin(job: Job, *, node: Node, accelerators: list[Accelerator]) -> Attempt:
+    """queued → starting: a new attempt on `node`, leased to it until it claims it. StaleLease if the job moved on."""
+    sentence = f"Sent to {node.name}."
+    _move(job, Status.STARTING, sentence=sentence)
+    attempt = Attempt.objects.create(
+        job=job,
+        number=job.attempts.count() + 1,
+        node=node,
+        node_name=node.name,
+        accelerator_kind=accelerators[0].kind,
+    )
+    attempt.accelerators.set(accelerators)
+    leases.take(Attempt.objects.filter(pk=attempt.pk), holder=node.name, ttl_s=CLAIM_S)
+    return attempt
+
+
+def claim(attempt_id: str, *, holder: str) -> Held | None:
+    """Become the one process that runs this attempt; None if another did, or it has ended."""
+    with transaction.atomic():
+        rows = Attempt.objects.filter(pk=attempt_id, claimed_at=None, ended_at=None)
+        claimed = rows.update(
+            claimed_at=timezone.now(),
+            progressed_at=timezone.now(),
+            holder=holder,
+            epoch=F("epoch") + 1,
+            lease_expires_at=leases.in_future(LEASE_S),
+        )
+        if claimed != 1:
+            return None
+        attempt = Attempt.objects.get(pk=attempt_id)
+    return Held(attempt.pk, attempt.job_id, attempt.epoch)
+
+
+def own(held: Held, **changes: Any) -> None:
+    """Write to the held attempt; StaleLease if it is not held any more. First line of every write of a node."""
+    changes = changes or {"holder": F("holder")}
+    rows = Attempt.objects.filter(pk=held.attempt_id, epoch=held.epoch, ended_at=None)
+    if rows.update(**changes) != 1:
+        raise StaleLease
+
+
+def renew(held: Held) -> str:
+    """Extend the lease; what was asked of the job meanwhile (a `Request`). StaleLease if it was lost."""
+    rows = Attempt.objects.filter(pk=held.attempt_id, ended_at=None)
+    leases.renew(rows, epoch=held.epoch, ttl_s=LEASE_S)
+    return requested(held)
+
+
+def requested(held: Held) -> str:
+    return Job.objects.values_list("request", flat=True).get(pk=held.job_id)
+
+
+@transaction.atomic
+def started(held: Held) -> None:
+    """starting → running: the engine has begun."""
+    now = timezone.now()
+    own(held, started_at=now, progressed_at=now)
+    job = Job.objects.get(pk=held.job_id)
+    _move(job, Status.RUNNING, sentence="The engine has started.", started_at=job.started_at or now)
+
+
+@transaction.atomic
+def end(held: Held, reason: EndReason, *, message: str = "", peak_memory_bytes: int | None = None) -> Job:
+    """End the held attempt for `reason` and move its job on: to a final status, or back into the queue.
+
+    Success is not recorded here but by the caller in the same transaction (`jobs.queue.kinds`).
+    """
+    now = timezone.now()
+    own(held, ended_at=now, end_reason=reason, lease_expires_at=None, peak_memory_bytes=peak_memory_bytes)
+    return _settle(Attempt.objects.select_related("job").get(pk=held.attempt_id), reason, message)
+
+
+@transaction.atomic
+def reap(attempt: Attempt, reason: EndReason = EndReason.NODE_LOST) -> Job | None:
+    """End an attempt whose lease ran out; whoever held it is fenced off. None if it was renewed or ended meanwhile."""
+    rows = Attempt.objects.filter(leases.free(), pk=attempt.pk, epoch=attempt.epoch, ended_at=None)
+    if rows.update(ended_at=timezone.now(), end_reason=reason, epoch=F("epoch") + 1, lease_expires_at=None) != 1:
+        return None
+    attempt.refresh_from_db()
+    return _settle(attempt, reason, "")
+
+
+def _settle(attempt: Attempt, reason: EndReason, message: str) -> Job:
+    job, policy = attempt.job, POLICY[reason]
+    _charge(attempt, job, policy)
+    if job.request == Request.CANCEL and policy.final != Status.SUCCEEDED:
+        _finish(job, EndReason.CANCELLED, "")
+    elif policy.final == Status.FAILED and _may_retry(job, reason, policy):
+        _move(job, Status.QUEUED, reason=reason, sentence=_sentence(reason, message), request=_kept(job))
+    else:
+        _finish(job, _final_reason(reason, policy), message)
+    return job
+
+
+def _kept(job: Job) -> str:
+    """What was asked by a person outlives the attempt; what the platform asked does not."""
+    return job.request if job.request in {Request.CANCEL, Request.STOP} else Request.NONE
+
+
+def _may_retry(job: Job, reason: EndReason, policy: Policy) -> bool:
+    if policy.retries is None:
+        return True
+    return job.attempts.filter(end_reason=reason).count() <= policy.retries
+
+
+def _final_reason(reason: EndReason, policy: Policy) -> EndReason:
+    return policy.exhausted or reason
+
+
+def _finish(job: Job, reason: EndReason, message: str) -> None:
+    # A starting attempt may fail, but succeed only once it ran; MOVES says so.
+    to = POLICY[reason].final
+    text = message or str(reason.label)
+    changes: dict[str, Any] = {"progress": 1.0} if to == Status.SUCCEEDED else {}
+    _move(job, to, reason=reason, sentence=text, end_reason=reason, message=text, **changes)
+
+
+def _sentence(reason: EndReason, message: str) -> str:
+    return message or str(reason.label)
+
+
+def _charge(attempt: Attempt, job: Job, policy: Policy) -> None:
+    if attempt.started_at is None or attempt.ended_at is None:
+        return
+    seconds = (attempt.ended_at - attempt.started_at).total_seconds() * max(1, attempt.accelerators.count())
+    ledger.charge(
+        member=job.owner,
+        attempt_id=attempt.pk,
+        kind=attempt.accelerator_kind,
+        device_seconds=max(0.0, seconds),
+        refunded=policy.platform_fault,
+    )
+
+
+@transaction.atomic
+def cancel_queued(job: Job) -> bool:
+    """queued → cancelled; False if it has left the queue meanwhile."""
+    try:
+        with transaction.atomic():
+            _finish(job, EndReason.CANCELLED, "")
+    except StaleLease:
+        return False
+    return True

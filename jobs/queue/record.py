@@ -1,0 +1,139 @@
+"""Writing down what a running job says, under its lease: progress, metrics, log, checkpoints."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from jobs.queue import lifecycle, messages
+from jobs.queue.lifecycle import Held
+from jobs.queue.models import Job, LogChunk, Metric
+from jobs.queue.reasons import Status
+from jobs.runner.mounts import OutsideError
+from portal.core import live, storage
+
+PROGRESS_EVERY_S = 1.0
+PUBLISH_EVERY_S = 0.25
+LOG_EVERY_S = 1.0
+LOG_CHUNK_CHARS = 32_000
+LOG_MAX_BYTES = 8 * 1024**2
+LOG_CUT = "… the log is cut here: it passed 8 MB.\n"
+
+
+class Recorder:
+    """One attempt's messages to the database and to whoever watches. Raises StaleLease when the lease is lost.
+
+    `resolve` tells the file that the job means by a path of its own; OutsideError for what is not the job's.
+    """
+
+    def __init__(self, held: Held, resolve: Callable[[str], Path]) -> None:
+        self.held = held
+        self.resolve = resolve
+        self.artefacts: dict[str, Path] = {}
+        self.done: messages.Done | None = None
+        self.moved_at = time.monotonic()
+        self._where: tuple[str, float, int] = ("", 0.0, 0)
+        self._job = Job.objects.only("pk", "metrics", "checkpoint_step").get(pk=held.job_id)
+        self._log: list[str] = []
+        self._log_end = self._log_size()
+        self._log_full = self._log_end >= LOG_MAX_BYTES
+        self._saved_at = self._published_at = self._logged_at = 0.0
+
+    def take(self, event: object) -> None:
+        """Record one event of the engine. What is malformed is dropped."""
+        match messages.parse(event):
+            case messages.Started():
+                lifecycle.started(self.held)
+            case messages.Progress() as message:
+                self._progress(message)
+            case messages.MetricValues() as message:
+                self._metric(message)
+            case messages.Log() as message:
+                self.log(message.text)
+            case messages.CheckpointFile() as message:
+                self._checkpoint(message)
+            case messages.ArtefactFile() as message:
+                if path := self.inside(message.path):
+                    self.artefacts[message.name] = path
+            case messages.Done() as message:
+                self.done = message
+
+    def inside(self, name: str) -> Path | None:
+        """The file that the job calls `name`, if it is a plain file of its own."""
+        try:
+            return self.resolve(name)
+        except OutsideError:
+            return None
+
+    def _progress(self, message: messages.Progress) -> None:
+        now = time.monotonic()
+        where = (message.phase, message.fraction, message.step)
+        if where != self._where:
+            self._where, self.moved_at = where, now
+        position = message.model_dump(include={"phase", "step", "steps", "epoch", "epochs"})
+        if now - self._published_at >= PUBLISH_EVERY_S:
+            self._published_at = now
+            self._publish({"type": "progress", "progress": message.fraction, **position})
+        if now - self._saved_at >= PROGRESS_EVERY_S:
+            self._saved_at = now
+            with transaction.atomic():
+                lifecycle.own(self.held, progressed_at=timezone.now())
+                self._update(progress=message.fraction, position=position)
+
+    def _metric(self, message: messages.MetricValues) -> None:
+        self.moved_at = time.monotonic()
+        with transaction.atomic():
+            lifecycle.own(self.held, progressed_at=timezone.now())
+            row, _made = Metric.objects.update_or_create(
+                job_id=self.held.job_id,
+                step=message.step,
+                defaults={"epoch": message.epoch, "values": message.values},
+            )
+            self._job.metrics = {**self._job.metrics, **message.values}
+            self._update(metrics=self._job.metrics)
+        point = {"step": row.step, "epoch": row.epoch, "at": row.at.isoformat(), "values": row.values}
+        self._publish({"type": "metric", **point})
+
+    def _checkpoint(self, message: messages.CheckpointFile) -> None:
+        path = self.inside(message.path)
+        if path is None:
+            return
+        self.moved_at = time.monotonic()
+        blob = storage.copy_in(path)
+        with transaction.atomic():
+            lifecycle.own(self.held, progressed_at=timezone.now())
+            self._update(checkpoint=blob, checkpoint_step=message.step)
+
+    def log(self, text: str) -> None:
+        """Add to the job's log; written at most once a second."""
+        self._log.append(text if text.endswith("\n") else text + "\n")
+        self.flush(force=sum(map(len, self._log)) > LOG_CHUNK_CHARS)
+
+    def flush(self, *, force: bool = True) -> None:
+        """Write what was logged so far."""
+        now = time.monotonic()
+        if not self._log or (not force and now - self._logged_at < LOG_EVERY_S):
+            return
+        text, self._log, self._logged_at = "".join(self._log).replace("\x00", "�"), [], now
+        if self._log_full:
+            return
+        if self._log_end + len(text.encode()) >= LOG_MAX_BYTES:
+            text, self._log_full = LOG_CUT, True
+        size = len(text.encode())
+        with transaction.atomic():
+            lifecycle.own(self.held)
+            LogChunk.objects.create(job_id=self.held.job_id, offset=self._log_end, size=size, text=text)
+        self._publish({"type": "log", "offset": self._log_end, "text": text})
+        self._log_end += size
+
+    def _log_size(self) -> int:
+        last = LogChunk.objects.filter(job_id=self.held.job_id).order_by("-offset").first()
+        return last.offset + last.size if last else 0
+
+    def _update(self, **changes: object) -> None:
+        Job.objects.filter(pk=self.held.job_id, status__in=[Status.STARTING, Status.RUNNING]).update(**changes)
+
+    def _publish(self, payload: dict[str, object]) -> None:
+        live.publish(lifecycle.group_of(self.held.job_id), payload)

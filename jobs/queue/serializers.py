@@ -1,0 +1,139 @@
+"""A job as the contract writes it."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from jobs.queue.kinds import Yield, yields_of
+from jobs.queue.models import Attempt, Job, JobEvent, Metric
+from jobs.queue.queries import ids_of
+from jobs.queue.reasons import Status
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    node = serializers.CharField(source="node_name")
+    accelerators = serializers.SerializerMethodField()
+    end_reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Attempt
+        fields = ["number", "node", "accelerators", "started_at", "ended_at", "end_reason"]
+
+    def get_accelerators(self, attempt: Attempt) -> list[str]:
+        return [f"{item.kind}{item.index}" for item in attempt.accelerators.all()]
+
+    def get_end_reason(self, attempt: Attempt) -> str | None:
+        return attempt.end_reason or None
+
+
+class JobListSerializer(serializers.ListSerializer[Job]):
+    """Looks up once, for the whole page, what its jobs yielded."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        jobs = list(data)
+        self.child.context["yields"] = yields_of(ids_of(jobs))
+        return super().to_representation(jobs)
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    status = serializers.ChoiceField(choices=Status.choices)
+    end_reason = serializers.SerializerMethodField()
+    owner = serializers.CharField(source="owner.username")
+    dataset = serializers.CharField(source="dataset_id", allow_null=True)
+    version = serializers.IntegerField(source="version.number", allow_null=True, default=None)
+    params = serializers.SerializerMethodField()
+    resources = serializers.SerializerMethodField()
+    targets = serializers.SerializerMethodField()
+    progress = serializers.FloatField(min_value=0, max_value=1)
+    metrics = serializers.DictField(child=serializers.FloatField())
+    attempts = AttemptSerializer(many=True)
+    model = serializers.SerializerMethodField()
+    bundles = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        list_serializer_class = JobListSerializer
+        fields = [
+            "id", "kind", "name", "status", "end_reason", "message", "owner", "recipe", "dataset", "version",
+            "params", "resources", "targets", "created_at", "started_at", "ended_at", "progress", "metrics",
+            "attempts", "model", "bundles",
+        ]  # fmt: skip
+
+    def get_end_reason(self, job: Job) -> str | None:
+        return job.end_reason or None
+
+    def get_params(self, job: Job) -> dict[str, Any]:
+        return dict(job.spec.get("params") or {})
+
+    def get_resources(self, job: Job) -> dict[str, Any]:
+        return dict(job.spec.get("resources") or {})
+
+    def get_targets(self, job: Job) -> list[str]:
+        return list(job.spec.get("targets") or [])
+
+    def get_model(self, job: Job) -> str | None:
+        return self._yield(job).model
+
+    def get_bundles(self, job: Job) -> list[str]:
+        return list(self._yield(job).bundles)
+
+    def _yield(self, job: Job) -> Yield:
+        known = self.context.get("yields")
+        if known is None:
+            known = self.context["yields"] = yields_of([job.pk])
+        return known.get(job.pk, Yield())
+
+
+class MetricSerializer(serializers.ModelSerializer[Metric]):
+    values = serializers.DictField(child=serializers.FloatField())
+
+    class Meta:
+        model = Metric
+        fields = ["step", "epoch", "at", "values"]
+
+
+class EventSerializer(serializers.ModelSerializer[JobEvent]):
+    old = serializers.SerializerMethodField()
+    reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = JobEvent
+        fields = ["at", "old", "new", "reason", "sentence"]
+
+    def get_old(self, event: JobEvent) -> str | None:
+        return event.old or None
+
+    def get_reason(self, event: JobEvent) -> str | None:
+        return event.reason or None
+
+
+class RecipeSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    task = serializers.CharField()
+    title = serializers.CharField()
+    description = serializers.CharField()
+    params_schema = serializers.DictField()
+    targets = serializers.ListField(child=serializers.CharField())
+
+
+class ResourcesSerializer(serializers.Serializer[Any]):
+    """For the schema alone: requests are checked by `jobs.engine.spec`."""
+
+    accelerator = serializers.ChoiceField(choices=["any", "cpu", "gpu", "tpu", "fpga"], default="any")
+    count = serializers.IntegerField(min_value=1, max_value=64, default=1)
+    memory_mb = serializers.IntegerField(min_value=256, required=False, allow_null=True)
+    max_minutes = serializers.IntegerField(min_value=1, required=False, allow_null=True)
+
+
+class JobRequestSerializer(serializers.Serializer[Any]):
+    """For the schema alone: requests are checked by `jobs.engine.spec`."""
+
+    kind = serializers.ChoiceField(choices=["train"], default="train")
+    recipe = serializers.CharField()
+    dataset = serializers.CharField()
+    version = serializers.IntegerField(required=False, allow_null=True, min_value=1)
+    params = serializers.DictField(required=False)
+    resources = ResourcesSerializer(required=False)
+    targets = serializers.ListField(child=serializers.CharField(), required=False)
+    warm_start = serializers.CharField(required=False, allow_null=True)
+    name = serializers.CharField(required=False, max_length=200)

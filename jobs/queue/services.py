@@ -1,0 +1,141 @@
+"""What may be done with jobs: submit, cancel, stop."""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from jobs.datasets.models import Dataset, Version
+from jobs.engine.spec import JobSpec
+from jobs.queue import admission, lifecycle, tasks
+from jobs.queue.models import Job, JobEvent, Request, Submission
+from jobs.queue.reasons import FINAL, Status
+from portal.core import live
+from portal.kit.errors import UserError
+from portal.members.models import Member
+
+KEY_LIVES = timedelta(hours=24)
+BELL = "scheduler"
+
+
+def fingerprint(body: Any) -> str:
+    """SHA-256 of a request's JSON, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def submit_job(*, owner: Member, spec: JobSpec, idempotency_key: str = "") -> Job:
+    """Queue what `spec` asks for, checked against the machine, the data and the quotas (`jobs.queue.admission`).
+
+    The same key again within 24 hours yields the same job; with another body, UserError `idempotency_mismatch`.
+    Raises UserError for whatever can never run.
+    """
+    if not idempotency_key:
+        return _create(owner, spec)
+    body = fingerprint(spec.model_dump(mode="json"))
+    if known := _known(owner, idempotency_key, body):
+        return known
+    try:
+        with transaction.atomic():
+            job = _create(owner, spec)
+            Submission.objects.create(owner=owner, key=idempotency_key, body_sha256=body, job=job)
+    except IntegrityError:  # the same request, twice at once: the other one won
+        known = _known(owner, idempotency_key, body)
+        if known is None:
+            raise
+        return known
+    return job
+
+
+def _known(owner: Member, key: str, body: str) -> Job | None:
+    row = Submission.objects.select_related("job").filter(owner=owner, key=key).first()
+    if row is None:
+        return None
+    if row.created_at < timezone.now() - KEY_LIVES:
+        row.delete()
+        return None
+    if row.body_sha256 != body:
+        raise UserError(
+            "idempotency_mismatch",
+            _("This Idempotency-Key was used for another request. Use a new key for a new job."),
+            status=409,
+        )
+    return row.job
+
+
+def _create(owner: Member, spec: JobSpec) -> Job:
+    admitted = admission.admit(owner=owner, spec=spec)
+    return submit_internal(
+        owner=owner,
+        kind="train",
+        name=spec.name or f"{admitted.version.dataset.name} · {admitted.recipe.title}",
+        spec=admitted.spec,
+        recipe=admitted.recipe.name,
+        dataset=admitted.version.dataset,
+        version=admitted.version,
+        accelerator=spec.resources.accelerator,
+    )
+
+
+@transaction.atomic
+def submit_internal(
+    *,
+    owner: Member,
+    kind: str,
+    name: str,
+    spec: dict[str, Any],
+    recipe: str = "",
+    dataset: Dataset | None = None,
+    version: Version | None = None,
+    accelerator: str = "any",
+) -> Job:
+    """Queue a job that needs no further checks, and wake the scheduler."""
+    job = Job.objects.create(
+        owner=owner,
+        kind=kind,
+        name=name[:120],
+        spec=spec,
+        recipe=recipe,
+        dataset=dataset,
+        version=version,
+        accelerator=accelerator,
+    )
+    JobEvent.objects.create(job=job, old="", new=Status.QUEUED, sentence=_("Submitted."))
+    live.ring(BELL)
+    return job
+
+
+def cancel_job(*, job: Job, actor: Member) -> Job:
+    """End the job. What runs saves a checkpoint and ends within seconds. UserError `already_ended`."""
+    return _ask(job, Request.CANCEL, _("%(who)s asked to cancel it."), actor)
+
+
+def stop_job(*, job: Job, actor: Member) -> Job:
+    """End training now and keep the best so far. UserError `already_ended`, or `not_started` when nothing is to keep."""
+    if job.status == Status.QUEUED and job.checkpoint_id is None:
+        detail = _("It has not started, so there is nothing to keep yet. Cancel it instead.")
+        raise UserError("not_started", detail, status=409)
+    return _ask(job, Request.STOP, _("%(who)s asked to stop it and keep the best so far."), actor)
+
+
+def _ask(job: Job, request: Request, sentence: str, actor: Member) -> Job:
+    if job.status == Status.QUEUED and request == Request.CANCEL and lifecycle.cancel_queued(job):
+        return _fresh(job)
+    with transaction.atomic():
+        open_job = Job.objects.filter(pk=job.pk).exclude(status__in=FINAL).exclude(request=Request.CANCEL)
+        asked = open_job.update(request=request)
+        job = _fresh(job)
+        if job.status in FINAL:
+            detail = _("It has ended already: %(status)s.") % {"status": job.get_status_display()}
+            raise UserError("already_ended", detail, status=409)
+        if asked:
+            lifecycle.note(job.pk, Status(job.status), sentence % {"who": actor.username})
+            tasks.wake_control(job)
+    return job
+
+
+def _fresh(job: Job) -> Job:
+    return Job.objects.get(pk=job.pk)

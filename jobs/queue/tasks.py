@@ -1,0 +1,42 @@
+"""Wake-ups. Ids in, nothing out; lost or doubled ones change nothing, for nodes also look for themselves."""
+
+import logging
+
+from celery import shared_task
+from kombu.exceptions import OperationalError
+
+from jobs.queue.models import Job
+from portal.core import live
+
+log = logging.getLogger(__name__)
+
+
+def queue_of(node_name: str) -> str:
+    """The Celery queue that one node listens on."""
+    return f"node.{node_name}"
+
+
+@shared_task(name="queue.run_attempt")
+def run_attempt(attempt_id: str) -> None:
+    """Run the attempt on this node, unless it was claimed already."""
+    from jobs.queue.agent import agent  # the agent supervises processes: only a node's worker has one
+
+    agent().take(attempt_id)
+
+
+def wake_node(node_name: str, attempt_id: str) -> None:
+    """Tell a node that an attempt waits for it."""
+    try:
+        run_attempt.apply_async([attempt_id], queue=queue_of(node_name), retry=False)
+    except (OperationalError, OSError):
+        log.warning("the broker is away: %s will find attempt %s at its next sweep", node_name, attempt_id)
+
+
+def control_bell(job_id: str) -> str:
+    """The bell at which the supervisor of a running job waits."""
+    return f"job.{job_id}"
+
+
+def wake_control(job: Job) -> None:
+    """Tell the supervisor of a running job that something was asked of it."""
+    live.ring(control_bell(job.pk))

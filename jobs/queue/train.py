@@ -1,0 +1,62 @@
+"""The `train` kind: a dataset version and a recipe in, a Keras model and its report out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from jobs.queue.kinds import TRAINED, Assignment, JobKind, Result, register, warm_start_blob
+from jobs.queue.models import Job
+from jobs.datasets.models import Version
+from portal.core import storage
+from portal.core.models import Blob
+from portal.kit.errors import UserError
+
+DATA = ("index.json.gz", "table.npz")
+
+
+def data_inputs(version: Version) -> dict[str, Blob]:
+    """A version's files as inputs of a job, under `data/`."""
+    derived = {row.name: row.blob for row in version.files.filter(name__in=DATA).select_related("blob")}
+    return {"data/upload": version.upload, **{f"data/{name}": blob for name, blob in derived.items()}}
+
+
+def assign(job: Job) -> Assignment:
+    """The engine's task of a train job. UserError when its data is gone."""
+    version = job.version
+    if version is None:
+        raise UserError("bad_data", _("The dataset version was deleted before the job could start."))
+    inputs = data_inputs(version)
+    task: dict[str, Any] = {
+        "kind": "train",
+        "recipe": job.recipe,
+        "params": job.spec.get("params", {}),
+        "data": "/job/in/data",
+        "data_key": version.upload.sha256,
+        "cache": "/cache",
+        "out": "/job/out",
+        "resume": None,
+        "warm_start": None,
+        "memory_mb": (job.spec.get("resources") or {}).get("memory_mb"),
+    }
+    if job.checkpoint is not None:
+        inputs["checkpoint"] = job.checkpoint
+        task["resume"] = "/job/in/checkpoint"
+    if model := job.spec.get("warm_start"):
+        inputs["warm-start.keras"] = warm_start_blob(owner=job.owner, model=model)
+        task["warm_start"] = "/job/in/warm-start.keras"
+    return Assignment(task=task, inputs=inputs, cache_key=version.pk)
+
+
+def collect(_job: Job, result: Result) -> Mapping[str, Blob]:
+    """Store what the engine announced."""
+    return {name: storage.copy_in(path) for name, path in result.artefacts.items()}
+
+
+def finish(job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
+    for record in TRAINED:
+        record(job, artefacts, summary)
+
+
+def install() -> None:
+    register(JobKind(name="train", assign=assign, collect=collect, finish=finish))

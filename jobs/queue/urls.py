@@ -1,0 +1,27 @@
+"""Where this room's pages (`pages`), its part of the API (`api`) and its websockets are found."""
+
+from django.urls import URLPattern, path
+
+from jobs.queue import api as calls
+from jobs.queue import views
+from jobs.queue.consumers import JobConsumer
+
+pages: list[URLPattern] = [
+    path("jobs", views.job_list, name="job-list"),
+    path("jobs/new", views.job_new, name="job-new"),
+    path("jobs/<str:job_id>", views.job_detail, name="job-detail"),
+    path("jobs/<str:job_id>/panel", views.job_panel, name="job-panel"),
+    path("jobs/<str:job_id>/cancel", views.job_cancel, name="job-cancel"),
+    path("jobs/<str:job_id>/stop", views.job_stop, name="job-stop"),
+]
+api: list[URLPattern] = [
+    path("recipes", calls.RecipeList.as_view(), name="api-recipes"),
+    path("jobs", calls.JobList.as_view(), name="api-jobs"),
+    path("jobs/<str:job_id>", calls.JobDetail.as_view(), name="api-job"),
+    path("jobs/<str:job_id>/cancel", calls.JobCancel.as_view(), name="api-job-cancel"),
+    path("jobs/<str:job_id>/stop", calls.JobStop.as_view(), name="api-job-stop"),
+    path("jobs/<str:job_id>/metrics", calls.JobMetrics.as_view(), name="api-job-metrics"),
+    path("jobs/<str:job_id>/logs", calls.JobLogs.as_view(), name="api-job-logs"),
+    path("jobs/<str:job_id>/events", calls.JobEvents.as_view(), name="api-job-events"),
+]
+websockets: list[URLPattern] = [path("ws/jobs/<str:job_id>", JobConsumer.as_asgi(), name="ws-job")]

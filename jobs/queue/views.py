@@ -1,0 +1,101 @@
+"""The pages of the queue: my jobs, a new one, and one job live."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from jobs.queue import newjob, queries, services
+from jobs.queue.kinds import panel_context
+from jobs.queue.models import Job
+from jobs.queue.reasons import FINAL, OPEN, Status
+from portal.kit.errors import UserError
+
+PAGE = 25
+
+
+@login_required
+@require_GET
+def job_list(request: HttpRequest) -> HttpResponse:
+    """My jobs, newest first, by status."""
+    mine = Job.objects.filter(owner=request.user).select_related("dataset")
+    status = request.GET.get("status", "")
+    chosen = mine.filter(status=status) if status in Status else mine
+    page = Paginator(chosen.order_by("-id"), PAGE).get_page(request.GET.get("page"))
+    counts = queries.count_by_status(request.user)
+    tabs = [
+        {"key": "", "title": _("All"), "count": sum(counts.values()), "current": status not in Status},
+        *(
+            {"key": item, "title": item.label, "count": counts[item], "current": status == item}
+            for item in Status
+            if counts.get(item) or status == item
+        ),
+    ]
+    live = any(job.status in OPEN for job in page)
+    return render(request, "queue/list.html", {"page_obj": page, "tabs": tabs, "status": status, "live": live})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def job_new(request: HttpRequest) -> HttpResponse:
+    """Pick data, recipe, parameters. By GET it draws the form for what is chosen so far; by POST it submits."""
+    page = newjob.Page(request.user, request.POST if request.method == "POST" else request.GET)
+    if request.method == "POST" and (job := page.submit()):
+        return redirect("job-detail", job.pk)
+    status = 400 if request.method == "POST" else 200
+    return render(request, "queue/new.html", page.context(), status=status)
+
+
+@login_required
+@require_GET
+def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
+    return render(request, "queue/detail.html", _context(_job(request, job_id)))
+
+
+@login_required
+@require_GET
+def job_panel(request: HttpRequest, job_id: str) -> HttpResponse:
+    """The part of the page that changes with the job's status."""
+    return render(request, "queue/_panel.html", _context(_job(request, job_id)))
+
+
+@login_required
+@require_POST
+def job_cancel(request: HttpRequest, job_id: str) -> HttpResponse:
+    return _act(request, job_id, services.cancel_job)
+
+
+@login_required
+@require_POST
+def job_stop(request: HttpRequest, job_id: str) -> HttpResponse:
+    return _act(request, job_id, services.stop_job)
+
+
+def _act(request: HttpRequest, job_id: str, act: Any) -> HttpResponse:
+    try:
+        act(job=_job(request, job_id), actor=request.user)
+    except UserError as error:
+        messages.error(request, error.detail)
+    return redirect("job-detail", job_id)
+
+
+def _job(request: HttpRequest, job_id: str) -> Job:
+    return get_object_or_404(queries.with_details(queries.visible_to(request.user)), pk=job_id)
+
+
+def _context(job: Job) -> dict[str, Any]:
+    log, offset = queries.log_tail(job)
+    return {
+        "job": job,
+        "attempts": job.attempts.all(),
+        "events": queries.events_of(job),
+        "log": log,
+        "log_offset": offset,
+        "ended": job.status in FINAL,
+        **panel_context(job),
+    }

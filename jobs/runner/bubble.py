@@ -1,0 +1,174 @@
+"""The command line of a bubblewrap sandbox, and what every sandbox on this machine is furnished with."""
+
+import enum
+import functools
+import glob
+import os
+import pwd
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobs.runner import cgroups
+from jobs.runner.limits import GIB
+from jobs.runner.mounts import Mounts
+from portal.kit import leash
+from portal.kit import process as kit_process
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = ("jobs", "hardware", "portal")  # not the whole root: state (GRISTMILL_HOME) may lie in it
+HIDDEN = "/.node"  # where a warm parent's sandbox keeps what it hands out to its children one by one
+NEW_ROOT = "/.new"
+LAST_FREE_UID = 64_999  # the highest number that Debian leaves to the machine's owner
+KILL_FIRST = 500  # oom_score_adj: when the whole machine runs out, jobs go before the portal
+_MERGED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
+_ETC = ("ld.so.cache", "alternatives", "localtime", "nsswitch.conf")
+_DEVICES = ("/sys/devices/system/cpu", "/sys/devices/system/node")
+
+
+class Level(enum.Enum):
+    """How programs are shut in: as a user of their own, as the portal's user, or not at all."""
+
+    OWN_USER = "own user"
+    SAME_USER = "same user"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """What one sandbox holds besides the system: folders, environment, size of /tmp, device files, rlimits."""
+
+    mounts: Mounts = field(default_factory=Mounts)
+    env: Mapping[str, str] = field(default_factory=dict)
+    tmp_bytes: int = GIB
+    devices: Sequence[str] = ()
+    rlimits: Mapping[str, int] = field(default_factory=dict)
+    nested: bool = False  # may make namespaces of its own; only for our own warm parent
+
+
+def command(
+    program: Sequence[str], box: Box, *, level: Level, group: cgroups.Group | None = None
+) -> list[str]:
+    """The command line that runs `program` (inside paths) in `box`. Start it from a thread that outlives it: it is
+    killed with that thread. Without a sandbox inside paths are translated and the environment is the caller's to set.
+    """
+    outer = {"parent": os.getpid(), "oom_score": KILL_FIRST, "cgroups": group.procs if group else []}
+    if level is Level.NONE:
+        return kit_process.leash(
+            _absolute(box.mounts.translated(list(program))), rlimits=dict(box.rlimits), **outer
+        )
+    inner = kit_process.leash(_absolute(program), rlimits=dict(box.rlimits)) if box.rlimits else list(program)
+    sources = [*map(str, _own_mounts()), *(str(host) for host, _, _ in box.mounts.pairs())]
+    if level is Level.SAME_USER:
+        return kit_process.leash(_bubblewrap(box, sources, inner), **outer)
+    staged = [f"{leash.STAGE}/{number}" for number in range(len(sources))]
+    stage = {"uid": sandbox_uid(), "gid": sandbox_uid(), "sources": sources}
+    return kit_process.leash(_bubblewrap(box, staged, inner), stage=stage, **outer)
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """All that a sandboxed program finds in its environment: nothing of the portal's own."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/tmp",  # noqa: S108 # a private one
+        "USER": "job",
+        "LOGNAME": "job",
+        "PYTHONPATH": str(ROOT),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        **(extra or {}),
+    }
+
+
+def inside_system() -> list[str]:
+    """The paths that every sandbox shows read-only, where they are on the host too."""
+    return [*_system_mounts(), *map(str, _own_mounts())]
+
+
+def gpu_devices() -> list[str]:
+    """Device files and folders that NVIDIA's libraries open."""
+    return [*sorted(glob.glob("/dev/nvidia*")), *(path for path in ("/dev/dri",) if Path(path).exists())]  # noqa: PTH207
+
+
+@functools.cache
+def sandbox_uid() -> int:
+    """A user and group number that nobody on this machine has."""
+    taken = {user.pw_uid for user in pwd.getpwall()} | {user.pw_gid for user in pwd.getpwall()}
+    return next(number for number in range(LAST_FREE_UID, 0, -1) if number not in taken)
+
+
+@functools.cache
+def _own_mounts() -> list[Path]:
+    """Python, its packages and this code, wherever they lie; none inside another, none in /usr."""
+    wanted = {Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve(), *(ROOT / name for name in CODE)}
+    wanted |= _link_targets(Path(sys.prefix) / "bin" / "python")
+    wanted = {path for path in wanted if path.exists() and not path.is_relative_to("/usr")}
+    return sorted(
+        path for path in wanted if not any(path != other and path.is_relative_to(other) for other in wanted)
+    )
+
+
+def _link_targets(program: Path) -> set[Path]:
+    """The bin folders that a virtual environment's python links through, up to two levels of prefix."""
+    real = program.resolve()
+    return {real.parents[1]} if len(real.parents) > 2 else set()  # noqa: PLR2004 # /x/bin/python
+
+
+def _system_mounts() -> list[str]:
+    plain = [path for path in _MERGED if Path(path).is_dir() and not Path(path).is_symlink()]
+    return [
+        path
+        for path in ("/usr", *plain, *(f"/etc/{name}" for name in _ETC), *_DEVICES)
+        if Path(path).exists()
+    ]
+
+
+def merged_links() -> list[tuple[str, str]]:
+    """(link, where it points) of the top folders that are links into /usr."""
+    return [(path, str(Path(path).readlink())) for path in _MERGED if Path(path).is_symlink()]
+
+
+def _bubblewrap(box: Box, sources: Sequence[str], program: Sequence[str]) -> list[str]:
+    """`sources` are where our own mounts and then the box's are reachable, in order."""
+    argv = [
+        _bwrap(),
+        "--unshare-all",
+        "--unshare-user",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+    ]
+    argv += ["--hostname", "job"] + ([] if box.nested else ["--disable-userns"])
+    argv += ["--uid", "65534", "--gid", "65534"] if os.geteuid() == 0 and not _staged(sources) else []
+    argv += ["--size", str(box.tmp_bytes), "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]  # noqa: S108
+    argv += ["--size", str(box.tmp_bytes), "--tmpfs", "/dev/shm"]  # noqa: S108 # private, and limited
+    for path in _system_mounts():
+        argv += ["--ro-bind", path, path]
+    for link, target in merged_links():
+        argv += ["--symlink", target, link]
+    for device in box.devices:
+        argv += ["--dev-bind", device, device]
+    own = _own_mounts()
+    for source, path in zip(sources, own, strict=False):
+        argv += ["--ro-bind", source, str(path)]
+    for source, (_, inside, writable) in zip(sources[len(own) :], box.mounts.pairs(), strict=True):
+        argv += ["--bind" if writable else "--ro-bind", source, inside]
+    argv += ["--dir", NEW_ROOT, "--remount-ro", "/", "--chdir", "/tmp", "--", *program]  # noqa: S108
+    return argv
+
+
+def _staged(sources: Sequence[str]) -> bool:
+    return bool(sources) and sources[0].startswith(f"{leash.STAGE}/")
+
+
+def _bwrap() -> str:
+    return shutil.which("bwrap") or "/usr/bin/bwrap"
+
+
+def _absolute(program: Sequence[str]) -> list[str]:
+    return [shutil.which(program[0]) or program[0], *program[1:]]

@@ -1,0 +1,196 @@
+"""Memory and process limits by control groups, version 2 or 1, where this process may make them."""
+
+import contextlib
+import itertools
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+PREFIX = "gristmill-"
+_counter = itertools.count()
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Where groups can be made: the parent folder of each controller ("memory", "pids") that is usable."""
+
+    version: int
+    parents: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group made for one program."""
+
+    version: int
+    folders: dict[str, Path]
+
+    @property
+    def procs(self) -> list[str]:
+        """The files into which a process writes its id to join."""
+        return [str(folder / "cgroup.procs") for folder in dict.fromkeys(self.folders.values())]
+
+    def add(self, pid: int) -> None:
+        for procs in self.procs:
+            Path(procs).write_text(str(pid), encoding="ascii")
+
+    @property
+    def limits_memory(self) -> bool:
+        return "memory" in self.folders
+
+    def peak(self) -> int:
+        """The most memory the group held at once, in bytes; 0 where the kernel doesn't say."""
+        name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"  # noqa: PLR2004 # cgroup version
+        return _number(self.folders.get("memory", Path("/nonexistent")) / name)
+
+    def over_memory(self) -> bool:
+        """Whether the kernel killed something in the group for its memory."""
+        name = "memory.events" if self.version == 2 else "memory.oom_control"  # noqa: PLR2004 # cgroup version
+        return "memory" in self.folders and _field(self.folders["memory"] / name, "oom_kill") > 0
+
+    def remove(self) -> None:
+        """Kills what is left in the group and removes it."""
+        for folder in dict.fromkeys(self.folders.values()):
+            _remove(folder)
+
+
+def create(hierarchy: Hierarchy | None, *, memory_bytes: int | None, processes: int | None) -> Group | None:
+    """A new group with these limits, or None where none can be made."""
+    if hierarchy is None:
+        return None
+    name = f"{PREFIX}{os.getpid()}-{next(_counter)}"
+    group = Group(hierarchy.version, {what: parent / name for what, parent in hierarchy.parents.items()})
+    for folder in group.folders.values():
+        folder.mkdir(exist_ok=True)
+    for file, value in _settings(hierarchy.version, memory_bytes, processes):
+        target = (
+            group.folders[file.partition(".")[0]] / file if file.partition(".")[0] in group.folders else None
+        )
+        if target is not None and target.exists():
+            target.write_text(str(value), encoding="ascii")
+    return group
+
+
+def find(proc: Path = Path("/proc/self")) -> Hierarchy | None:
+    """The first hierarchy in which a group with a memory or process limit can really be made; sweeps up leftovers."""
+    for hierarchy in (_version2(proc), _version1(proc)):
+        usable = {
+            what: parent
+            for what, parent in hierarchy.parents.items()
+            if _works(hierarchy.version, what, parent)
+        }
+        if usable:
+            for parent in usable.values():
+                _sweep(parent)
+            return Hierarchy(hierarchy.version, usable)
+    return None
+
+
+def _settings(version: int, memory_bytes: int | None, processes: int | None) -> list[tuple[str, int]]:
+    settings: list[tuple[str, int]] = []
+    if processes is not None:
+        settings.append(("pids.max", processes))
+    if memory_bytes is None:
+        return settings
+    if version == 1:
+        # The sum with swap can't be lower than memory: memory first.
+        names = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
+        return [*settings, *((name, memory_bytes) for name in names)]
+    return [*settings, ("memory.max", memory_bytes), ("memory.swap.max", 0), ("memory.oom.group", 1)]
+
+
+def _version2(proc: Path) -> Hierarchy:
+    """This process's group or the one above it, whichever hands memory and pids down to its children."""
+    own = _own(proc, "")
+    mount = _mount(proc, "cgroup2", "")
+    if own is None or mount is None:
+        return Hierarchy(2, {})
+    here = mount / own
+    for parent in (here, *([here.parent] if here != mount else [])):
+        given = _text(parent / "cgroup.subtree_control").split()
+        if "memory" in given:
+            return Hierarchy(2, {what: parent for what in ("memory", "pids") if what in given})
+    return Hierarchy(2, {})
+
+
+def _version1(proc: Path) -> Hierarchy:
+    parents = {}
+    for what in ("memory", "pids"):
+        own, mount = _own(proc, what), _mount(proc, "cgroup", what)
+        if own is not None and mount is not None:
+            # In a container the path may be the host's, of which only the end is mounted here.
+            parents[what] = mount / own if (mount / own).is_dir() else mount
+    return Hierarchy(1, parents)
+
+
+def _own(proc: Path, controller: str) -> str | None:
+    """This process's group in the hierarchy of `controller` ("" is version 2), relative to its mount."""
+    for line in _text(proc / "cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(",") and bool(controller) == bool(controllers):
+            return path.lstrip("/")
+    return None
+
+
+def _mount(proc: Path, kind: str, controller: str) -> Path | None:
+    for line in _text(proc / "mountinfo").splitlines():
+        front, _, back = line.partition(" - ")
+        if back.split()[0] == kind and (not controller or controller in back.split()[-1].split(",")):
+            return Path(front.split()[4])
+    return None
+
+
+def _works(version: int, what: str, parent: Path) -> bool:
+    """Tries it: makes a group, looks for its limit file, removes it."""
+    trial = parent / f"{PREFIX}{os.getpid()}-trial"
+    limit = {"memory": "memory.max" if version == 2 else "memory.limit_in_bytes", "pids": "pids.max"}[what]  # noqa: PLR2004
+    try:
+        trial.mkdir(exist_ok=True)
+    except OSError:
+        return False
+    works = os.access(trial / limit, os.W_OK)
+    _remove(trial)
+    return works
+
+
+def _sweep(parent: Path) -> None:
+    """Removes groups whose maker was killed before it could."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        maker = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if maker.isdigit() and not psutil.pid_exists(int(maker)):
+            _remove(folder)
+
+
+def _remove(folder: Path, tries: int = 50) -> None:
+    for _ in range(tries):
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:  # busy: kill what is in it, which takes the kernel a moment
+            for pid in _text(folder / "cgroup.procs").split():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(int(pid), 9)
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> int:
+    text = _text(path).strip()
+    return int(text) if text.isdigit() else 0
+
+
+def _field(path: Path, name: str) -> int:
+    fields = dict(line.split(maxsplit=1) for line in _text(path).splitlines() if " " in line)
+    return int(fields.get(name, "0"))

@@ -1,0 +1,74 @@
+"""What every room's API shares: JSON whatever is accepted, pages by cursor, throttling per member."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.throttling import UserRateThrottle
+
+from portal.kit.errors import FieldError, UserError
+
+if TYPE_CHECKING:  # REST framework loads the throttles while it loads its views
+    from rest_framework.views import APIView
+
+MAX_DIGITS = 18  # what a 64-bit column holds
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """The first renderer and the parser that fits; an `Accept` header never causes 406."""
+
+    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+        kind = (request.content_type or "").split(";")[0].strip().lower()
+        fitting = [parser for parser in parsers if parser.media_type == kind]
+        if fitting or kind:
+            return fitting[0] if fitting else None
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], str(renderers[0].media_type)
+
+
+class NewestFirst(CursorPagination):
+    """Pages `{"next", "previous", "results"}` by cursor over the time-ordered id."""
+
+    ordering = "-id"
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = 500
+
+
+class WriteThrottle(UserRateThrottle):
+    """How often one member may write."""
+
+    scope = "write"
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        return request.method in SAFE_METHODS or super().allow_request(request, view)
+
+
+class ReadThrottle(UserRateThrottle):
+    """How often one member may read."""
+
+    scope = "read"
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        return request.method not in SAFE_METHODS or super().allow_request(request, view)
+
+
+
+
+def whole_number(request: Request, name: str, *, default: int | None, minimum: int = 0) -> int | None:
+    """A whole number from the query string; UserError `invalid` when it is none or less than `minimum`."""
+    text = request.query_params.get(name)
+    if text is None or text == "":
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS or int(text) < minimum:
+        error = FieldError(name, f"This must be a whole number of at least {minimum}.")
+        raise UserError("invalid", f"{name}: {error.detail}", errors=[error])
+    return int(text)

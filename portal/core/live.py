@@ -1,0 +1,61 @@
+"""Live updates and wake-ups through Redis. Both are hints: what they say stands in the database, and a lost one
+costs a moment, never the work.
+"""
+
+import logging
+from functools import lru_cache
+from typing import Any
+
+import redis
+from redis import RedisError
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import transaction
+
+__all__ = ["RedisError", "connection", "publish", "ring", "wait_for"]
+
+log = logging.getLogger(__name__)
+BELL_SECONDS = 60
+
+
+@lru_cache(maxsize=1)
+def connection() -> "redis.Redis":
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=30, socket_connect_timeout=2)
+
+
+def publish(group: str, payload: dict[str, Any]) -> None:
+    """Send `payload` to the websockets of `group` once the transaction is committed."""
+    transaction.on_commit(lambda: _send(group, payload))
+
+
+def ring(bell: str) -> None:
+    """Wake whoever waits at `bell`, once the transaction is committed. Many rings before they wake are one."""
+    transaction.on_commit(lambda: _ring(bell))
+
+
+def wait_for(bell: str, *, timeout_s: float) -> bool:
+    """Wait until `bell` is rung or the time is up; whether it rang. Raises redis.RedisError when Redis is away."""
+    return connection().blpop([_key(bell)], timeout=timeout_s) is not None
+
+
+def _key(bell: str) -> str:
+    return f"bell:{bell}"
+
+
+def _ring(bell: str) -> None:
+    try:
+        with connection().pipeline() as pipe:
+            pipe.delete(_key(bell)).rpush(_key(bell), "1").expire(_key(bell), BELL_SECONDS).execute()
+    except redis.RedisError:
+        log.warning("Redis is away: %s will find its work at its next sweep", bell)
+
+
+def _send(group: str, payload: dict[str, Any]) -> None:
+    layer = get_channel_layer()
+    if layer is None:
+        return
+    try:
+        async_to_sync(layer.group_send)(group, {"type": "forward", "payload": payload})
+    except (redis.RedisError, OSError):
+        log.warning("Redis is away: nobody watching %s was told", group)

@@ -1,0 +1,116 @@
+"""Errors at the API's edge: `application/problem+json` (RFC 9457), in words, with a stable code."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, JsonResponse
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import exceptions, serializers
+from rest_framework.response import Response
+
+from portal.kit.errors import FieldError, RetryableError, UserError
+from portal.kit.ids import new_id
+
+log = logging.getLogger(__name__)
+TYPE = "application/problem+json"
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """A problem, for the API's schema."""
+
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stable: scripts may rely on it.")
+    detail = serializers.CharField(help_text="A sentence that says what to do.")
+    errors = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
+
+
+PROBLEM = OpenApiResponse(ProblemSerializer, description="What is wrong, in words.")
+
+
+def body(
+    *, status: int, code: str, detail: str, errors: tuple[FieldError, ...] = (), title: str = ""
+) -> dict[str, Any]:
+    """The fields of a problem as the contract names them."""
+    return {
+        "title": title or code.replace("_", " ").capitalize(),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "errors": [{"field": error.field, "detail": error.detail} for error in errors],
+    }
+
+
+def response(*, headers: dict[str, str] | None = None, **fields: Any) -> JsonResponse:
+    """A problem as an ordinary Django response, for views outside of REST framework."""
+    return JsonResponse(body(**fields), status=fields["status"], content_type=TYPE, headers=headers)
+
+
+def of_user_error(error: UserError) -> dict[str, Any]:
+    return body(status=error.status, code=error.code, detail=error.detail, errors=error.errors)
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """REST framework's exception handler. What nobody foresaw is logged with an id, and the id is what is shown."""
+    fields, headers = _describe(error)
+    if fields is None:
+        reference = new_id()
+        log.error("unexpected error %s", reference, exc_info=error)
+        detail = f"Unexpected error. If you ask the stewards about it, give them this id: {reference}"
+        fields = body(status=500, code="unexpected", detail=detail)
+    answer = Response(fields, status=fields["status"], headers=headers, content_type=TYPE)
+    answer.exception = True
+    return answer
+
+
+def _describe(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    if isinstance(error, UserError):
+        return of_user_error(error), {}
+    if isinstance(error, RetryableError):
+        detail = "The portal is busy. Try again in a few seconds."
+        return body(status=503, code="busy", detail=detail), {"Retry-After": "3"}
+    if isinstance(error, Http404):
+        return body(status=404, code="not_found", detail="There is no such thing, or not for you."), {}
+    if isinstance(error, PermissionDenied):
+        return body(status=403, code="permission_denied", detail=str(error) or "You may not do that."), {}
+    if isinstance(error, exceptions.APIException):
+        return _of_api_exception(error)
+    return None, {}
+
+
+def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str, str]]:
+    headers = {}
+    if header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
+    if isinstance(error, exceptions.ValidationError):
+        errors = tuple(_flatten(error.detail))
+        detail = " ".join(f"{e.field}: {e.detail}" if e.field else e.detail for e in errors)
+        return body(status=400, code="invalid", detail=detail, errors=errors), headers
+    code = error.get_codes()
+    text = str(error.detail)
+    fields = body(status=error.status_code, code=code if isinstance(code, str) else "invalid", detail=text)
+    return fields, headers
+
+
+def _flatten(detail: Any, path: str = "") -> Iterator[FieldError]:
+    """REST framework's nested error lists as (dotted field, sentence) pairs."""
+    if isinstance(detail, dict):
+        for key, inner in detail.items():
+            name = "" if key == "non_field_errors" else str(key)
+            yield from _flatten(inner, f"{path}.{name}".strip("."))
+    elif isinstance(detail, list):
+        for number, inner in enumerate(detail):
+            deeper = isinstance(inner, dict | list)
+            yield from _flatten(inner, f"{path}.{number}".strip(".") if deeper else path)
+    else:
+        yield FieldError(path, str(detail))
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """For paths under /api/ that match nothing."""
+    detail = f"There is nothing at {request.path}. The calls are listed at /api/v1/docs."
+    return response(status=404, code="not_found", detail=detail)

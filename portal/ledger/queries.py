@@ -1,0 +1,117 @@
+"""What a member may use, what they used, and their share of the machine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from portal.ledger import registry, shares
+from portal.ledger.models import LedgerEntry, Quota
+from portal.members.models import Member
+
+KINDS = ("cpu", "gpu", "tpu", "fpga")
+REMEMBERED = timedelta(days=8 * shares.HALF_LIFE_DAYS)
+SECONDS_AN_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a member uses now (storage, jobs) and used this month (device-hours by class)."""
+
+    storage_bytes: int
+    concurrent_jobs: int
+    device_hours: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The fraction of the machine that a member is entitled to, the one they used lately, and what follows."""
+
+    share: float
+    used_fraction: float
+    fair_factor: float
+
+
+def quota_of(member: Member) -> Quota:
+    """The member's quota; one with the defaults (and not saved) if none was set."""
+    return Quota.objects.filter(member=member).first() or Quota(member=member)
+
+
+def allowed_hours(quota: Quota) -> dict[str, float]:
+    """Device-hours a month, by class."""
+    return {kind: getattr(quota, f"{kind}_hours") for kind in KINDS}
+
+
+def concurrency_limits(owners: Iterable[str]) -> dict[str, int]:
+    """How many jobs each of these members (by id) may have running at once."""
+    default = Quota._meta.get_field("concurrent_jobs").default  # noqa: SLF001 - documented introspection
+    limits = dict.fromkeys(owners, int(default))
+    limits.update(Quota.objects.filter(member__in=list(limits)).values_list("member", "concurrent_jobs"))
+    return limits
+
+
+def storage_used(member: Member) -> int:
+    """Bytes that the member's things take."""
+    return sum(counter(member) for counter in registry.STORAGE.values())
+
+
+def jobs_running(member: Member) -> int:
+    """How many of the member's jobs hold an accelerator now."""
+    return sum(counter(member) for counter in registry.JOBS.values())
+
+
+def usage(member: Member) -> Usage:
+    """What the member uses now and used since the month began (UTC)."""
+    return Usage(
+        storage_bytes=storage_used(member),
+        concurrent_jobs=jobs_running(member),
+        device_hours=hours_used(member, since=month_start(timezone.now())),
+    )
+
+
+def month_start(now: datetime) -> datetime:
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def hours_used(member: Member, *, since: datetime) -> dict[str, float]:
+    """Device-hours by class, without those that were refunded."""
+    charged = LedgerEntry.objects.filter(member=member, created_at__gte=since, refunded=False)
+    seconds = dict(charged.values_list("kind").annotate(total=Sum("device_seconds")))
+    return {kind: seconds.get(kind, 0.0) / SECONDS_AN_HOUR for kind in KINDS}
+
+
+def share_of(member: Member) -> Share:
+    """The member's share of the machine among all who may use it, against what they used lately of all that was used."""
+    share = _entitled(member)
+    mine, everyones = _faded_use(member)
+    used = mine / everyones if everyones else 0.0
+    return Share(share=share, used_fraction=used, fair_factor=shares.fair_factor(used, share))
+
+
+def _entitled(member: Member) -> float:
+    active = Member.objects.filter(is_active=True)
+    totals = active.aggregate(
+        members=Count("pk"), given=Sum("quota__share"), rows=Count("quota", filter=Q(quota__isnull=False))
+    )
+    default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
+    everyones = (totals["given"] or 0.0) + default * (totals["members"] - totals["rows"])
+    return quota_of(member).share / everyones if everyones else 0.0
+
+
+def _faded_use(member: Member) -> tuple[float, float]:
+    """Device-seconds of the member and of everyone, each day's faded by its age."""
+    now = timezone.now()
+    charged = LedgerEntry.objects.filter(created_at__gte=now - REMEMBERED, refunded=False)
+    days = charged.annotate(day=TruncDate("created_at")).values("day").order_by("day")
+    rows = days.annotate(
+        everyones=Sum("device_seconds"), mine=Sum("device_seconds", filter=Q(member=member), default=0.0)
+    )
+    mine = everyones = 0.0
+    for row in rows.values_list("day", "mine", "everyones"):
+        age_days = float((now.date() - row[0]).days)
+        mine += shares.faded(row[1], age_days)
+        everyones += shares.faded(row[2], age_days)
+    return mine, everyones

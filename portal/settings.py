@@ -1,0 +1,332 @@
+"""Settings. Every deployment runs this file; what differs comes from the environment and is checked at start.
+
+State lives in one folder, `GRISTMILL_HOME`. Without further settings that is everything: SQLite, an embedded Redis
+and local files. `DATABASE_URL` and `REDIS_URL` point at servers of your own.
+"""
+
+import contextlib
+import os
+import secrets
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from portal.kit import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOME = (BASE_DIR / env.text("GRISTMILL_HOME", "var")).resolve()
+HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def kept_secret(name: str) -> str:
+    """The secret of that name in the home folder, made on first use and readable by us alone."""
+    path = HOME / "secrets" / name
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # a process beside us was quicker
+                os.link(file.name, path)
+    return path.read_text(encoding="ascii")
+
+
+DEBUG = env.boolean("GRISTMILL_DEBUG", default=False)
+SECRET_KEY = env.secret("GRISTMILL_SECRET_KEY") or kept_secret("django-secret-key")
+PUBLIC_URL = env.text("GRISTMILL_URL", "")
+HTTPS = PUBLIC_URL.startswith("https://")
+ALLOWED_HOSTS = env.words("GRISTMILL_HOSTS", urlsplit(PUBLIC_URL).hostname or "*")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL.rstrip("/")] if PUBLIC_URL else []
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "channels",
+    "csp",
+    "django_htmx",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "knox",
+    "rest_framework",
+    "portal.core",
+    "portal.members",
+    "portal.ledger",
+    "hardware.nodes",
+    "jobs.datasets",
+    "jobs.queue",
+    "jobs.bundles",
+    "portal.site",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "portal.core.middleware.ApiTrailingSlash",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+APPEND_SLASH = False
+ROOT_URLCONF = "portal.urls"
+ASGI_APPLICATION = "portal.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+# -- Database ---------------------------------------------------------------------------------------------------------
+
+
+def sqlite() -> dict[str, Any]:
+    """SQLite for several processes: write-ahead log, and every transaction takes its lock at once."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": HOME / "gristmill.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728; PRAGMA cache_size=-16000;"
+            ),
+        },
+    }
+
+
+def postgresql(url: str) -> dict[str, Any]:
+    """PostgreSQL from an address like `postgresql://user:password@host:5432/name`."""
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": parts.port or "",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def database(url: str) -> dict[str, Any]:
+    if not url:
+        return sqlite()
+    if urlsplit(url).scheme in {"postgres", "postgresql"}:
+        return postgresql(url)
+    raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://, or be left out for SQLite.")
+
+
+DATABASES = {"default": database(env.secret("DATABASE_URL"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- Redis: Celery's messages, live updates, throttle counters --------------------------------------------------------
+
+REDIS_SOCKET = HOME / "run" / "redis.sock"
+REDIS_URL = env.secret("REDIS_URL") or f"unix://{REDIS_SOCKET}"
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+# -- People -----------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "members.Member"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = reverse_lazy("account_login")
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_ADAPTER = "portal.members.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "portal.members.forms.SignupForm"}
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_SESSION_REMEMBER = True
+ALLAUTH_TRUSTED_PROXY_COUNT = int(env.boolean("GRISTMILL_BEHIND_PROXY", default=False))
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Gristmill"
+KNOX_TOKEN_MODEL = "members.ApiToken"  # noqa: S105 - the name of a model
+REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False, "AUTH_HEADER_PREFIX": "Token", "TOKEN_PREFIX": "gm_"}
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+EMAIL_HOST = env.text("GRISTMILL_MAIL_HOST")
+EMAIL_PORT = env.integer("GRISTMILL_MAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("GRISTMILL_MAIL_USER")
+EMAIL_HOST_PASSWORD = env.secret("GRISTMILL_MAIL_PASSWORD")
+EMAIL_USE_TLS = env.boolean("GRISTMILL_MAIL_TLS", default=True)
+DEFAULT_FROM_EMAIL = env.text("GRISTMILL_MAIL_FROM", "gristmill@localhost")
+MAIL_CONFIGURED = bool(EMAIL_HOST)
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if MAIL_CONFIGURED
+    else "django.core.mail.backends.console.EmailBackend"
+)
+
+# -- API --------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "portal.members.authentication.TokenAuthentication",
+        "portal.members.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.core.api.AlwaysJson",
+    "DEFAULT_PAGINATION_CLASS": "portal.core.api.NewestFirst",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["portal.core.api.WriteThrottle", "portal.core.api.ReadThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "write": env.text("GRISTMILL_API_WRITES", "1000/minute"),
+        "read": env.text("GRISTMILL_API_READS", "6000/minute"),
+    },
+    "EXCEPTION_HANDLER": "portal.core.problems.handle",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "TITLE": "Gristmill",
+    "DESCRIPTION": "The cooperative's machine from a script: upload, train, take home.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "jobs.queue.reasons.Status",
+        "VersionState": "jobs.datasets.models.VersionState",
+        "ModelState": "jobs.bundles.models.ModelState",
+        "BundleState": "jobs.bundles.models.BundleState",
+        "NodeState": "hardware.nodes.models.NodeState",
+    },
+}
+
+# -- Celery: wake-ups only, acknowledged at once; the database owns the work --------------------------------------------
+
+CELERY = {
+    "broker_url": REDIS_URL.replace("unix://", "redis+socket://", 1),
+    "task_ignore_result": True,
+    "task_acks_late": False,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "worker_prefetch_multiplier": 1,
+    "worker_hijack_root_logger": False,
+    "broker_connection_retry_on_startup": True,
+    "task_default_queue": "gristmill",
+    "timezone": "UTC",
+}
+
+# -- Pages ------------------------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/admin/"],
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    },
+}
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
+FILE_UPLOAD_TEMP_DIR = HOME / "uploads"
+FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, exist_ok=True)
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+UPLOAD_MAX_BYTES = env.integer("GRISTMILL_UPLOAD_MAX_BYTES", 200 * 1024**3)
+
+# -- Security ---------------------------------------------------------------------------------------------------------
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_SSL_REDIRECT = HTTPS and env.boolean("GRISTMILL_TLS_REDIRECT", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("GRISTMILL_BEHIND_PROXY", default=False) else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+
+# -- Work -------------------------------------------------------------------------------------------------------------
+
+NODE_NAME = env.text("GRISTMILL_NODE", socket.gethostname())
+JOB_MEMORY_MB = env.integer("GRISTMILL_JOB_MEMORY_MB", 8192)
+JOB_DISK_MB = env.integer("GRISTMILL_JOB_DISK_MB", 20_480)
+HUNG_AFTER_S = env.integer("GRISTMILL_HUNG_AFTER_S", 900)
+VALIDATION_MEMORY_MB = env.integer("GRISTMILL_VALIDATION_MEMORY_MB", 2048)
+VALIDATION_MINUTES = env.integer("GRISTMILL_VALIDATION_MINUTES", 30)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("GRISTMILL_LOG_LEVEL", "INFO")},
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Gristmill",
+    "SITE_HEADER": "Gristmill",
+    "SITE_SYMBOL": "grain",
+    "SITE_URL": "/",
+}

@@ -1,0 +1,190 @@
+"""Things to do in a training process: what the tests' warm parents fork and call."""
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jobs.runner.child import Control
+
+Emit = Callable[[dict[str, Any]], None]
+ACTIONS: dict[str, Callable[[dict[str, Any], Emit, Control], None]] = {}
+
+
+def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    emit({"type": "started"})
+    ACTIONS[task["do"]](task, emit, control)
+    emit({"type": "done", "reason": "done"})
+
+
+def action(function: Callable[[dict[str, Any], Emit, Control], None]) -> Callable[[dict[str, Any], Emit, Control], None]:
+    ACTIONS[function.__name__] = function
+    return function
+
+
+@action
+def nothing(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    del task, emit, control
+
+
+@action
+def copy(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """Reads its input, writes its output and its cache."""
+    text = Path(task["source"]).read_text(encoding="utf-8")
+    Path(task["out"], "copy.txt").write_text(text, encoding="utf-8")
+    Path(task["cache"], "seen").write_text(text, encoding="utf-8")
+    emit({"type": "artefact", "name": "copy", "path": str(Path(task["out"], "copy.txt"))})
+
+
+@action
+def obey(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """Waits for a command and says which came."""
+    while not control.command:
+        time.sleep(0.01)
+    emit({"type": "obeyed", "command": control.command})
+
+
+@action
+def sleep(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    if task.get("with_child"):
+        subprocess.Popen(["/bin/sleep", "600"])
+    emit({"type": "sleeping"})
+    time.sleep(600)
+
+
+@action
+def hog(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """Takes memory, 20 MiB at a time, and touches it."""
+    held = []
+    for _ in range(task["mib"] // 20):
+        held.append(b"x" * (20 << 20))
+        time.sleep(0.02)
+    emit({"type": "held", "bytes": sum(map(len, held))})
+
+
+@action
+def fill(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """Many files, each small enough for a limit on one file."""
+    for number in range(task["files"]):
+        Path(task["out"], f"part-{number}").write_bytes(b"x" * task["bytes"])
+        time.sleep(0.02)
+
+
+@action
+def flood(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    while True:
+        emit({"type": "log", "text": "x" * 10_000})
+
+
+@action
+def shout(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    print("x" * task["bytes"])  # noqa: T201 # the point of it
+    sys.stderr.write("and the last word\n")
+
+
+@action
+def fail(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    raise RuntimeError("as asked")
+
+
+@action
+def fork_bomb(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """Starts processes until it is refused."""
+    started = 0
+    try:
+        while started < 2000:
+            if os.fork() == 0:
+                time.sleep(60)
+            started += 1
+    except OSError as error:
+        emit({"type": "refused", "after": started, "error": error.errno})
+
+
+@action
+def look(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """What an intruder would look at first."""
+    emit(
+        {
+            "type": "seen",
+            "readable": [path for path in task.get("paths", []) if _readable(path)],
+            "writable": [path for path in task.get("folders", []) if _writable(path)],
+            "root": sorted(os.listdir("/")),
+            "processes": [int(name) for name in os.listdir("/proc") if name.isdigit()],
+            "environment": dict(os.environ),
+            "handles": _handles(),
+            "network": _network(task.get("port", 9)),
+            "user_namespace": ctypes.CDLL(None).unshare(0x1000_0000) == 0,
+            "mount": ctypes.CDLL(None).mount(b"tmpfs", b"/tmp", b"tmpfs", 0, None) == 0,
+            "user": os.getuid(),
+            "capabilities": _status("CapEff"),
+            "no_new_privileges": _status("NoNewPrivs"),
+            "threads": os.environ.get("OMP_NUM_THREADS"),
+        }
+    )
+
+
+@action
+def tensorflow(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    import tensorflow as tf  # already loaded by the warm parent; the other tests do without it
+
+    total = float(tf.reduce_sum(tf.linalg.matmul(tf.ones((64, 64)), tf.ones((64, 64)))))
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    emit({"type": "computed", "total": total, "threads": threads})
+
+
+def _readable(path: str) -> bool:
+    try:
+        if Path(path).is_dir():
+            return bool(os.listdir(path))
+        with open(path, "rb") as file:
+            return len(file.read(1)) == 1
+    except OSError:
+        return False
+
+
+def _writable(path: str) -> bool:
+    try:
+        Path(path, "intruder").write_text("x", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def _handles() -> list[str]:
+    found = []
+    for handle in range(3, 1024):
+        try:
+            os.fstat(handle)
+        except OSError:
+            continue
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{handle}"))
+        except OSError:
+            found.append(str(handle))
+    return found
+
+
+def _network(port: int) -> list[str]:
+    """The addresses that could be reached."""
+    reached = []
+    for address in (("127.0.0.1", port), ("1.1.1.1", 53)):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as link:
+            link.settimeout(1)
+            try:
+                link.connect(address)
+            except OSError:
+                continue
+            reached.append(address[0])
+    return reached
+
+
+def _status(field: str) -> str:
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{field}:"):
+            return line.split()[1]
+    return ""
