@@ -1,8 +1,57 @@
 """The web process: Django for pages and the API, tus beside it for uploads, Channels for websockets."""
 
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-application = get_asgi_application()
+django = get_asgi_application()  # loads the rooms, so the imports below come after it
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.db import database_sync_to_async  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier  # noqa: E402
+
+from jobs.datasets import tus  # noqa: E402
+from jobs.queue.urls import websockets  # noqa: E402
+from portal.celery import app as celery  # noqa: E402
+from portal.members import tokens  # noqa: E402
+
+celery.set_default()  # for all threads, or those that serve requests would look for another broker
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+async def http(scope: Scope, receive: Receive, send: Send) -> None:
+    """Uploads in pieces to tus, which reads bodies as they come; everything else to Django."""
+    await (tus.application if tus.serves(scope["path"]) else django)(scope, receive, send)
+
+
+class SessionOrToken:
+    """Puts the member into a websocket's scope: by `Authorization: Token …`, else by the browser's session.
+
+    A browser sends its cookies for any page, so with them the page's origin counts; a token is sent by nobody
+    unasked.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self.by_token = inner
+        self.by_session = AllowedHostsOriginValidator(AuthMiddlewareStack(inner))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        header = dict(scope["headers"]).get(b"authorization")
+        if header is None:
+            await self.by_session(scope, receive, send)
+            return
+        token = await database_sync_to_async(tokens.find_by_header)(header.decode("latin-1"))
+        if token is None:
+            await WebsocketDenier()(scope, receive, send)
+            return
+        await self.by_token({**scope, "user": token.user}, receive, send)
+
+
+application = ProtocolTypeRouter({"http": http, "websocket": SessionOrToken(URLRouter(websockets))})

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal.kit import env
+
+django_stubs_ext.monkeypatch()  # so that generic classes of Django take their type arguments at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = (BASE_DIR / env.text("GRISTMILL_HOME", "var")).resolve()
@@ -118,6 +121,7 @@ def sqlite() -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": HOME / "gristmill.sqlite3",
+        "TEST": {"NAME": HOME / "test.sqlite3"},  # a file, as in production: threads wait for one another's locks
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
@@ -186,6 +190,7 @@ ACCOUNT_ADAPTER = "portal.members.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "portal.members.forms.SignupForm"}
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ALLAUTH_TRUSTED_PROXY_COUNT = int(env.boolean("GRISTMILL_BEHIND_PROXY", default=False))
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
@@ -284,6 +289,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -321,6 +327,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"httpx": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env.text("GRISTMILL_LOG_LEVEL", "INFO")},
 }
 

@@ -1,21 +1,11 @@
 """The suite's surroundings: a home folder of its own, a real Redis, and a cast of members."""
 
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-HOME = tempfile.mkdtemp(prefix="gm-")
-os.environ["GRISTMILL_HOME"] = HOME
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(HOME, ignore_errors=True)
+from django.conf import settings
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,8 +13,9 @@ def redis_server() -> Iterator[None]:
     """A Redis on the test home's socket, as the portal's own supervisor would start it."""
     from portal.core.embedded_redis import command, wait_until_up
 
-    socket = Path(HOME) / "run" / "redis.sock"
-    process = subprocess.Popen(command(socket=socket, data=Path(HOME) / "redis"), stdout=subprocess.DEVNULL)
+    socket = Path(settings.REDIS_SOCKET)
+    argv = command(socket=socket, data=Path(settings.HOME) / "redis")
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
     try:
         wait_until_up(socket, timeout_s=10)
         yield
@@ -87,7 +78,8 @@ def api_for() -> Callable[..., object]:
     from portal.members.models import ApiToken
 
     def make(member: object) -> APIClient:
-        _row, token = ApiToken.objects.create(user=member, name="test")
+        name = f"test {ApiToken.objects.filter(user=member).count() + 1}"
+        _row, token = ApiToken.objects.create(user=member, name=name)
         client = APIClient()
         client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
         return client

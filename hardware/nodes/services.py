@@ -28,7 +28,7 @@ SCHEDULER_BELL = "scheduler"
 
 
 def own_key() -> str:
-    """This computer's node key, kept in its home: who holds it may register under the name it first served."""
+    """This computer's node key, kept in its home: who holds it may register under the name it had."""
     return kept("node-key", lambda: secrets.token_urlsafe(48).encode()).decode("ascii")
 
 

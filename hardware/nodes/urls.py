@@ -1,4 +1,6 @@
-"""Where this room's pages (`pages`) and its part of the API (`api`) are found. The machine's page is the site's."""
+"""Where this room's pages (`pages`) and its part of the API (`api`) are found. The machine's page is the
+site's.
+"""
 
 from django.urls import URLPattern, path
 

@@ -2,8 +2,8 @@
 
 from hardware.targets.profiles import GIB, MIB, Kind, Runtime, Status, Target
 
-# A 64-bit system is needed: on 32-bit ARM only the older tflite-runtime has wheels (Python 3.11), and some kinds
-# of quantisation are silently wrong there.
+# A 64-bit system is needed: on 32-bit ARM only the older tflite-runtime has wheels (Python 3.11), and some
+# kinds of quantisation are silently wrong there.
 _PI_OS = Runtime(
     packages=("numpy", "ai-edge-litert"),
     note="64-bit Raspberry Pi OS (Bookworm or newer). Check with `uname -m`: it prints aarch64.",

@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 
 class Status(StrEnum):
-    """`offered`: built and measured by our tests. `experimental`: it builds, nobody has vouched for it yet."""
+    """`offered`: built and measured by our tests. `experimental`: it builds, nobody vouches for it yet."""
 
     OFFERED = "offered"
     EXPERIMENTAL = "experimental"
@@ -35,8 +35,8 @@ class Variant(StrEnum):
 class Runtime:
     """What a Linux board has to install before `run.py` works.
 
-    `packages` are names on PyPI, without versions; `pictures` are needed for pictures only. `min_python` is the
-    oldest Python that the package has wheels for on that architecture.
+    `packages` are names on PyPI, without versions; `pictures` are needed for pictures only. `min_python` is
+    the oldest Python that the package has wheels for on that architecture.
     """
 
     packages: tuple[str, ...]

@@ -67,7 +67,7 @@ class ModelSerializer(serializers.ModelSerializer[TrainedModel]):
         ]  # fmt: skip
 
     def get_task(self, row: TrainedModel) -> str | None:
-        return row.report.get("task")
+        return str(row.report["task"]) if "task" in row.report else None
 
     def get_reason(self, row: TrainedModel) -> str | None:
         return row.reason or None

@@ -9,13 +9,11 @@ class BundlesConfig(AppConfig):
 
     def ready(self) -> None:
         """Plug into the queue: builds as a kind of job, and what a finished training yields."""
-        from jobs.bundles import building, services  # models can't be imported before the apps are loaded
+        from jobs.bundles import building, queries, services  # models load only after all apps are known
         from jobs.queue import kinds
 
         kinds.register(building.KIND)
-        for registry, entry in (
-            (kinds.TRAINED, services.record_trained),
-            (kinds.WARM_STARTS, services.warm_start),
-        ):
-            if entry not in registry:
-                registry.append(entry)
+        kinds.TRAINED[:] = [services.record_trained]
+        kinds.WARM_STARTS[:] = [services.warm_start]
+        kinds.YIELDS[:] = [queries.yields_of]
+        kinds.PANELS[:] = [queries.panel_of]

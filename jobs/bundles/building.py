@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from hardware.targets.registry import TARGETS
@@ -89,18 +88,13 @@ def collect(job: Job, result: Result) -> Mapping[str, Blob]:
     """Check what the build left, sign it and store the zip. UserError `bad_bundle` when it is not what it
     says.
     """
+    bundle = Bundle.objects.select_related("model").get(job=job)
     folder = storage.blobs_root() / "incoming"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         archive = Path(scratch) / BUNDLE_FILE
-        sealing.seal(result.out / "bundle", into=archive, root=root_name(job), key=signing_key())
+        sealing.seal(result.out / "bundle", signing_key(), archive, bundle.folder)
         return {BUNDLE_FILE: storage.adopt(archive)}
-
-
-def root_name(job: Job) -> str:
-    """The name of the one folder in the zip: the model's name in plain letters, and the target."""
-    name = TrainedModel.objects.values_list("name", flat=True).get(pk=job.spec["model"])
-    return f"{slugify(name)[:60] or 'model'}-{job.spec['target']}"
 
 
 def finish(job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:

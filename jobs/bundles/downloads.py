@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -27,7 +27,7 @@ def send_bundle(request: HttpRequest, bundle: Bundle) -> HttpResponseBase:
         raise UserError(
             "not_ready", _("There is nothing to download. %(reason)s") % {"reason": reason}, status=409
         )
-    return send(request, bundle.zip, filename=f"{bundle.model.name}-{bundle.target}.zip", content_type=ZIP)
+    return send(request, bundle.zip, filename=bundle.filename, content_type=ZIP)
 
 
 def send_model(request: HttpRequest, model: TrainedModel) -> HttpResponseBase:
@@ -72,13 +72,13 @@ def _respond(request: HttpRequest, blob: Blob, answer: Answer, span: Span) -> Ht
         return problems.response(status=416, code="range_not_satisfiable", detail=detail, headers=headers)
     if request.method == "HEAD":
         return HttpResponse()
-    response = StreamingHttpResponse(_pieces(storage.path_of(blob.sha256), span), status=answer.value)
+    response = StreamingHttpResponse(pieces(storage.path_of(blob.sha256), span), status=answer.value)
     if answer is Answer.PART:
         response["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{blob.bytes}"
     return response
 
 
-async def _pieces(path: Path, span: Span) -> AsyncIterator[bytes]:
+async def pieces(path: Path, span: Span) -> AsyncGenerator[bytes]:
     """The bytes of `span`, read beside the event loop, one piece in memory at a time."""
     file = await asyncio.to_thread(path.open, "rb")
     try:

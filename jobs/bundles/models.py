@@ -1,9 +1,13 @@
 """What members take home: trained models, and bundles of them for a target."""
 
 from django.db import models
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from hardware.targets.profiles import Target
+from hardware.targets.registry import TARGETS
 from jobs.datasets.models import Dataset, Version
+from jobs.engine.recipes.registry import RECIPES
 from jobs.queue.models import Job
 from portal.core.models import Blob, Identified
 from portal.members.models import Member
@@ -38,6 +42,34 @@ class TrainedModel(Identified):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it reads rows of a table; pictures otherwise."""
+        return str(self.report.get("task", "")).startswith("table-")
+
+    @property
+    def bundle_rows(self) -> "list[Bundle]":
+        """The newest bundle for each target and set of options, newest first."""
+        newest: dict[tuple[str, str], Bundle] = {}
+        for bundle in sorted(self.bundles.all(), key=lambda row: row.pk, reverse=True):
+            newest.setdefault((bundle.target, bundle.options_sha256), bundle)
+        return list(newest.values())
+
+    @property
+    def buildable(self) -> list[Target]:
+        """The targets that a bundle may be asked for: not those that have one, or are getting it."""
+        if self.state != ModelState.READY or self.version_id is None:
+            return []
+        taken = {
+            row.target for row in self.bundle_rows if row.state in {BundleState.READY, BundleState.BUILDING}
+        }
+        return [target for name, target in TARGETS.items() if name not in taken and self.suits(name)]
+
+    def suits(self, target: str) -> bool:
+        """Whether models of its recipe are built for that target."""
+        recipe = RECIPES.get(self.job.recipe) if self.job else None
+        return recipe is None or target in recipe.targets
 
 
 class BundleState(models.TextChoices):
@@ -75,3 +107,30 @@ class Bundle(Identified):
 
     def __str__(self) -> str:
         return f"{self.model.name} for {self.target}"
+
+    @property
+    def title(self) -> str:
+        """The board's name in words."""
+        target = TARGETS.get(self.target)
+        return target.title if target else self.target
+
+    @property
+    def folder(self) -> str:
+        """The one folder in the zip: the model's name in plain letters, and the target."""
+        return f"{slugify(self.model.name)[:60].strip('-_') or 'model'}-{self.target}"
+
+    @property
+    def filename(self) -> str:
+        return f"{self.folder}.zip"
+
+    @property
+    def packages(self) -> str:
+        """What the board has to install, as arguments for pip."""
+        target = TARGETS.get(self.target)
+        if target is None:
+            return ""
+        return " ".join([*target.runtime.packages, *(() if self.is_table else target.runtime.pictures)])
+
+    @property
+    def is_table(self) -> bool:
+        return self.model.is_table

@@ -1,8 +1,14 @@
 """Reads: which models and bundles a member may see. Their owner does, and stewards see all."""
 
-from django.db.models import QuerySet
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from jobs.bundles.models import Bundle, TrainedModel
+from django.db.models import Prefetch, Q, QuerySet
+
+from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from jobs.queue.kinds import Yield
+from jobs.queue.models import Job
 from portal.members.models import Member
 
 
@@ -22,4 +28,34 @@ def visible_bundles(member: Member) -> QuerySet[Bundle]:
 
 def with_bundles(models: QuerySet[TrainedModel]) -> QuerySet[TrainedModel]:
     """The same models with their bundles loaded in one more query."""
-    return models.prefetch_related("bundles", "bundles__zip", "bundles__job")
+    return models.prefetch_related(Prefetch("bundles", Bundle.objects.select_related("zip")))
+
+
+def yields_of(job_ids: Sequence[str]) -> dict[str, Yield]:
+    """What jobs led to: a training its model and the bundles of it, a build its bundle. Two queries."""
+    models = dict(TrainedModel.objects.filter(job__in=job_ids).values_list("pk", "job_id"))
+    wanted = Q(model__in=models) | Q(job__in=job_ids)
+    bundles: dict[str, list[str]] = defaultdict(list)
+    rows = Bundle.objects.filter(wanted).order_by("id").values_list("pk", "model_id", "job_id")
+    for pk, model, build in rows:
+        for job in (models.get(model), build):
+            if job is not None:
+                bundles[job].append(pk)
+    of_job = {job: model for model, job in models.items()}
+    return {
+        job: Yield(of_job.get(job), tuple(bundles[job])) for job in job_ids if job in of_job or job in bundles
+    }
+
+
+def panel_of(job: Job) -> dict[str, Any]:
+    """What a job's page shows of this room: the model with its bundles, or the bundle that a build makes."""
+    model = with_bundles(TrainedModel.objects.select_related("job")).filter(job=job).first()
+    if model is None:
+        rows = list(Bundle.objects.select_related("model", "zip").filter(job=job))
+        return {"bundles": rows, "building": _any_building(rows)}
+    rows = model.bundle_rows
+    return {"model": model, "bundles": rows, "buildable": model.buildable, "building": _any_building(rows)}
+
+
+def _any_building(rows: Iterable[Bundle]) -> bool:
+    return any(row.state == BundleState.BUILDING for row in rows)

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from jobs.bundles.signing import sign
 from portal.kit.errors import UserError
 
 MANIFEST = "manifest.json"
@@ -30,7 +31,7 @@ MAX_BYTES = 1024**3
 MAX_MANIFEST_BYTES = 4 * 1024**2
 PIECE = 1024**2
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can hold: equal content makes an equal zip
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,119}")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,149}")
 
 
 class ListedFile(BaseModel):
@@ -48,25 +49,36 @@ class Manifest(BaseModel):
     files: dict[str, ListedFile] = Field(min_length=1, max_length=MAX_FILES)
 
 
-def seal(folder: Path, *, into: Path, root: str, key: Ed25519PrivateKey) -> str:
-    """Check `folder` against its manifest, sign the manifest and write the zip `into`, all in one folder
-    `root`.
+class SealError(UserError):
+    """The folder is not what its manifest says, or holds what no bundle may."""
 
-    `manifest.sig` holds the 64 bytes of the Ed25519 signature over the manifest's bytes; it is returned in
-    base64. Raises UserError `bad_bundle` for anything but plain files with plain names that match the
-    manifest one to one; `into` is then of no use.
+    def __init__(self, what: str) -> None:
+        super().__init__("bad_bundle", f"The bundle was not signed: {what}.")
+
+
+def seal(folder: Path, key: Ed25519PrivateKey, out_zip: Path, top: str) -> str:
+    """Check every file of `folder` against its manifest, sign that, and write it all into `out_zip` under
+    `top/`.
+
+    `manifest.sig` holds the 64 bytes of the signature over the manifest's bytes; it is returned in base64.
+    Raises SealError for anything but plain files with plain names that match the manifest one to one;
+    `out_zip` is then of no use.
     """
+    if not NAME.fullmatch(top):
+        raise ValueError(f"not the name of one folder: {top!r}")
     sources = _plain_files(folder)
     content = _read_manifest(sources.pop(MANIFEST, None))
     listed = _listed(content)
+    if SIGNATURE in sources:
+        raise SealError(f"it holds a {SIGNATURE} already, which is for the portal to write")
     if set(listed) != set(sources):
-        raise _bad(f"its files are not those of its manifest ({_difference(set(listed), set(sources))})")
-    signature = key.sign(content)
-    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(_entry(root, MANIFEST), content)
-        archive.writestr(_entry(root, SIGNATURE), signature)
+        raise SealError(f"its files are not those of its manifest ({_difference(set(listed), set(sources))})")
+    signature = sign(key, content)
+    with zipfile.ZipFile(out_zip, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(_entry(top, MANIFEST), content)
+        archive.writestr(_entry(top, SIGNATURE), signature)
         for name in sorted(listed):
-            _copy(archive, _entry(root, name), sources[name], listed[name])
+            _copy(archive, _entry(top, name), sources[name], listed[name])
     return base64.b64encode(signature).decode("ascii")
 
 
@@ -77,28 +89,24 @@ def signature_in(archive: Path) -> str:
         return base64.b64encode(bundle.read(name)).decode("ascii")
 
 
-def _bad(what: str) -> UserError:
-    return UserError("bad_bundle", f"The bundle was not signed: {what}.")
-
-
 def _plain_files(folder: Path) -> dict[str, Path]:
-    """The files in `folder` by name; UserError for links, folders, devices, odd names, too many or too large
+    """The files in `folder` by name; SealError for links, folders, devices, odd names, too many or too large
     ones.
     """
     if folder.is_symlink() or not folder.is_dir():
-        raise _bad("the build left none")
+        raise SealError("the build left none")
     files: dict[str, Path] = {}
     total = 0
     with os.scandir(folder) as entries:
         for entry in entries:
             if not NAME.fullmatch(entry.name):
-                raise _bad(f"a file in it has the name {entry.name[:60]!a}")
+                raise SealError(f"a file in it has the name {entry.name[:60]!a}")
             if not entry.is_file(follow_symlinks=False):
-                raise _bad(f"{entry.name} is not a plain file")
+                raise SealError(f"{entry.name} is not a plain file")
             files[entry.name] = Path(entry.path)
             total += entry.stat(follow_symlinks=False).st_size
             if len(files) > MAX_FILES or total > MAX_BYTES:
-                raise _bad(f"it holds more than {MAX_FILES} files or {MAX_BYTES // 1024**2} MiB")
+                raise SealError(f"it holds more than {MAX_FILES} files or {MAX_BYTES // 1024**2} MiB")
     return files
 
 
@@ -108,17 +116,17 @@ def _open(path: Path) -> BinaryIO:
     file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise _bad(f"{path.name} is not a plain file")
+        raise SealError(f"{path.name} is not a plain file")
     return file
 
 
 def _read_manifest(path: Path | None) -> bytes:
     if path is None:
-        raise _bad(f"it has no {MANIFEST}")
+        raise SealError(f"it has no {MANIFEST}")
     with _open(path) as file:
         content = file.read(MAX_MANIFEST_BYTES + 1)
     if len(content) > MAX_MANIFEST_BYTES:
-        raise _bad("its manifest is too large")
+        raise SealError("its manifest is too large")
     return content
 
 
@@ -126,7 +134,7 @@ def _listed(content: bytes) -> Mapping[str, ListedFile]:
     try:
         return Manifest.model_validate(json.loads(content)).files
     except (ValidationError, ValueError, RecursionError) as error:
-        raise _bad("its manifest can't be read") from error
+        raise SealError("its manifest can't be read") from error
 
 
 def _difference(listed: set[str], found: set[str]) -> str:
@@ -134,8 +142,8 @@ def _difference(listed: set[str], found: set[str]) -> str:
     return ", ".join(f"{name[:60]!a}" for name in odd[:5])
 
 
-def _entry(root: str, name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(f"{root}/{name}", EPOCH)
+def _entry(top: str, name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(f"{top}/{name}", EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.create_system = 3  # Unix, so that the permissions below count
     entry.external_attr = (stat.S_IFREG | (0o755 if name in EXECUTABLE else 0o644)) << 16
@@ -143,7 +151,7 @@ def _entry(root: str, name: str) -> zipfile.ZipInfo:
 
 
 def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: Path, listed: ListedFile) -> None:
-    """Copy one file into the zip, hashing what is written; UserError when that is not what the manifest
+    """Copy one file into the zip, hashing what is written; SealError when that is not what the manifest
     lists.
     """
     digest, size = hashlib.sha256(), 0
@@ -153,4 +161,4 @@ def _copy(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: Path, listed
             size += len(piece)
             out.write(piece)
     if size != listed.bytes or digest.hexdigest() != listed.sha256:
-        raise _bad(f"{source.name} is not what its manifest says")
+        raise SealError(f"{source.name} is not what its manifest says")

@@ -14,7 +14,6 @@ from hardware.targets.registry import TARGETS
 from jobs.bundles import reports
 from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
 from jobs.bundles.queries import visible_models
-from jobs.engine.recipes.registry import RECIPES
 from jobs.queue.models import Job
 from jobs.queue.services import submit_internal
 from portal.core import storage
@@ -158,8 +157,7 @@ def _check_target(model: TrainedModel, target: str) -> None:
         known = ", ".join(sorted(TARGETS))
         sentence = _("There is no such target. There are: %(known)s.") % {"known": known}
         raise UserError("unknown_target", sentence, errors=[FieldError("target", sentence)])
-    recipe = RECIPES.get(model.job.recipe) if model.job else None
-    if recipe is not None and target not in recipe.targets:
+    if not model.suits(target):
         sentence = _("Models of this kind are not built for %(target)s.") % {"target": TARGETS[target].title}
         raise UserError("unsuitable_target", sentence, errors=[FieldError("target", sentence)])
 

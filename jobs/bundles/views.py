@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from hardware.targets.registry import TARGETS
 from jobs.bundles import downloads, queries, services
+from jobs.bundles.models import BundleState, TrainedModel
 from portal.kit.errors import UserError
 from portal.members.models import Member
 
@@ -24,7 +24,8 @@ def model_list(request: HttpRequest) -> HttpResponse:
     """The member's own models, newest first, with their bundles and what else can be built."""
     mine = queries.with_bundles(queries.visible_models(_me(request)).filter(owner=_me(request)))
     page = Paginator(mine, PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "bundles/model_list.html", {"page": page, "targets": list(TARGETS.values())})
+    live = any(row.state == BundleState.BUILDING for model in page for row in model.bundle_rows)
+    return render(request, "bundles/list.html", {"page_obj": page, "live": live})
 
 
 @login_required
@@ -36,10 +37,10 @@ def bundle_build(request: HttpRequest, pk: str) -> HttpResponse:
         bundle, made = services.request_bundle(model=model, target=request.POST.get("target", ""))
     except UserError as error:
         messages.error(request, error.detail)
-        return redirect("model-list")
+        return _back(request, model)
     text = _("The bundle is being built.") if made else _("That bundle is there already, or being built.")
     messages.success(request, text)
-    return redirect("job-detail", bundle.job_id) if made and bundle.job_id else redirect("model-list")
+    return _back(request, bundle.model)
 
 
 @login_required
@@ -59,6 +60,13 @@ def bundle_download(request: HttpRequest, pk: str) -> HttpResponseBase:
 def model_keras(request: HttpRequest, pk: str) -> HttpResponseBase:
     """The model as Keras saved it, for the browser."""
     return downloads.send_model(request, get_object_or_404(queries.visible_models(_me(request)), pk=pk))
+
+
+def _back(request: HttpRequest, model: TrainedModel) -> HttpResponse:
+    """To the page that the form was on: the model's job, or the list."""
+    if request.POST.get("from") == "job" and model.job_id:
+        return redirect("job-detail", model.job_id)
+    return redirect("model-list")
 
 
 def _me(request: HttpRequest) -> Member:

@@ -14,11 +14,6 @@ class Task(models.TextChoices):
     TABLE_CLASSIFICATION = "table-classification", _("sort a table's rows into classes")
     TABLE_REGRESSION = "table-regression", _("foretell a number from a table's rows")
 
-    @property
-    def of_table(self) -> bool:
-        """Whether its data is a table, which has a label column."""
-        return self is not Task.IMAGE_CLASSIFICATION
-
 
 class Visibility(models.TextChoices):
     PRIVATE = "private", _("only me")
@@ -39,6 +34,7 @@ class Dataset(Identified):
     )
     team = models.ForeignKey(Team, on_delete=models.SET_NULL, null=True, blank=True, related_name="datasets")
     deleted_at = models.DateTimeField(null=True, blank=True)
+    latest: "Version | None"  # set for pages that list datasets
 
     class Meta:
         ordering = ["-id"]
@@ -79,7 +75,9 @@ class Version(Identified, Leased):
 
 
 class VersionFile(models.Model):
-    """What validation derived from a version: index, arrays, thumbnails, preview (names as `formats` writes them)."""
+    """What validation derived from a version: index, arrays, thumbnails, preview (names as `formats` writes
+    them).
+    """
 
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="files")
     name = models.CharField(max_length=60)
@@ -95,9 +93,10 @@ class VersionFile(models.Model):
 class Upload(Identified):
     """A tus upload under way. The bytes received so far are in a file, and its length on disk is the offset.
 
-    Whoever writes holds the file's lock (see `jobs.datasets.parts`), which ends with its process whatever happens.
-    `writes` counts the writers there have been. `unverified_from` is where a PATCH with a checksum began: until its
-    checksum was found right, what lies behind does not count. `version` is what the finished upload became.
+    Whoever writes holds the file's lock (see `jobs.datasets.parts`), which ends with its process whatever
+    happens. `writes` counts the writers there have been. `unverified_from` is where a PATCH with a checksum
+    began: until its checksum was found right, what lies behind does not count. `version` is what the finished
+    upload became.
     """
 
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="uploads")

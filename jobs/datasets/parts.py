@@ -1,6 +1,7 @@
 """The file that an upload grows in: one writer at a time, hashed as it is written, its length the truth.
 
-The writer holds the kernel's lock on the open file, so a killed process gives it up at once, without a time-out.
+The writer holds the kernel's lock on the open file, so a killed process gives it up at once, without a
+time-out.
 """
 
 import fcntl
@@ -144,7 +145,7 @@ class Part:
         return self._digest
 
     def link(self) -> Path:
-        """A second name for the finished, synced file, for the store to take; this one stays until `delete`."""
+        """A second name for the finished, synced file, for the store; this one stays until `delete`."""
         with self._lock:
             os.fsync(self._file)
         folder = storage.blobs_root() / "incoming"

@@ -1,5 +1,7 @@
 """Who may see which data, and what there is."""
 
+from collections.abc import Iterable
+
 from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, Q, QuerySet, Sum
 from django.http import Http404
@@ -63,6 +65,12 @@ def version_for(member: Member, dataset_id: str, number: int) -> Version:
     return found
 
 
+def newest_versions(dataset_ids: Iterable[str]) -> dict[str, Version]:
+    """The newest version of each of these datasets, by the dataset's id."""
+    rows = Version.objects.filter(dataset__in=list(dataset_ids)).select_related("upload").order_by("number")
+    return {version.dataset_id: version for version in rows}
+
+
 def latest_ready(dataset: Dataset) -> Version | None:
     """The newest version that jobs can use."""
     return dataset.versions.filter(state=VersionState.READY).order_by("-number").first()
@@ -75,5 +83,8 @@ def storage_used(member: Member) -> int:
         Q(pk__in=versions.values("upload")) | Q(pk__in=versions.values("files__blob"))
     )
     stored = blobs.aggregate(total=Sum("bytes"))["total"] or 0
-    coming = Upload.objects.filter(dataset__owner=member, version=None).aggregate(total=Sum("length"))["total"] or 0
+    coming = (
+        Upload.objects.filter(dataset__owner=member, version=None).aggregate(total=Sum("length"))["total"]
+        or 0
+    )
     return stored + coming

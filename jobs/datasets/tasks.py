@@ -19,6 +19,6 @@ def validate_version(version_id: str) -> None:
 def wake(version_id: str) -> None:
     """Have a worker check the version soon."""
     try:
-        validate_version.apply_async([version_id], retry=False)
+        validate_version.apply_async((version_id,), retry=False)
     except (OperationalError, OSError):
         log.warning("the broker is away: version %s will be checked after the next sweep", version_id)

@@ -1,7 +1,7 @@
 """Resumable uploads: tus 1.0 as a plain ASGI application, mounted beside Django under `PREFIX`.
 
-Django reads a request's whole body before a view runs, so that a broken connection would lose all of it; here each
-block is on disk as it comes. What an upload is and who may write stands in `jobs.datasets.uploads`.
+Django reads a request's whole body before a view runs, so that a broken connection would lose all of it; here
+each block is on disk as it comes. What an upload is and who may write stands in `jobs.datasets.uploads`.
 """
 
 import asyncio
@@ -193,10 +193,10 @@ async def _patch(call: Call) -> Reply:
     offset, checksum = tus_requests.offset_of(headers), tus_requests.checksum_of(headers)
     upload = await _in_thread(uploads.upload_for, call.member, call.upload_id)
     most = upload.length - offset
-    if tus_requests.announced(headers) > most >= 0:
-        raise _too_long(upload)
     part = await _in_thread(uploads.open_part, upload, offset=offset, checked=checksum is not None)
     try:
+        if tus_requests.announced(headers) > most:
+            raise _too_long(upload)
         check: Digest | None = None if checksum is None else checksum.digest
         ending = await Intake(part, most=most, check=check, pool=pool).run(call.receive)
         await _in_thread(_conclude, upload, part, ending, checksum)
@@ -218,7 +218,9 @@ def _conclude(upload: Upload, part: Part, ending: Ending, checksum: tus_requests
     if ending is Ending.TOO_LONG:
         raise _too_long(upload)
     if ending is Ending.BROKEN:
-        raise UserError("interrupted", _("Nothing came for a while. Go on where HEAD says."), status=TIMED_OUT)
+        raise UserError(
+            "interrupted", _("Nothing came for a while. Go on where HEAD says."), status=TIMED_OUT
+        )
     if not right:
         detail = _("The checksum does not fit what came, which was thrown away. Send it again.")
         raise UserError("checksum_mismatch", detail, status=WRONG_CHECKSUM)

@@ -1,4 +1,6 @@
-"""What a tus request says: who asks, and what its headers mean. Everything in them is hostile until read here."""
+"""What a tus request says: who asks, and what its headers mean. Everything in them is hostile until read
+here.
+"""
 
 import base64
 import binascii
@@ -16,8 +18,9 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from jobs.datasets.parts import Digest
@@ -53,13 +56,24 @@ class Checksum:
         return self.digest.digest() == self.expected
 
 
+class _Unread(BaseParser):
+    """Bodies are not for REST framework, whatever their type."""
+
+    media_type = "*/*"
+
+    def parse(self, *_args: object, **_kwargs: object) -> dict[str, object]:
+        return {}
+
+
 def no_body() -> io.BytesIO:
     """What Django's request is given to read: the body is ours."""
     return io.BytesIO()
 
 
 def method_of(request: ASGIRequest) -> str:
-    """The method, as tus lets clients behind old proxies override it; only of POST, which is checked for CSRF."""
+    """The method, as tus lets clients behind old proxies override it; only of POST, which is checked for
+    CSRF.
+    """
     method = str(request.method)
     return request.headers.get("X-HTTP-Method-Override", method).upper() if method == "POST" else method
 
@@ -69,7 +83,10 @@ def check_version(request: ASGIRequest, method: str) -> None:
     if method != "GET" and request.headers.get("Tus-Resumable") != VERSION:
         detail = _("This is a tus %(version)s server: send the header Tus-Resumable: %(version)s.")
         raise ProtocolError(
-            "tus_version", detail % {"version": VERSION}, status=WRONG_VERSION, headers={"Tus-Version": VERSION}
+            "tus_version",
+            detail % {"version": VERSION},
+            status=WRONG_VERSION,
+            headers={"Tus-Version": VERSION},
         )
 
 
@@ -91,7 +108,10 @@ def member_of(request: ASGIRequest) -> Member:
         raise ProtocolError("bad_host", _("This portal does not go by that host name.")) from None
     request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     request.user = get_user(request)
-    asked = Request(request, authenticators=[kind() for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
+    kinds = [kind() for kind in APIView.authentication_classes]
+    asked = Request(
+        request, parsers=[_Unread()], authenticators=kinds, negotiator=DefaultContentNegotiation()
+    )
     try:
         member = asked.user
     except exceptions.AuthenticationFailed as error:
@@ -161,7 +181,7 @@ def _decoded(text: str, name: str) -> bytes:
 
 
 def metadata_of(header: str) -> dict[str, str]:
-    """The names and values of Upload-Metadata; `dataset` is always there. ProtocolError, UserError in words."""
+    """The names and values of Upload-Metadata; `dataset` is always there. ProtocolError or UserError."""
     if len(header) > METADATA_CHARACTERS:
         raise ProtocolError("bad_header", _("Upload-Metadata is too long."))
     known = {}

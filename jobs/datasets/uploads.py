@@ -1,4 +1,4 @@
-"""Uploads under way (tus): begun, written to by one at a time, finished into a version, given up or expired."""
+"""Uploads under way (tus): begun, written to by one at a time, made a version, given up or expired."""
 
 import contextlib
 import logging
@@ -40,7 +40,8 @@ def refuse_too_large(size: int) -> None:
 
 @contextlib.contextmanager
 def room_for(dataset: Dataset, size: int) -> Iterator[None]:
-    """A transaction in which `size` more bytes are known to fit in the quota of the dataset's owner; else UserError.
+    """A transaction in which `size` more bytes are known to fit in the quota of the dataset's owner; else
+    UserError.
 
     The owner's row is locked, so that two uploads at once can't both take the last room.
     """
@@ -59,7 +60,7 @@ def begin(
     Http404, PermissionDenied or UserError when the member may not, or it would not fit.
     """
     dataset = queries.changeable_by(member, dataset_id)
-    label_column_for(dataset.task, label_column)
+    label_column_for(label_column)
     with room_for(dataset, length):
         upload = Upload.objects.create(
             owner=member,
@@ -74,13 +75,15 @@ def begin(
 
 
 def upload_for(member: Member, upload_id: str) -> Upload:
-    """The member's upload (a steward's: anyone's), or Http404; UserError `expired` when it waited too long."""
+    """The member's upload (a steward's: anyone's), or Http404; UserError `expired` after too long."""
     uploads = Upload.objects.select_related("dataset", "version")
     upload = uploads.filter(pk=upload_id).first()
     if upload is None or not (member.is_staff or upload.owner_id == member.pk):
         raise Http404
     if upload.version_id is None and upload.expires_at < timezone.now():
-        raise UserError("expired", _("This upload waited too long and was given up. Begin it again."), status=GONE)
+        raise UserError(
+            "expired", _("This upload waited too long and was given up. Begin it again."), status=GONE
+        )
     return upload
 
 
@@ -93,15 +96,13 @@ def offset_of(upload: Upload) -> int:
 
 
 def open_part(upload: Upload, *, offset: int, checked: bool) -> Part:
-    """The upload's file, for the one writer who appends at `offset`. UserError when there is another writer, or when
-    the upload stands elsewhere. `checked`: what is written does not count until `verified`.
+    """The upload's file, for the one writer who appends at `offset`. UserError when there is another writer,
+    or when the upload stands elsewhere. `checked`: what is written does not count until `verified`.
     """
     part = _locked(upload)
     try:
         upload.refresh_from_db()
-        if upload.version_id is not None or offset != offset_of(upload):
-            detail = _("The upload stands at byte %(at)d. Ask with HEAD and go on from there.")
-            raise UserError("wrong_offset", detail % {"at": offset_of(upload)}, status=CONFLICT)
+        _check_offset(upload, offset)
         part.cut(offset)
         _mark_written(upload, unverified_from=offset if checked else None)
         part.remember_as(upload.writes)
@@ -113,6 +114,13 @@ def open_part(upload: Upload, *, offset: int, checked: bool) -> Part:
         part.close()
         raise
     return part
+
+
+def _check_offset(upload: Upload, offset: int) -> None:
+    if upload.version_id is None and offset == offset_of(upload):
+        return
+    detail = _("The upload stands at byte %(at)d. Ask with HEAD and go on from there.")
+    raise UserError("wrong_offset", detail % {"at": offset_of(upload)}, status=CONFLICT)
 
 
 def _locked(upload: Upload) -> Part:
@@ -144,7 +152,7 @@ def verified(upload: Upload, part: Part, *, right: bool) -> None:
 
 
 def finish(upload: Upload, part: Part) -> None:
-    """Make the complete upload its dataset's next version. Killed in between, it is done again by `settled`."""
+    """Make the complete upload its dataset's next version. If killed meanwhile, `settled` does it again."""
     sha256, link = part.sha256(), part.link()
     with transaction.atomic():
         # The hash was taken while the bytes came in: `storage.adopt` would read them all again.
@@ -157,7 +165,9 @@ def finish(upload: Upload, part: Part) -> None:
 
 
 def settled(upload: Upload) -> Upload:
-    """The upload, finished now if all its bytes are here and nobody came to that (the server was killed just then)."""
+    """The upload, finished now if all its bytes are here and nobody came to that (the server was killed just
+    then).
+    """
     if upload.version_id is None and offset_of(upload) == upload.length:
         with contextlib.suppress(PartBusyError), Part(upload.pk) as part:
             upload.refresh_from_db()
@@ -167,14 +177,18 @@ def settled(upload: Upload) -> Upload:
 
 
 def give_up(upload: Upload) -> None:
-    """Forget the upload and free its bytes. What it became, if it was finished, stays. UserError while one writes."""
+    """Forget the upload and free its bytes. What it became, if it was finished, stays. UserError while one
+    writes.
+    """
     with _locked(upload):
         Upload.objects.filter(pk=upload.pk).delete()
         parts.delete(upload.pk)
 
 
 def sweep() -> int:
-    """Finish what was complete, give up what expired, free files that no upload has; how many uploads were touched."""
+    """Finish what was complete, give up what expired, free files that no upload has; how many uploads were
+    touched.
+    """
     touched = 0
     for upload in Upload.objects.filter(version=None, expires_at__lt=timezone.now()):
         with contextlib.suppress(UserError):  # someone writes after all

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from jobs.datasets import tasks
 from jobs.datasets.formats.names import clean
-from jobs.datasets.models import Dataset, Task, Version
+from jobs.datasets.models import Dataset, Version
 from portal.core.models import Blob
 from portal.kit.errors import FieldError, UserError
 
@@ -20,23 +20,15 @@ def display_name(raw: str) -> str:
     return clean(raw.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1], FILENAME_CHARACTERS) or "upload"
 
 
-def label_column_for(task: str, asked: str, default: str = "") -> str:
-    """The label column to use: what was asked, else `default`, else empty (the table's last). UserError when pictures
-    are given one, or when it can't be a column's name.
+def label_column_for(asked: str, default: str = "") -> str:
+    """The label column to use: what was asked, else `default`, else empty: a table's last column, and for
+    pictures the labels file's own. UserError when it can't be a column's name.
     """
-    if not Task(task).of_table:
-        if asked:
-            raise _refused(_("Pictures have no label column: the folders' names are the labels. Leave it out."))
-        return ""
     column = asked.strip() or default
     if len(column) > COLUMN_CHARACTERS or "\0" in column:
         detail = _("A column's name has at most %(most)d characters.") % {"most": COLUMN_CHARACTERS}
-        raise _refused(detail)
+        raise UserError("invalid", detail, errors=[FieldError("label_column", detail)])
     return column
-
-
-def _refused(detail: str) -> UserError:
-    return UserError("invalid", detail, errors=[FieldError("label_column", detail)])
 
 
 def add_version(*, dataset: Dataset, blob: Blob, filename: str, label_column: str) -> Version:
@@ -53,7 +45,7 @@ def add_version(*, dataset: Dataset, blob: Blob, filename: str, label_column: st
         number=last + 1,
         upload=blob,
         filename=display_name(filename),
-        label_column=label_column_for(locked.task, label_column, locked.label_column),
+        label_column=label_column_for(label_column, locked.label_column),
     )
     transaction.on_commit(lambda: tasks.wake(version.pk))
     return version
@@ -61,7 +53,7 @@ def add_version(*, dataset: Dataset, blob: Blob, filename: str, label_column: st
 
 def with_label_column(*, version: Version, label_column: str) -> Version:
     """A new version of the same file, with another column as its label."""
-    column = label_column_for(version.dataset.task, label_column)
+    column = label_column_for(label_column)
     with transaction.atomic():
         return add_version(
             dataset=version.dataset, blob=version.upload, filename=version.filename, label_column=column

@@ -54,38 +54,51 @@ def image_network(shape: tuple[int, int, int], *, classes: int, width: int, drop
     pixels = keras.Input(shape, name="pixels")
     prepare = keras.Model(pixels, layers.Rescaling(1 / 64, offset=-2.0)(pixels), name=PREPARE)
     features = keras.Input(shape, name="features")
-    x = features
-    side = min(shape[:2])
-    while side > LARGEST_MAP:
-        x, side = _convolution(x, width, kernel=5 if x is features else 3, strides=2), -(-side // 2)
-    if x is features:
-        x = _convolution(x, width)
-    x = _block(x, width, strides=1)
-    for stage in range(1, 4):
+    x, side = _stem(features, min(shape[:2]), width)
+    x = _block(x, width, name="stage1")
+    for stage in range(2, 5):
         if side <= SMALLEST_MAP:
             break
-        x, side = _block(x, width * min(2**stage, 4), strides=2), -(-side // 2)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(dropout)(x) if dropout else x
+        x, side = _block(x, width * min(2 ** (stage - 1), 4), strides=2, name=f"stage{stage}"), -(-side // 2)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
     core = keras.Model(features, layers.Dense(classes, name="logits")(x), name=CORE)
     return _joined(prepare, core, layers.Softmax(name=PROBABILITIES))
 
 
-def _convolution(x: Any, width: int, *, kernel: int = 3, strides: int = 1, relu: bool = True) -> Any:
+def _stem(x: Any, side: int, width: int) -> tuple[Any, int]:
+    """The first convolution, with more that halve the map while it is larger than the stages need; and its side."""
+    x = _convolution(x, width, kernel=5 if side > LARGEST_MAP else 3, strides=2 if side > LARGEST_MAP else 1, name="stem")
+    halvings = 0
+    while side > LARGEST_MAP:
+        side = -(-side // 2)
+        halvings += 1
+        if side > LARGEST_MAP:
+            x = _convolution(x, width, strides=2, name=f"stem{halvings + 1}")
+    return x, side
+
+
+def _convolution(x: Any, width: int, *, name: str, kernel: int = 3, strides: int = 1, relu: bool = True) -> Any:
     x = layers.Conv2D(
-        width, kernel, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+        width,
+        kernel,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_convolution",
     )(x)
     # A quick average: small data sets have few steps to learn it in.
-    x = layers.BatchNormalization(momentum=0.9)(x)
-    return layers.ReLU()(x) if relu else x
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-def _block(x: Any, width: int, *, strides: int) -> Any:
-    y = _convolution(x, width, strides=strides)
-    y = _convolution(y, width, relu=False)
+def _block(x: Any, width: int, *, name: str, strides: int = 1) -> Any:
+    y = _convolution(x, width, strides=strides, name=f"{name}_a")
+    y = _convolution(y, width, relu=False, name=f"{name}_b")
     if strides > 1 or x.shape[-1] != width:
-        x = _convolution(x, width, kernel=1, strides=strides, relu=False)
-    return layers.ReLU()(layers.Add()([x, y]))
+        x = _convolution(x, width, kernel=1, strides=strides, relu=False, name=f"{name}_skip")
+    return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, y]))
 
 
 def table_network(
@@ -100,9 +113,9 @@ def table_network(
     prepare = keras.Model(columns, _encoded(columns, encoding), name=PREPARE)
     features = keras.Input((encoding.features,), name="features")
     x = features
-    for _ in range(hidden):
-        x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)
-        x = layers.Dropout(dropout)(x) if dropout else x
+    for place in range(1, hidden + 1):
+        x = layers.Dense(width, activation="relu", kernel_initializer="he_normal", name=f"hidden{place}")(x)
+        x = layers.Dropout(dropout, name=f"dropout{place}")(x) if dropout else x
     core = keras.Model(features, layers.Dense(classes or 1, name="logits")(x), name=CORE)
     if classes:
         return _joined(prepare, core, layers.Softmax(name=PROBABILITIES))

@@ -16,9 +16,8 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from hardware.nodes import services as nodes
-from hardware.nodes.keys import own_key
 from hardware.nodes.models import Node, NodeState
-from hardware.nodes.probe import probe
+from hardware.nodes.probe.machine import probe
 from jobs.queue import lifecycle
 from jobs.queue.models import Attempt
 from jobs.queue.supervise import Supervisor, attempts_root, cache_root
@@ -51,7 +50,7 @@ class Agent:
         self._warm.start()
         self.node = nodes.register(
             name=settings.NODE_NAME,
-            key=own_key(),
+            key=nodes.own_key(),
             probe=probe(),
             sandbox=self._sandbox(),
         )

@@ -10,7 +10,7 @@ from jobs.datasets import queries as datasets
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.recipes.recipe import Recipe
-from jobs.queue import services
+from jobs.queue import queries, services
 from jobs.queue.admission import parse_spec
 from jobs.queue.forms import JobForm, ParamsForm
 from jobs.queue.models import Job
@@ -23,7 +23,7 @@ class Page:
 
     def __init__(self, member: Member, data: QueryDict) -> None:
         self.member = member
-        self.data = data
+        self.data = again(member, data)
         self.versions = newest_ready(member)
         self.dataset = self._dataset()
         self.recipes = [r for r in RECIPES.values() if self.dataset and r.task == self.dataset.task]
@@ -136,3 +136,17 @@ def newest_ready(member: Member) -> list[Version]:
     for version in ready:
         newest.setdefault(version.dataset_id, version)
     return list(newest.values())
+
+
+def again(member: Member, data: QueryDict) -> QueryDict:
+    """`?from=<job>`: the form as that job was asked for; everything else is left as it is."""
+    job = queries.visible_to(member).filter(pk=data.get("from", ""), kind="train").first()
+    if job is None:
+        return data
+    filled = QueryDict(mutable=True)
+    filled.update({"dataset": job.dataset_id or "", "recipe": job.recipe, "name": job.name})
+    filled.setlist("targets", list(job.spec.get("targets") or []))
+    for name, value in (job.spec.get("params") or {}).items():
+        if value is not None and value is not False:
+            filled[f"params-{name}"] = str(value)
+    return filled

@@ -10,10 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from jobs.queue import newjob, queries, services
+from jobs.queue import describe, newjob, queries, services
 from jobs.queue.kinds import panel_context
-from jobs.queue.models import Job
-from jobs.queue.reasons import FINAL, OPEN, Status
+from jobs.queue.models import Job, Request
+from jobs.queue.reasons import OPEN, Status
 from portal.kit.errors import UserError
 
 PAGE = 25
@@ -60,8 +60,8 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
 @login_required
 @require_GET
 def job_panel(request: HttpRequest, job_id: str) -> HttpResponse:
-    """The part of the page that changes with the job's status."""
-    return render(request, "queue/_panel.html", _context(_job(request, job_id)))
+    """The part of the page that changes with the job's status, and its history out of band."""
+    return render(request, "queue/_panel.html", {**_context(_job(request, job_id)), "oob": True})
 
 
 @login_required
@@ -92,10 +92,13 @@ def _context(job: Job) -> dict[str, Any]:
     log, offset = queries.log_tail(job)
     return {
         "job": job,
+        "can_control": job.status in OPEN,  # whoever sees a job is its owner or a steward
+        "asked_stop": job.request in {Request.CANCEL, Request.STOP},
+        "sentence": describe.sentence(job),
+        "asked": describe.asked(job),
         "attempts": job.attempts.all(),
         "events": queries.events_of(job),
-        "log": log,
+        "log_tail": log,
         "log_offset": offset,
-        "ended": job.status in FINAL,
         **panel_context(job),
     }

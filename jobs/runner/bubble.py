@@ -23,6 +23,7 @@ HIDDEN = "/.node"  # where a warm parent's sandbox keeps what it hands out to it
 NEW_ROOT = "/.new"
 LAST_FREE_UID = 64_999  # the highest number that Debian leaves to the machine's owner
 KILL_FIRST = 500  # oom_score_adj: when the whole machine runs out, jobs go before the portal
+_TMP = "/tmp"  # a private one  # noqa: S108 # a private one
 _MERGED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _ETC = ("ld.so.cache", "alternatives", "localtime", "nsswitch.conf")
 _DEVICES = ("/sys/devices/system/cpu", "/sys/devices/system/node")
@@ -38,10 +39,9 @@ class Level(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """What one sandbox holds besides the system: folders, environment, size of /tmp, device files, rlimits."""
+    """What one sandbox holds besides the system: folders, size of /tmp, device files, rlimits."""
 
     mounts: Mounts = field(default_factory=Mounts)
-    env: Mapping[str, str] = field(default_factory=dict)
     tmp_bytes: int = GIB
     devices: Sequence[str] = ()
     rlimits: Mapping[str, int] = field(default_factory=dict)
@@ -51,8 +51,9 @@ class Box:
 def command(
     program: Sequence[str], box: Box, *, level: Level, group: cgroups.Group | None = None
 ) -> list[str]:
-    """The command line that runs `program` (inside paths) in `box`. Start it from a thread that outlives it: it is
-    killed with that thread. Without a sandbox inside paths are translated and the environment is the caller's to set.
+    """The command line that runs `program` (inside paths) in `box`. Start it from a thread that outlives it:
+    it is killed with that thread. Without a sandbox inside paths are translated and the environment is the
+    caller's to set.
     """
     outer = {"parent": os.getpid(), "oom_score": KILL_FIRST, "cgroups": group.procs if group else []}
     if level is Level.NONE:
@@ -73,7 +74,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
-        "HOME": "/tmp",  # noqa: S108 # a private one
+        "HOME": "/tmp",  # a private one  # noqa: S108 # a private one
         "USER": "job",
         "LOGNAME": "job",
         "PYTHONPATH": str(ROOT),
@@ -91,7 +92,7 @@ def inside_system() -> list[str]:
 
 def gpu_devices() -> list[str]:
     """Device files and folders that NVIDIA's libraries open."""
-    return [*sorted(glob.glob("/dev/nvidia*")), *(path for path in ("/dev/dri",) if Path(path).exists())]  # noqa: PTH207
+    return [*sorted(glob.glob("/dev/nvidia*")), *(path for path in ("/dev/dri",) if Path(path).exists())]  # noqa: PTH207 # text is wanted
 
 
 @functools.cache
@@ -115,7 +116,7 @@ def _own_mounts() -> list[Path]:
 def _link_targets(program: Path) -> set[Path]:
     """The bin folders that a virtual environment's python links through, up to two levels of prefix."""
     real = program.resolve()
-    return {real.parents[1]} if len(real.parents) > 2 else set()  # noqa: PLR2004 # /x/bin/python
+    return {real.parents[1]} if len(real.parents) > 2 else set()  # /x/bin/python  # noqa: PLR2004 # /x/bin/python
 
 
 def _system_mounts() -> list[str]:
@@ -145,8 +146,8 @@ def _bubblewrap(box: Box, sources: Sequence[str], program: Sequence[str]) -> lis
     ]
     argv += ["--hostname", "job"] + ([] if box.nested else ["--disable-userns"])
     argv += ["--uid", "65534", "--gid", "65534"] if os.geteuid() == 0 and not _staged(sources) else []
-    argv += ["--size", str(box.tmp_bytes), "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]  # noqa: S108
-    argv += ["--size", str(box.tmp_bytes), "--tmpfs", "/dev/shm"]  # noqa: S108 # private, and limited
+    argv += ["--size", str(box.tmp_bytes), "--tmpfs", _TMP, "--proc", "/proc", "--dev", "/dev"]
+    argv += ["--size", str(box.tmp_bytes), "--tmpfs", "/dev/shm"]  # private, and limited  # noqa: S108 # private, and limited
     for path in _system_mounts():
         argv += ["--ro-bind", path, path]
     for link, target in merged_links():
@@ -154,11 +155,11 @@ def _bubblewrap(box: Box, sources: Sequence[str], program: Sequence[str]) -> lis
     for device in box.devices:
         argv += ["--dev-bind", device, device]
     own = _own_mounts()
-    for source, path in zip(sources, own, strict=False):
-        argv += ["--ro-bind", source, str(path)]
+    for source, mount in zip(sources, own, strict=False):
+        argv += ["--ro-bind", source, str(mount)]
     for source, (_, inside, writable) in zip(sources[len(own) :], box.mounts.pairs(), strict=True):
         argv += ["--bind" if writable else "--ro-bind", source, inside]
-    argv += ["--dir", NEW_ROOT, "--remount-ro", "/", "--chdir", "/tmp", "--", *program]  # noqa: S108
+    argv += ["--dir", NEW_ROOT, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", _TMP, "--", *program]
     return argv
 
 

@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 PREFIX = "gristmill-"
 _counter = itertools.count()
 
@@ -43,12 +41,12 @@ class Group:
 
     def peak(self) -> int:
         """The most memory the group held at once, in bytes; 0 where the kernel doesn't say."""
-        name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"  # noqa: PLR2004 # cgroup version
+        name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"  # cgroup version  # noqa: PLR2004 # cgroup version
         return _number(self.folders.get("memory", Path("/nonexistent")) / name)
 
     def over_memory(self) -> bool:
         """Whether the kernel killed something in the group for its memory."""
-        name = "memory.events" if self.version == 2 else "memory.oom_control"  # noqa: PLR2004 # cgroup version
+        name = "memory.events" if self.version == 2 else "memory.oom_control"  # cgroup version  # noqa: PLR2004 # cgroup version
         return "memory" in self.folders and _field(self.folders["memory"] / name, "oom_kill") > 0
 
     def remove(self) -> None:
@@ -75,7 +73,9 @@ def create(hierarchy: Hierarchy | None, *, memory_bytes: int | None, processes: 
 
 
 def find(proc: Path = Path("/proc/self")) -> Hierarchy | None:
-    """The first hierarchy in which a group with a memory or process limit can really be made; sweeps up leftovers."""
+    """The first hierarchy in which a group with a memory or process limit can really be made; sweeps up
+    leftovers.
+    """
     for hierarchy in (_version2(proc), _version1(proc)):
         usable = {
             what: parent
@@ -146,7 +146,7 @@ def _mount(proc: Path, kind: str, controller: str) -> Path | None:
 def _works(version: int, what: str, parent: Path) -> bool:
     """Tries it: makes a group, looks for its limit file, removes it."""
     trial = parent / f"{PREFIX}{os.getpid()}-trial"
-    limit = {"memory": "memory.max" if version == 2 else "memory.limit_in_bytes", "pids": "pids.max"}[what]  # noqa: PLR2004
+    limit = {"memory": "memory.max" if version == 2 else "memory.limit_in_bytes", "pids": "pids.max"}[what]  # noqa: PLR2004 # cgroup version
     try:
         trial.mkdir(exist_ok=True)
     except OSError:
@@ -160,7 +160,7 @@ def _sweep(parent: Path) -> None:
     """Removes groups whose maker was killed before it could."""
     for folder in parent.glob(f"{PREFIX}*"):
         maker = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if maker.isdigit() and not psutil.pid_exists(int(maker)):
+        if maker.isdigit() and not Path("/proc", maker).exists():
             _remove(folder)
 
 

@@ -1,13 +1,15 @@
 """The training process: forked from the warm parent, shut in, and given one task.
 
-Two processes: the *keeper* waits for the worker and reports how it ended; the *worker* is the first process of its own
-process namespace and runs the task. Everything here happens after the fork, so nothing may rely on threads.
+Two processes: the *keeper* waits for the worker and reports how it ended; the *worker* is the first process
+of its own process namespace and runs the task. Everything here happens after the fork, so nothing may rely on
+threads.
 """
 
 import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -22,17 +24,19 @@ from jobs.runner import bubble, confine
 from jobs.runner.mounts import translate
 from portal.kit import linux
 
+FAILED = 1  # exit code: the task raised; its log says what
 BROKEN = 70  # exit code: the child could not be set up; its log says why
 ABANDONED = 71  # exit code: the supervisor went away
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NUMEXPR_NUM_THREADS")
+_LOOK_MS = 500  # how often the keeper looks whether its parent still lives
 _PRIORITY = {"": 0, "checkpoint": 1, "stop": 2}
 
-type_of_target = Callable[[dict[str, Any], Callable[[dict[str, Any]], None], "Control"], None]
+Target = Callable[[dict[str, Any], Callable[[dict[str, Any]], None], "Control"], None]
 
 
 class Control:
-    """What the supervisor asks of a running task: "" for nothing, "checkpoint" or "stop". A later lesser wish does
-    not undo a greater one. Tasks look at `command` at each step.
+    """What the supervisor asks of a running task: "" for nothing, "checkpoint" or "stop". A later lesser wish
+    does not undo a greater one. Tasks look at `command` at each step.
     """
 
     def __init__(self) -> None:
@@ -45,8 +49,8 @@ class Control:
 
 @dataclass(frozen=True)
 class Handles:
-    """Descriptors that came with a request, in this order: the spec (JSON in memory), the pipe for events, the pipe
-    for output, the worker's control socket, the keeper's status socket.
+    """Descriptors that came with a request, in this order: the spec (JSON in memory), the pipe for events,
+    the pipe for output, the worker's control socket, the keeper's status socket.
     """
 
     spec: int
@@ -60,7 +64,7 @@ class Handles:
             os.close(handle)
 
 
-def fork(handles: Handles, target: type_of_target, parent_socket: int) -> None:
+def fork(handles: Handles, target: Target, parent_socket: int) -> None:
     """In the warm parent: starts a child for one request and returns at once."""
     parent = os.getpid()
     if os.fork() != 0:
@@ -76,14 +80,14 @@ def fork(handles: Handles, target: type_of_target, parent_socket: int) -> None:
         os._exit(code)
 
 
-def _keep(handles: Handles, target: type_of_target, parent: int) -> int:
+def _keep(handles: Handles, target: Target, parent: int) -> int:
     """The keeper: makes the namespaces, forks the worker into them, reports its end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with os.fdopen(handles.spec, "rb") as file:
         spec = json.load(file)
     if spec["confine"]:
         confine.separate()
-    linux.die_with_parent(signal.SIGKILL)
+        linux.die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         return ABANDONED
     worker = os.fork()
@@ -91,11 +95,26 @@ def _keep(handles: Handles, target: type_of_target, parent: int) -> int:
         _work(handles, spec, target)
     for handle in (handles.events, handles.log, handles.control):
         os.close(handle)
-    _, status = os.waitpid(worker, 0)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(worker, signal.SIGKILL)  # what the worker started, where no namespace takes it along
-    _report(handles, os.waitstatus_to_exitcode(status))
+    _report(handles, _outlive(worker, handles.status, parent))
     return 0
+
+
+def _outlive(worker: int, status: int, parent: int) -> int:
+    """Waits for the worker's end, or ends it when the supervisor or the warm parent is gone; its exit code.
+
+    Then what the worker started is killed, which matters only where no namespace takes it along.
+    """
+    poll = select.poll()
+    handle = os.pidfd_open(worker)
+    poll.register(handle, select.POLLIN)
+    poll.register(status, select.POLLIN)  # nothing is ever sent this way: it means the other side has closed
+    while not (ready := poll.poll(_LOOK_MS)) and os.getppid() == parent:
+        pass
+    if handle not in dict(ready):
+        os.kill(worker, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
 
 
 def _report(handles: Handles, code: int) -> None:
@@ -104,7 +123,7 @@ def _report(handles: Handles, code: int) -> None:
         os.write(handles.status, json.dumps({"exit": code}).encode())
 
 
-def _work(handles: Handles, spec: dict[str, Any], target: type_of_target) -> None:
+def _work(handles: Handles, spec: dict[str, Any], target: Target) -> None:
     """The worker; never returns."""
     code = BROKEN
     try:
@@ -112,7 +131,9 @@ def _work(handles: Handles, spec: dict[str, Any], target: type_of_target) -> Non
         linux.die_with_parent(signal.SIGKILL)
         control = _settle(handles)
         _shut_in(spec)
-        code = _run(spec, handles, control, target)
+        code = FAILED
+        _run(spec, handles, control, target)
+        code = 0
     except BaseException:  # noqa: BLE001 # the traceback is the log's, the process ends here
         traceback.print_exc()
     finally:
@@ -123,10 +144,12 @@ def _work(handles: Handles, spec: dict[str, Any], target: type_of_target) -> Non
 
 
 def _settle(handles: Handles) -> socket.socket:
-    """Puts the descriptors in their places, closes all others, and waits until the supervisor has set the limits."""
+    """Puts the descriptors in their places, closes all others, and waits until the supervisor has set the
+    limits.
+    """
     os.dup2(handles.log, 1)
     os.dup2(handles.log, 2)
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     _close_all_but({0, 1, 2, handles.events, handles.control})
     with contextlib.suppress(OSError):  # a preference: the machine's memory is short, jobs go first
@@ -140,10 +163,10 @@ def _settle(handles: Handles) -> socket.socket:
 
 def _close_all_but(kept: set[int]) -> None:
     start = 0
-    for handle in sorted(kept):
-        os.closerange(start, handle)
+    for handle in [*sorted(kept), resource.getrlimit(resource.RLIMIT_NOFILE)[0]]:
+        if handle > start:  # an empty range would be taken as one up to the last number there is
+            os.closerange(start, handle)
         start = handle + 1
-    os.closerange(start, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _shut_in(spec: dict[str, Any]) -> None:
@@ -159,14 +182,17 @@ def _shut_in(spec: dict[str, Any]) -> None:
             resource.setrlimit(kind, (lowest, lowest))
 
 
-def _run(spec: dict[str, Any], handles: Handles, control: socket.socket, target: type_of_target) -> int:
+def _run(spec: dict[str, Any], handles: Handles, control: socket.socket, target: Target) -> None:
     os.environ.update(spec["env"])
-    task = spec["task"] if spec["confine"] else translate(spec["task"], {name: path for path, name in spec["binds"]})
+    task = (
+        spec["task"]
+        if spec["confine"]
+        else translate(spec["task"], {name: path for path, name in spec["binds"]})
+    )
     _set_threads(task.get("threads"))
     wishes = Control()
     threading.Thread(target=_listen, args=(control, wishes), daemon=True).start()
     target(task, Emitter(handles.events), wishes)
-    return 0
 
 
 class Emitter:

@@ -1,8 +1,8 @@
 """Shuts a forked child in: its own user, mount, process, network and IPC namespaces, only its own folders.
 
-A warm parent's sandbox holds the folders of all jobs on the node under a hidden path. A child calls `separate`, forks
-once more, and the new process calls `enclose`: it builds a root of only what is its own, moves into it and lets the
-rest go for good. All of it before any of the member's data is touched.
+A warm parent's sandbox holds the folders of all jobs on the node under a hidden path. A child calls
+`separate`, forks once more, and the new process calls `enclose`: it builds a root of only what is its own,
+moves into it and lets the rest go for good. All of it before any of the member's data is touched.
 """
 
 import contextlib
@@ -20,7 +20,9 @@ _QUIET = linux.MS_NOSUID | linux.MS_NODEV
 
 @dataclass(frozen=True)
 class View:
-    """What a child is to see: (path in the parent's sandbox, inside path) each; sources are read-only where mounted so."""
+    """What a child is to see: (path in the parent's sandbox, inside path) each; sources are read-only where
+    mounted so.
+    """
 
     binds: Sequence[tuple[str, str]] = ()
     tmp_bytes: int = 64 * 1024 * 1024
@@ -57,7 +59,7 @@ def enclose(view: View) -> None:
     Path("/old").rmdir()
     Path("/proc/sys/user/max_user_namespaces").write_text("0", encoding="ascii")
     linux.mount(None, "/", flags=linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | _QUIET)
-    os.chdir("/tmp")  # noqa: S108 # a private one
+    os.chdir("/tmp")  # a private one  # noqa: S108 # a private one
     give_up()
 
 
@@ -107,10 +109,10 @@ def _furnish(view: View) -> None:
     """Puts the system, a fresh /proc, /dev and /tmp and the child's own folders into the new root."""
     new = bubble.NEW_ROOT
     size = f"size={view.tmp_bytes},mode=1777"
-    _filesystem("tmpfs", f"{new}/tmp", _QUIET, size)
+    _filesystem("tmpfs", f"{new}/tmp", _QUIET, size)  # a private one  # noqa: S108 # a private one
     _filesystem("proc", f"{new}/proc", _QUIET | linux.MS_NOEXEC)
     _bind("/dev", f"{new}/dev")
-    _filesystem("tmpfs", f"{new}/dev/shm", _QUIET, size)
+    _filesystem("tmpfs", f"{new}/dev/shm", _QUIET, size)  # too  # noqa: S108 # too
     _filesystem(
         "tmpfs", f"{new}/dev/pts", _QUIET, "size=4k,mode=755"
     )  # terminals would be shared with other children
@@ -131,7 +133,7 @@ def _bind(source: str, target: str) -> None:
     place = Path(target)
     if Path(source).is_dir():
         place.mkdir(parents=True, exist_ok=True)
-    else:
+    elif not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
     # Recursive, since what came from an outer namespace can only be taken as a whole.

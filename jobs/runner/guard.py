@@ -21,7 +21,9 @@ class OverOutputError(Exception):
 
 
 class Guard:
-    """Looks at a program from outside. `cause` is the first limit it broke, by the name of Exit's flag, or ""."""
+    """Looks at a program from outside. `cause` is the first limit it broke, by the name of Exit's flag, or
+    "".
+    """
 
     def __init__(self, limits: Limits, group: cgroups.Group | None, folders: Iterable[Path]) -> None:
         self.cause = ""
@@ -52,8 +54,8 @@ class Guard:
         self.cause = self.cause or cause
 
     def close(self, *, ok: bool) -> int:
-        """After the end (`ok`: with exit code 0): takes the last look at memory and disk, removes the group; the peak
-        memory in bytes.
+        """After the end (`ok`: with exit code 0): takes the last look at memory and disk, removes the group;
+        the peak memory in bytes.
         """
         self.cause = self.cause or self._folders(often=False)
         if self._group is None:
@@ -150,7 +152,8 @@ class Pump:
 
     @property
     def open(self) -> bool:
-        return bool(self._selector.get_map())
+        """Whether anything that was added is still open."""
+        return bool(self._owned)
 
     def turn(self, timeout: float = TICK) -> bool:
         """Waits for something to read and hands it over; whether there was anything."""

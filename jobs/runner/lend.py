@@ -6,7 +6,9 @@ from pathlib import Path
 
 
 def read(path: Path, user: int, *, below: Path | None = None) -> None:
-    """Gives the group `user` read access to a file or a whole folder, and passage to it from `below` (inclusive)."""
+    """Gives the group `user` read access to a file or a whole folder, and passage to it from `below`
+    (inclusive).
+    """
     if below is not None:
         _passage(path, user, below)
     for entry in _all(path):

@@ -1,7 +1,7 @@
 """Which folders of the host a program sees, and under which names.
 
-A program is told inside names only (/job/out, /cache). Where no sandbox can be had the same names are translated, so
-that callers write them once.
+A program is told inside names only (/job/out, /cache). Where no sandbox can be had the same names are
+translated, so that callers write them once.
 """
 
 import os
@@ -18,7 +18,9 @@ class OutsideError(Exception):
 
 @dataclass(frozen=True)
 class Mounts:
-    """Host path → absolute inside path. The host paths are resolved at once, so that later links change nothing."""
+    """Host path → absolute inside path. The host paths are resolved at once, so that later links change
+    nothing.
+    """
 
     read_only: Mapping[Path, str] = field(default_factory=dict)
     writable: Mapping[Path, str] = field(default_factory=dict)
@@ -38,13 +40,17 @@ class Mounts:
         return sorted(both, key=lambda mount: mount[1].count("/"))
 
     def translated(self, value: Any) -> Any:
-        """JSON-like `value` with inside paths replaced by host paths: for a program that runs without a sandbox."""
+        """JSON-like `value` with inside paths replaced by host paths: for a program that runs without a
+        sandbox.
+        """
         return translate(value, {inside: str(host) for host, inside, _ in self.pairs()})
 
     def outside(self, name: str) -> Path:
-        """The host path of a plain file that the program wrote and named, either way; OutsideError for all else.
+        """The host path of a plain file that the program wrote and named, either way; OutsideError for all
+        else.
 
-        No part below the mount may be a link, so that a hostile program can't make the portal read another file.
+        No part below the mount may be a link, so that a hostile program can't make the portal read another
+        file.
         """
         for host, inside, _ in reversed([mount for mount in self.pairs() if mount[2]]):
             for start in (inside, str(host)):
@@ -68,7 +74,7 @@ def plain_file(folder: Path, name: str) -> Path:
 
 
 def translate(value: Any, names: Mapping[str, str]) -> Any:
-    """Replaces strings that are, or lie below, a key of `names`; longest key first, in lists and dicts too."""
+    """Replaces strings that are, or lie below, a key of `names`; longest key first, in lists and dicts."""
     if isinstance(value, dict):
         return {key: translate(item, names) for key, item in value.items()}
     if isinstance(value, list):

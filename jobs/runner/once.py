@@ -1,4 +1,6 @@
-"""Runs one program in a sandbox of its own from start to end, under limits: validation, export, member scripts."""
+"""Runs one program in a sandbox of its own from start to end, under limits: validation, export, member
+scripts.
+"""
 
 import contextlib
 import os
@@ -12,7 +14,8 @@ from jobs.runner.bubble import Box, Level
 from jobs.runner.guard import Guard, Lines, Log, OverOutputError, Pump
 from jobs.runner.limits import Exit, Limits
 from jobs.runner.mounts import Mounts
-from jobs.runner.watch import descendants
+from jobs.runner.sandbox import SandboxReport
+from jobs.runner.watch import descendants, strike
 from portal.kit import process as kit_process
 
 _SIGNAL_BASE = 128  # bubblewrap, like a shell, exits with this plus the signal that ended its program
@@ -27,18 +30,19 @@ def run(
     on_line: Callable[[str], None] = lambda _: None,
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
-    sandboxed: bool = True,
+    report: SandboxReport | None = None,
 ) -> Exit:
     """Runs `argv` (inside paths) and returns when it, and all that it started, has ended.
 
-    `read_only` and `writable` map host files or folders to the absolute paths under which the program sees them; the
-    rest of the host it does not see, but for the system, Python and this code. `on_line` gets each line of stdout, in
-    the calling thread; when it raises, the program is killed and the error goes on to the caller. stderr goes to
-    `log`, its end to Exit.tail. Its standard input is empty, its working folder a private /tmp.
-    Raises FileNotFoundError when a host path is missing.
+    `read_only` and `writable` map host files or folders to the absolute paths under which the program sees
+    them; the rest of the host it does not see, but for the system, Python and this code. `on_line` gets each
+    line of stdout, in the calling thread; when it raises, the program is killed and the error goes on to the
+    caller. stderr goes to `log`, its end to Exit.tail. Its standard input is empty, its working folder a
+    private /tmp. `report` is what to rely on instead of this machine's `sandbox.probe`. Raises
+    FileNotFoundError when a host path is missing.
     """
-    report = sandbox.probe()
-    level = report.level if sandboxed else Level.NONE
+    report = report or sandbox.probe()
+    level = report.level
     mounts = Mounts(read_only or {}, writable or {})
     if level is Level.OWN_USER:
         _lend(mounts)
@@ -58,7 +62,9 @@ def run(
 
 
 def _rlimits(limits: Limits, level: Level) -> dict[str, int]:
-    """In a user namespace of its own a program's processes are counted apart; outside, with all of that user's."""
+    """In a user namespace of its own a program's processes are counted apart; outside, with all of that
+    user's.
+    """
     own = {} if level is Level.NONE else {"NPROC": limits.processes}
     return {**limits.rlimits(), **own}
 
@@ -103,7 +109,8 @@ def _follow(process: subprocess.Popen[bytes], guard: Guard, lines: Lines, log: L
 def _pump(process: subprocess.Popen[bytes], guard: Guard, pump: Pump) -> None:
     while not guard.look():
         over = kit_process.ended(process)
-        # An ended program's last words are read, but a grandchild that keeps the pipes open is not waited for.
+        # An ended program's last words are read, but a grandchild that keeps the pipes open is not waited
+        # for.
         read = pump.turn(0) if over or not pump.open else pump.turn()
         if over and not read:
             return
@@ -112,20 +119,24 @@ def _pump(process: subprocess.Popen[bytes], guard: Guard, pump: Pump) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """bubblewrap takes all of its process namespace with it; without it the descendants are killed one by one."""
-    for pid in descendants(process.pid):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    """Kills the program with all that it started, and waits until they are gone."""
+    below = descendants(process.pid)
     kit_process.signal_group(process, signal.SIGKILL)
+    strike(below)
 
 
 def _exit(process: subprocess.Popen[bytes], guard: Guard, tail: str, *, sandboxed: bool) -> Exit:
     seconds = guard.seconds
     peak = guard.close(ok=process.returncode == 0)
-    code, number = process.returncode, None
-    if code < 0:
-        code, number = None, -code
-    elif sandboxed and code > _SIGNAL_BASE:
-        code, number = None, code - _SIGNAL_BASE
+    code, number = _how(process.returncode, sandboxed=sandboxed)
     cause = {guard.cause: True} if guard.cause else {}
     return Exit(code=code, signal=number, peak_memory_bytes=peak, seconds=seconds, tail=tail, **cause)
+
+
+def _how(returned: int, *, sandboxed: bool) -> tuple[int | None, int | None]:
+    """(exit code, signal), one of them None."""
+    if returned < 0:
+        return None, -returned
+    if sandboxed and returned > _SIGNAL_BASE:
+        return None, returned - _SIGNAL_BASE
+    return returned, None

@@ -8,7 +8,7 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from jobs.runner import cgroups
 from jobs.runner.child import Handles
 from jobs.runner.guard import Guard, Lines, Log, OverOutputError, Pump
 from jobs.runner.limits import Exit, Limits
-from jobs.runner.mounts import Mounts
-from jobs.runner.watch import descendants
+from jobs.runner.mounts import Mounts, translate
+from jobs.runner.watch import descendants, strike
 from portal.kit import clock
 
 Event = dict[str, Any]
@@ -43,7 +43,9 @@ class Ends:
 
 
 def channels(spec: Event) -> tuple[Ends, Handles]:
-    """New pipes and sockets for one child: (this side's ends, the child's); `spec` is put where the child reads it."""
+    """New pipes and sockets for one child: (this side's ends, the child's); `spec` is put where the child
+    reads it.
+    """
     memory = os.memfd_create("spec")
     os.write(memory, json.dumps(spec).encode())
     os.lseek(memory, 0, os.SEEK_SET)
@@ -55,7 +57,12 @@ def channels(spec: Event) -> tuple[Ends, Handles]:
 
 
 class Running:
-    """A task that runs. Made by WarmParent.run; a thread of its own reads the child and holds it to its limits."""
+    """A task that runs. Made by WarmParent.run; a thread of its own reads the child and holds it to its
+    limits.
+
+
+    `names` are the inside paths of what a child that could not be given them sees under other names.
+    """
 
     def __init__(
         self,
@@ -64,11 +71,13 @@ class Running:
         mounts: Mounts,
         limits: Limits,
         group: cgroups.Group | None,
+        names: Mapping[str, str],
         on_event: Callable[[Event], None] | None,
         log: Path | None,
     ) -> None:
         self._ends = ends
         self._mounts = mounts
+        self._names = names
         self._group = group
         self._guard = Guard(limits, group, mounts.writable)
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -95,7 +104,7 @@ class Running:
 
     @property
     def events(self) -> Iterator[Event]:
-        """The events in order, until the child has ended; only where no `on_event` was given, and only once."""
+        """The events in order, until the child has ended; once, and only where no `on_event` was given."""
         while (event := self._queue.get()) is not None:
             yield event
 
@@ -110,7 +119,9 @@ class Running:
         self._strike()
 
     def wait(self, timeout: float | None = None) -> Exit:
-        """How it ended. Raises TimeoutError after `timeout` seconds, and what `on_event` raised, which kills the child."""
+        """How it ended. Raises TimeoutError after `timeout` seconds, and what `on_event` raised, which kills
+        the child.
+        """
         if not self._done.wait(timeout):
             raise TimeoutError(f"still running after {timeout} s")
         if self._error is not None:
@@ -120,16 +131,16 @@ class Running:
         return self._exit
 
     def host_path(self, name: str) -> Path:
-        """The host path of a file that the child named in an event; OutsideError when it isn't a plain file of its
-        own writable folders.
+        """The host path of a file that the child named in an event; OutsideError when it isn't a plain file
+        of its own writable folders.
         """
-        return self._mounts.outside(name)
+        return self._mounts.outside(translate(name, self._names))
 
     def _follow(self) -> None:
         try:
             self._attend()
             self._exit = self._result()
-        except BaseException as error:  # noqa: BLE001 # handed to whoever waits
+        except BaseException as error:  # handed to whoever waits  # noqa: BLE001 # handed to whoever waits
             self._error = error
             self._strike()
             self._guard.close(ok=False)
@@ -150,8 +161,8 @@ class Running:
                 self._strike()
         self._strike()
         until = clock.monotonic() + _DRAIN_SECONDS
-        while clock.monotonic() < until and self._turn(0.05):
-            pass
+        while self._pump.open and clock.monotonic() < until:
+            self._turn(0.05)
 
     def _turn(self, timeout: float = 0.1) -> bool:
         try:
@@ -186,6 +197,9 @@ class Running:
                 self._admit(_CREDENTIALS.unpack(data)[0])
 
     def _admit(self, pid: int) -> None:
+        if pid <= 0:  # it lives where this process can't see it, and so can't be held to its limits
+            self._strike()
+            return
         try:
             with self._lock:
                 self._pidfd = os.pidfd_open(pid)
@@ -211,13 +225,11 @@ class Running:
     def _strike(self) -> None:
         """Kills the worker; before it has said hello, closing its control socket has the same effect."""
         with self._lock:
-            if self._worker is not None and not self._ended:
-                for pid in descendants(self._worker):
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(pid, signal.SIGKILL)
+            below = descendants(self._worker) if self._worker is not None and not self._ended else []
             if self._pidfd is not None:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            strike(below, within=_DRAIN_SECONDS)
         with contextlib.suppress(OSError):
             self._ends.control.shutdown(socket.SHUT_RDWR)
 

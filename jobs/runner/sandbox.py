@@ -15,11 +15,15 @@ from jobs.runner.bubble import Box, Level
 from portal.kit import process
 
 _SECONDS = 30.0
+_NO_MEMORY_GROUP = (
+    "Memory is only watched, and a job that takes too much killed a moment later: let the portal's "
+    "user write a memory cgroup (systemd: Delegate=yes)."
+)
 
 
 @dataclass(frozen=True)
 class SandboxReport:
-    """What was tried and found, as sentences for a steward: `missing` says what is off and what would help."""
+    """What was tried and found, as sentences for a steward; `missing` says what would help."""
 
     available: bool
     enforced: list[str]
@@ -31,7 +35,9 @@ class SandboxReport:
 
 @functools.cache
 def probe() -> SandboxReport:
-    """Starts a sandbox and looks at it from inside, strongest way first. Takes about 0.3 s, once in a process."""
+    """Starts a sandbox and looks at it from inside, strongest way first. Takes about 0.3 s, once in a
+    process.
+    """
     groups = cgroups.find()
     trouble = []
     for level in _levels():
@@ -40,6 +46,11 @@ def probe() -> SandboxReport:
             return _report(level, found, groups)
         trouble.append(why)
     return _off(trouble, groups)
+
+
+def unconfined() -> SandboxReport:
+    """The report of a machine without any means of confinement: programs run as they are."""
+    return _off([], None)
 
 
 def _levels() -> list[Level]:
@@ -108,8 +119,7 @@ def _limits(groups: cgroups.Hierarchy | None) -> Iterable[tuple[bool, str, str]]
     yield (
         "memory" in parents,
         "The kernel holds each job to its memory (cgroup).",
-        "Memory is only watched and a job that takes too much is killed a moment later: "
-        "let the portal's user write a memory cgroup (systemd: Delegate=yes).",
+        _NO_MEMORY_GROUP,
     )
     yield (
         "pids" in parents,
@@ -121,9 +131,10 @@ def _limits(groups: cgroups.Hierarchy | None) -> Iterable[tuple[bool, str, str]]
 def _off(trouble: list[str], groups: cgroups.Hierarchy | None) -> SandboxReport:
     why = "; ".join(trouble)
     reason = (
-        f"bubblewrap does not work here ({why}). In a container it needs seccomp=unconfined and systempaths=unconfined."
+        f"bubblewrap does not work here ({why}). "
+        "In a container it needs seccomp=unconfined and systempaths=unconfined."
         if trouble
-        else "bubblewrap is not installed. Debian, Ubuntu: apt install bubblewrap. Fedora: dnf install bubblewrap."
+        else "bubblewrap is not installed. On Debian and Ubuntu: apt install bubblewrap."
     )
     consequence = (
         "Jobs therefore run unconfined: they can reach the network and every file of the portal's user."

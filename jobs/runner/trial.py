@@ -1,4 +1,6 @@
-"""`python -m jobs.runner.trial`: runs inside a sandbox and says as JSON what it finds there. For `sandbox.probe`."""
+"""`python -m jobs.runner.trial`: runs inside a sandbox and says as JSON what it finds there. For
+`sandbox.probe`.
+"""
 
 import json
 import os

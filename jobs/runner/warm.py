@@ -1,13 +1,15 @@
 """The warm parent, seen from the node's worker: keeps it alive and starts tasks in it.
 
-One per backend and node. Where it is not ready yet, `run` waits for it: a cold start takes as long as what is left of
-the imports. When it is killed it is started again by itself; its children die with it and say so (Exit.lost).
+One per backend and node. Where it is not ready yet, `run` waits for it: a cold start takes as long as what is
+left of the imports. When it is killed it is started again by itself; its children die with it and say so
+(Exit.lost).
 """
 
 import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +33,7 @@ PRELOAD = {"tensorflow": ("numpy", "tensorflow", "keras"), "jax": ("numpy", "jax
 TARGET = "jobs.engine.main:run"
 START_SECONDS = 120.0  # importing TensorFlow takes 11 to 15 s on a small machine, more on a busy one
 _BACKOFF = (0.2, 1.0, 3.0, 10.0, 30.0)  # seconds before the next try, by failed starts in a row
+_INPUT = "/job/in"
 _WRITABLE = f"{bubble.HIDDEN}/w"
 _READ_ONLY = f"{bubble.HIDDEN}/r"
 
@@ -38,10 +41,11 @@ _READ_ONLY = f"{bubble.HIDDEN}/r"
 class WarmParent:
     """Starts tasks within about a second, each in a process that sees only its own folders.
 
-    `home` is a folder of this node's that holds attempts' folders and caches and nothing else: no key, no database.
-    `shared` are further folders (blobs) from which tasks are given single files, read-only. `preload` names modules
-    to import before forking; none may run a TensorFlow operation or start a thread at import. `target` is
-    "module:function", called in the child as function(task, emit, control); `code` are folders of further modules.
+    `home` is a folder of this node's that holds attempts' folders and caches and nothing else: no key, no
+    database. `shared` are further folders (blobs) from which tasks are given single files, read-only.
+    `preload` names modules to import before forking; none may run a TensorFlow operation or start a thread at
+    import. `target` is "module:function", called in the child as function(task, emit, control); `code` are
+    folders of further modules. `report` is what to rely on instead of this machine's `sandbox.probe`.
     """
 
     def __init__(
@@ -55,12 +59,12 @@ class WarmParent:
         code: Sequence[Path] = (),
         devices: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
-        sandboxed: bool = True,
+        report: SandboxReport | None = None,
     ) -> None:
         self._home = home.resolve()
         self._roots = [path.resolve() for path in shared]
-        self._report = sandbox.probe()
-        self._level = self._report.level if sandboxed else Level.NONE
+        self._report = report or sandbox.probe()
+        self._level = self._report.level
         modules = PRELOAD[backend] if preload is None else preload
         self._config = {"target": target, "preload": list(modules), "confine": self._level is not Level.NONE}
         self._code = [str(path.resolve()) for path in code]
@@ -101,7 +105,9 @@ class WarmParent:
 
     def wait_ready(self, timeout: float = START_SECONDS) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: self.ready or self._closing.is_set(), timeout) and self.ready
+            return (
+                self._changed.wait_for(lambda: self.ready or self._closing.is_set(), timeout) and self.ready
+            )
 
     def close(self) -> None:
         """Ends the warm parent, and with it every task that still runs."""
@@ -110,7 +116,7 @@ class WarmParent:
             if self._link is not None:
                 self._link.shutdown(socket.SHUT_RDWR)
             elif self._process is not None:
-                kit_process.signal_group(self._process, 9)
+                kit_process.signal_group(self._process, signal.SIGKILL)
             self._changed.notify_all()
         if self._manager is not None:
             self._manager.join()
@@ -128,11 +134,12 @@ class WarmParent:
         env: Mapping[str, str] | None = None,
         timeout: float = START_SECONDS,
     ) -> Running:
-        """Starts one task. Its paths are inside paths: `job_dir`/in is /job/in (read-only), `job_dir`/out is /job/out
-        (writable), `cache` is /cache (writable), and `read_only` adds files or folders under paths of their own.
-        All lie below `home`, the read-only ones may lie below `shared`: ValueError for others. `on_event` is called in
-        a thread of the Running; without it read Running.events. `task["threads"]` limits the threads of TensorFlow.
-        Raises RetryableError when the warm parent isn't ready within `timeout` seconds.
+        """Starts one task. Its paths are inside paths: `job_dir`/in is /job/in (read-only), `job_dir`/out is
+        /job/out (writable), `cache` is /cache (writable), and `read_only` adds files or folders under paths
+        of their own. All lie below `home`, the read-only ones may lie below `shared`: ValueError for others.
+        `on_event` is called in a thread of the Running; without it read Running.events. `task["threads"]`
+        limits the threads of TensorFlow. Raises RetryableError when the warm parent isn't ready within
+        `timeout` seconds.
         """
         self.start()
         mounts = _job_mounts(job_dir, cache, read_only or {})
@@ -140,9 +147,11 @@ class WarmParent:
         deadline = clock.monotonic() + timeout
         while True:
             if not self.wait_ready(max(0.0, deadline - clock.monotonic())):
-                raise RetryableError(f"This node's training process did not start: {self._trouble or 'it is still loading'}.")
+                raise RetryableError(
+                    f"This node's training process did not start: {self._trouble or 'it is still loading'}."
+                )
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                return self._send(dict(task), mounts, limits, env or {}, on_event, log)
+                return self._send(dict(task), mounts, limits, env=env or {}, on_event=on_event, log=log)
             self._closing.wait(0.02)  # the manager is about to notice that the warm parent is gone
 
     def _send(
@@ -150,6 +159,7 @@ class WarmParent:
         task: dict[str, Any],
         mounts: Mounts,
         limits: Limits,
+        *,
         env: Mapping[str, str],
         on_event: Callable[[Event], None] | None,
         log: Path | None,
@@ -157,7 +167,14 @@ class WarmParent:
         confine = self._level is not Level.NONE and not self._why
         rlimits = {**limits.rlimits(), "NPROC": limits.processes}
         binds = [(self._source(host, writable), inside) for host, inside, writable in mounts.pairs()]
-        spec = {"task": task, "binds": binds, "confine": confine, "tmp_bytes": limits.tmp_bytes, "code": self._code}
+        _place_inputs(mounts, None if confine else {inside: source for source, inside in binds})
+        spec = {
+            "task": task,
+            "binds": binds,
+            "confine": confine,
+            "tmp_bytes": limits.tmp_bytes,
+            "code": self._code,
+        }
         ends, handles = channels({**spec, "rlimits": rlimits, "env": dict(env)})
         try:
             with self._changed:
@@ -169,8 +186,12 @@ class WarmParent:
             raise
         finally:
             handles.close()
-        group = cgroups.create(self._report.groups, memory_bytes=limits.memory_bytes, processes=limits.processes)
-        return Running(ends, mounts=mounts, limits=limits, group=group, on_event=on_event, log=log)
+        group = cgroups.create(
+            self._report.groups, memory_bytes=limits.memory_bytes, processes=limits.processes
+        )
+        return Running(
+            ends, mounts=mounts, limits=limits, group=group, names=dict(binds), on_event=on_event, log=log
+        )
 
     def _source(self, host: Path, writable: bool) -> str:
         """Where the warm parent sees a host path."""
@@ -196,7 +217,9 @@ class WarmParent:
             (lend.write if writable else lend.read)(host, bubble.sandbox_uid(), below=self._root(host))
 
     def _manage(self) -> None:
-        """Keeps it alive: this thread starts it, since a leashed program dies with the thread that started it."""
+        """Keeps it alive: this thread starts it, since a leashed program dies with the thread that started
+        it.
+        """
         failures = 0
         while not self._closing.is_set():
             was_ready = self._live()
@@ -259,7 +282,7 @@ def _until_closed(link: socket.socket, process: subprocess.Popen[bytes]) -> None
     """Until there is something to read (an answer, or the end of the socket) or the process has ended."""
     handle = os.pidfd_open(process.pid)
     try:
-        select.select([link, handle], [], [])
+        select.select([link.fileno(), handle], [], [])
     finally:
         os.close(handle)
 
@@ -271,7 +294,25 @@ def _job_mounts(job_dir: Path, cache: Path | None, read_only: Mapping[Path, str]
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
         writable[cache] = "/cache"
-    return Mounts(read_only={job_dir / "in": "/job/in", **read_only}, writable=writable)
+    return Mounts(read_only={job_dir / "in": _INPUT, **read_only}, writable=writable)
+
+
+def _place_inputs(mounts: Mounts, sources: Mapping[str, str] | None) -> None:
+    """Files given under /job/in, a read-only folder, need a name in it to be mounted on; or, where nothing
+    can be mounted, a link to their source.
+    """
+    folder = next(host for host, inside in mounts.read_only.items() if inside == _INPUT)
+    for host, inside in mounts.read_only.items():
+        place = folder / inside.removeprefix(f"{_INPUT}/")
+        if not inside.startswith(f"{_INPUT}/") or place.exists():
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if sources is not None:
+            place.symlink_to(sources[inside])
+        elif host.is_dir():
+            place.mkdir()
+        else:
+            place.touch()
 
 
 def _backend_environment(backend: str) -> dict[str, str]:

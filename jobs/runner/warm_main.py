@@ -1,7 +1,8 @@
-"""`python -m jobs.runner.warm_main`: the warm parent. Imports what is slow to import, then forks a child per request.
+"""`python -m jobs.runner.warm_main`: the warm parent. Imports what is slow to import, then forks a child per
+request.
 
-It never runs a TensorFlow operation, reads no member's data, and starts no thread: each would break or endanger its
-children. It lives inside the sandbox and ends when its socket closes.
+It never runs a TensorFlow operation, reads no member's data, and starts no thread: each would break or
+endanger its children. It lives inside the sandbox and ends when its socket closes.
 """
 
 import array
@@ -22,7 +23,9 @@ MESSAGE_BYTES = 65_536
 
 
 def main(argument: str) -> None:
-    """`argument` is JSON: fd (socket to the supervisor), preload (module names), target ("module:function"), confine."""
+    """`argument` is JSON: fd (socket to the supervisor), preload (module names), target ("module:function"),
+    confine.
+    """
     config: dict[str, Any] = json.loads(argument)
     link = socket.socket(fileno=config["fd"])
     why = confine.trial() if config["confine"] else "there is no sandbox"
@@ -39,15 +42,15 @@ def main(argument: str) -> None:
     _serve(link, target)
 
 
-def _load(preload: list[str], target: str) -> child.type_of_target:
+def _load(preload: list[str], target: str) -> child.Target:
     for name in preload:
         importlib.import_module(name)
     module, _, function = target.partition(":")
-    found: child.type_of_target = getattr(importlib.import_module(module), function)
+    found: child.Target = getattr(importlib.import_module(module), function)
     return found
 
 
-def _serve(link: socket.socket, target: child.type_of_target) -> None:
+def _serve(link: socket.socket, target: child.Target) -> None:
     while True:
         message, handles = receive(link)
         if not message:

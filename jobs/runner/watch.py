@@ -1,6 +1,11 @@
-"""What a running program uses, looked at from outside: resident memory of its processes, growth of its folders."""
+"""What a running program uses, looked at from outside: resident memory of its processes, growth of its
+folders.
+"""
 
+import contextlib
 import os
+import select
+import signal
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,8 +20,8 @@ _TREE_SECONDS = 0.4  # how often the list of processes is made anew; it reads al
 class MemoryWatch:
     """Private memory of a process and its descendants: anonymous and shared pages that are resident.
 
-    Files mapped into memory are left out: the kernel takes them back by itself. What a process held when the watch
-    began (pages a forked child shares with its warm parent) is not counted for that process.
+    Files mapped into memory are left out: the kernel takes them back by itself. What a process held when the
+    watch began (pages a forked child shares with its warm parent) is not counted for that process.
     """
 
     def __init__(self, pid: int, *, forked: bool) -> None:
@@ -39,7 +44,7 @@ class MemoryWatch:
 def resident(pid: int) -> int:
     """Resident anonymous and shared-memory bytes of one process, 0 when it is gone."""
     try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        with Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as file:
             fields = dict(line.split(":", 1) for line in file)
     except (FileNotFoundError, ProcessLookupError):
         return 0
@@ -51,6 +56,24 @@ def descendants(pid: int) -> list[int]:
         return [process.pid for process in psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def strike(pids: Iterable[int], *, within: float = 5.0) -> None:
+    """Kills these processes and waits until they have ended, for at most `within` seconds all together.
+
+    The first process of a namespace ends only after all others in it have.
+    """
+    handles = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            handles.append(os.pidfd_open(pid))
+    for handle in handles:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    until = clock.monotonic() + within
+    for handle in handles:
+        select.select([handle], [], [], max(0.0, until - clock.monotonic()))
+        os.close(handle)
 
 
 class DiskWatch:
@@ -79,7 +102,9 @@ class DiskWatch:
 
 
 def _entries(folder: str) -> Iterable[tuple[int, str | None]]:
-    """(bytes on disk, path if a folder) of each entry; links are not followed, what vanishes meanwhile is skipped."""
+    """(bytes on disk, path if a folder) of each entry; links are not followed, what vanishes meanwhile is
+    skipped.
+    """
     try:
         with os.scandir(folder) as found:
             for entry in found:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """This moment, aware, in UTC. It may jump when the machine's clock is set: never measure a duration with it."""
+    """This moment, aware, in UTC. It may jump when the machine's clock is set: never measure a duration with
+    it.
+    """
     return datetime.now(tz=UTC)
 
 
 def monotonic() -> float:
-    """Seconds since some fixed moment; never goes back. For durations, deadlines and leases on one machine."""
+    """Seconds since some fixed moment; never goes back. For durations, deadlines and leases here."""
     return time.monotonic()

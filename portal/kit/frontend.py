@@ -61,7 +61,8 @@ def bundle(root: Path, out: Path) -> None:
     source = root / "static" / "src"
     esbuild = root / "node_modules" / "esbuild" / "bin" / "esbuild"
     entries = [str(source / entry) for entry in ENTRIES]
-    _run_node(esbuild, *entries, *OPTIONS, f"--outdir={out}")
+    alias = f"--alias:url-parse={source / 'js' / 'url_parse.js'}"
+    _run_node(esbuild, *entries, *OPTIONS, alias, f"--outdir={out}")
     for name in COPIED:
         shutil.copyfile(source / name, out / name)
 

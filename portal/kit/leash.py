@@ -1,7 +1,7 @@
 """Starts a program that can't outlive its parent, under limits, and as another user when asked.
 
-Runs between fork and exec of the program, in a process of its own: Python code in `preexec_fn` can deadlock in a
-process with threads. Standard library only; `portal.kit.process.leash` builds the command line.
+Runs between fork and exec of the program, in a process of its own: Python code in `preexec_fn` can deadlock
+in a process with threads. Standard library only; `portal.kit.process.leash` builds the command line.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from portal.kit import linux
@@ -18,7 +19,9 @@ STAGE = "/mnt"  # where a root leash lays out folders for a user who could not r
 
 
 def main(argument: str) -> None:
-    """`argument` is JSON: argv, and optionally parent, oom_score, rlimits, cgroups, stage (uid, gid, sources)."""
+    """`argument` is JSON: argv, and optionally parent, oom_score, rlimits, cgroups, stage (uid, gid,
+    sources).
+    """
     spec: dict[str, Any] = json.loads(argument)
     for procs in spec.get("cgroups", ()):
         _write(procs, str(os.getpid()))
@@ -30,7 +33,7 @@ def main(argument: str) -> None:
     if spec.get("parent"):
         follow(spec["parent"])
     limit(spec.get("rlimits", {}))
-    os.execv(spec["argv"][0], spec["argv"])
+    os.execv(spec["argv"][0], spec["argv"])  # noqa: S606 # that there is no shell is the point
 
 
 def limit(rlimits: dict[str, int]) -> None:
@@ -51,15 +54,15 @@ def follow(parent: int) -> None:
 def stage(*, uid: int, gid: int, sources: list[str]) -> None:
     """In a mount namespace of its own, binds each source to STAGE/<number>, then becomes `uid`.
 
-    An unprivileged bubblewrap started next can mount folders whose parents (such as /root) that user can't enter,
-    without any of them being opened to anybody on the machine.
+    An unprivileged bubblewrap started next can mount folders whose parents (such as /root) that user can't
+    enter, without any of them being opened to anybody on the machine.
     """
     linux.unshare(linux.CLONE_NEWNS)
     linux.mount(None, "/", flags=linux.MS_REC | linux.MS_SLAVE)
     handles = [os.open(source, os.O_PATH) for source in sources]
     linux.mount("tmpfs", STAGE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
     for number, handle in enumerate(handles):
-        _bind(handle, f"{STAGE}/{number}", folder=os.path.isdir(sources[number]))
+        _bind(handle, f"{STAGE}/{number}", folder=Path(sources[number]).is_dir())
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
@@ -67,13 +70,12 @@ def stage(*, uid: int, gid: int, sources: list[str]) -> None:
 
 def _bind(handle: int, target: str, *, folder: bool) -> None:
     if folder:
-        os.mkdir(target)
+        Path(target).mkdir()
     else:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
+        Path(target).touch()
     linux.mount(f"/proc/self/fd/{handle}", target, flags=linux.MS_BIND | linux.MS_REC)
     os.close(handle)
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
+    Path(path).write_text(text, encoding="ascii")

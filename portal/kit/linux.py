@@ -1,4 +1,6 @@
-"""The few system calls that Python has no function for. Linux only; each raises OSError with the kernel's reason."""
+"""The few system calls that Python has no function for. Linux only; each raises OSError with the kernel's
+reason.
+"""
 
 import ctypes
 import os
@@ -64,7 +66,9 @@ def unmount(target: str, flags: int = MNT_DETACH) -> None:
 
 
 def die_with_parent(signal: int) -> None:
-    """`signal` comes when the *thread* that started this process ends. Lost on a change of user or capabilities."""
+    """`signal` comes when the *thread* that started this process ends. Lost on a change of user or
+    capabilities.
+    """
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl pdeathsig")
 
 
@@ -82,7 +86,7 @@ def drop_capabilities() -> None:
     """Gives up every capability for good: bounding, ambient, permitted, effective and inheritable sets."""
     for capability in range(64):
         if _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-            break  # past the last capability that this kernel knows, or no right to drop: capset below is what counts
+            break  # past the last one this kernel knows, or no right to drop: capset below is what counts
     _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
     _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")

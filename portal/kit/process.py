@@ -1,4 +1,4 @@
-"""The one way to start a program: an argument list, a process group of its own, a time limit, bounded output."""
+"""The one way to start a program: an argument list, its own process group, a time limit, bounded output."""
 
 import contextlib
 import json
@@ -24,7 +24,9 @@ _BOOT = (
 
 @dataclass(frozen=True)
 class Result:
-    """How a program ended. `code` is None when a signal ended it; output is the last KEPT_BYTES of each stream."""
+    """How a program ended. `code` is None when a signal ended it; output is the last KEPT_BYTES of each
+    stream.
+    """
 
     code: int | None
     signal: int | None
@@ -71,7 +73,8 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Starts `argv` in a session and process group of its own, with only `env` (default: this process's).
 
-    `leashed`: it is killed when the calling *thread* ends, so call from one that lives as long as the program may.
+    `leashed`: it is killed when the calling *thread* ends, so call from one that lives as long as the program
+    may.
     """
     command = leash(argv, parent=os.getpid()) if leashed else list(argv)
     return subprocess.Popen(
@@ -86,15 +89,17 @@ def spawn(
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    """Signals the program and what it started in its group; nothing happens when it has been waited for already."""
+    """Signals the program and what it started in its group; nothing happens when it has been waited for
+    already.
+    """
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
 
 def ended(process: subprocess.Popen[bytes], *, within: float = 0.0) -> bool:
-    """Whether the program ends within so many seconds; unlike `wait` it leaves the process to be waited for, so that
-    its group can still be signalled without the number having gone to somebody else's.
+    """Whether the program ends within so many seconds; unlike `wait` it leaves the process to be waited for,
+    so that its group can still be signalled without the number having gone to somebody else's.
     """
     if process.returncode is not None:
         return True
@@ -106,7 +111,9 @@ def ended(process: subprocess.Popen[bytes], *, within: float = 0.0) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> int:
-    """Asks the group to end (SIGTERM), kills what is left of it after `grace` seconds; the code as Popen gives it."""
+    """Asks the group to end (SIGTERM), kills what is left of it after `grace` seconds; the code as Popen
+    gives it.
+    """
     signal_group(process, signal.SIGTERM)
     ended(process, within=grace)
     signal_group(process, signal.SIGKILL)
@@ -116,8 +123,8 @@ def stop(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> int:
 def run(
     argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, log: Path | None = None
 ) -> Result:
-    """Runs `argv` to its end or for `timeout` seconds, then kills what is left of its group. Output also goes to
-    `log` if given. Raises OSError when the program can't be started.
+    """Runs `argv` to its end or for `timeout` seconds, then kills what is left of its group. Output also goes
+    to `log` if given. Raises OSError when the program can't be started.
     """
     started = clock.monotonic()
     process = spawn(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -141,8 +148,8 @@ def _log(path: Path | None) -> contextlib.AbstractContextManager[IO[bytes] | Non
 
 
 def _collect(process: subprocess.Popen[bytes], deadline: float, sink: IO[bytes] | None) -> tuple[Tail, Tail]:
-    """Reads both streams until they close, the deadline is reached, or the program has ended and they are empty
-    (a grandchild that keeps them open is not waited for).
+    """Reads both streams until they close, the deadline is reached, or the program has ended and they are
+    empty (a grandchild that keeps them open is not waited for).
     """
     tails = (Tail(), Tail())
     with selectors.DefaultSelector() as selector:

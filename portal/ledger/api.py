@@ -29,7 +29,9 @@ class Amounts(serializers.Serializer[dict[str, Any]]):
 
 class Share(serializers.Serializer[queries.Share]):
     share = serializers.FloatField(help_text="The entitled fraction of the machine, 0 to 1.")
-    used_fraction = serializers.FloatField(help_text="The fraction of all recent use; a week ago counts half.")
+    used_fraction = serializers.FloatField(
+        help_text="The fraction of all recent use; a week ago counts half."
+    )
     fair_factor = serializers.FloatField(help_text="What the weight of my waiting jobs is multiplied by.")
 
 

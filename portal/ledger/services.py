@@ -46,5 +46,7 @@ def check_may_use(member: Member, accelerator: str) -> None:
     if accelerator == "any":
         detail = _("Your quota allows no accelerator at all. Ask a steward for some hours.")
     else:
-        detail = _("Your quota allows no %(kind)s. Choose another accelerator, or ask a steward for some hours.")
+        detail = _(
+            "Your quota allows no %(kind)s. Choose another accelerator, or ask a steward for some hours."
+        )
     raise UserError("quota_zero", detail % {"kind": accelerator.upper()}, status=FORBIDDEN)

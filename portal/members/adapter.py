@@ -32,7 +32,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             messages.error(request, error.detail)
             raise ImmediateHttpResponse(redirect("account_signup")) from error
         if invited and not user.is_active:
-            messages.warning(request, _("The invitation was used or had expired, so a steward has to let you in."))
+            messages.warning(
+                request, _("The invitation was used or had expired, so a steward has to let you in.")
+            )
         return user
 
     def clean_username(self, username: str, shallow: bool = False) -> str:

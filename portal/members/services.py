@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account import app_settings as allauth_settings
+from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -30,7 +32,9 @@ def audit(
 ) -> None:
     """Note that `actor` (None: the command line, or nobody known) did `action` to `subject`. Never pass a secret."""
     limit = AuditEntry._meta.get_field("subject").max_length  # noqa: SLF001 - Django's documented introspection
-    AuditEntry.objects.create(actor=actor, action=action, subject=str(subject)[:limit], detail=dict(detail or {}))
+    AuditEntry.objects.create(
+        actor=actor, action=action, subject=str(subject)[:limit], detail=dict(detail or {})
+    )
 
 
 # -- Joining -----------------------------------------------------------------------------------------------------------
@@ -114,6 +118,20 @@ def create_member(
     return member
 
 
+@transaction.atomic
+def set_profile(*, member: Member, first_name: str, email: str) -> None:
+    """What a member says of themselves. The address is the only one that they have."""
+    old = Member.objects.values_list("email", flat=True).get(pk=member.pk)
+    member.first_name, member.email = first_name, email
+    member.save(update_fields=["first_name", "email"])
+    if email.lower() == old.lower():
+        return
+    EmailAddress.objects.filter(user=member).delete()
+    if email:
+        EmailAddress.objects.create(user=member, email=email, primary=True, verified=False)
+    audit(member, "email.changed", member)
+
+
 # -- What stewards decide ----------------------------------------------------------------------------------------------
 
 
@@ -186,6 +204,15 @@ def set_steward(*, actor: Member, member: Member, steward: bool) -> bool:
     _make_steward(member)
     audit(actor, "steward.made", member)
     return True
+
+
+@transaction.atomic
+def remove_second_factor(*, actor: Member, member: Member) -> bool:
+    """For someone who lost their phone and their recovery codes; False when they had no second factor."""
+    gone, _counts = Authenticator.objects.filter(user=member).delete()
+    if gone:
+        audit(actor, "second_factor.removed", member)
+    return bool(gone)
 
 
 def _make_steward(member: Member) -> None:
@@ -261,4 +288,6 @@ def reset_link(*, actor: Member | None, member: Member) -> str:
     """
     key = allauth_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(member)
     audit(actor, "member.reset_link", member)
-    return reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(member), "key": key})
+    return reverse(
+        "account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(member), "key": key}
+    )

@@ -7,6 +7,7 @@ from portal.members import views
 pages: list[URLPattern] = [
     path("join/<str:secret>", views.join, name="join"),
     path("account/pending", views.pending, name="pending"),
+    path("account/signup/", views.signup, name="account_signup"),
     path("account/password/reset/", views.password_reset, name="account_reset_password"),
 ]
 api: list[URLPattern] = []

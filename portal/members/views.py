@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from allauth.account.views import PasswordResetView as AllauthPasswordResetView
+from allauth.account.views import SignupView as AllauthSignupView
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -25,7 +26,6 @@ def join(request: HttpRequest, secret: str) -> HttpResponse:
         return redirect("home")
     if services.open_invitation(secret):
         request.session[INVITATION_KEY] = services.sha256_of(secret)
-        messages.success(request, _("Welcome! You are invited: choose a name and a password, and you are in."))
     else:
         sentence = _("This invitation was used or has expired. Sign up, and a steward will let you in.")
         messages.warning(request, sentence)
@@ -36,6 +36,16 @@ def join(request: HttpRequest, secret: str) -> HttpResponse:
 def pending(request: HttpRequest) -> HttpResponse:
     """For who signed up and is not approved yet."""
     return render(request, "members/pending.html")
+
+
+class SignupView(AllauthSignupView):  # type: ignore[misc]
+    """Sign-up, which says whether the visitor came by an invitation."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "invited": INVITATION_KEY in self.request.session}
+
+
+signup = SignupView.as_view()
 
 
 class PasswordResetView(AllauthPasswordResetView):  # type: ignore[misc]

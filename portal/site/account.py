@@ -1,5 +1,8 @@
 """The account page: what I may use and used, my API tokens, my second factor."""
 
+from typing import Any
+
+from allauth.account.decorators import reauthentication_required
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -7,12 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.kit.errors import UserError
 from portal.ledger import queries as ledger
-from portal.members import tokens
-from portal.members.forms import TokenForm
+from portal.members import services, tokens
+from portal.members.forms import ProfileForm, TokenForm
 from portal.members.models import Member
 
 
@@ -21,31 +24,48 @@ def _me(request: HttpRequest) -> Member:
     return request.user
 
 
-def _page(request: HttpRequest, *, form: TokenForm, new_token: str = "", status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, *, status: int = 200, **given: Any) -> HttpResponse:
     member = _me(request)
-    quota, used = ledger.quota_of(member), ledger.usage(member)
-    allowed = ledger.allowed_hours(quota)
+    quota = ledger.quota_of(member)
     context = {
         "room": "account",
+        "profile_form": ProfileForm(instance=member),
+        "token_form": TokenForm(),
+        "new_token": "",
+        "base_url": request.build_absolute_uri("/").rstrip("/"),
         "tokens": member.auth_token_set.all(),
-        "form": form,
-        "new_token": new_token,
-        "quota": quota,
-        "usage": used,
-        "hours": [{"kind": kind, "used": used.device_hours[kind], "allowed": allowed[kind]} for kind in allowed],
-        "share": ledger.share_of(member),
-        "teams": member.teams.order_by("name"),
         "mfa_enabled": is_mfa_enabled(member),
+        "quota": {
+            "storage_bytes": quota.storage_bytes,
+            "concurrent_jobs": quota.concurrent_jobs,
+            "device_hours": ledger.allowed_hours(quota),
+        },
+        "usage": ledger.usage(member),
     }
-    return render(request, "members/account.html", context, status=status)
+    return render(request, "members/account.html", context | given, status=status)
 
 
 @login_required
 @never_cache
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    """The account page."""
-    return _page(request, form=TokenForm())
+    """The account page; what is posted to it is the profile. A new mail address needs the password once more."""
+    if request.method != "POST":
+        return _page(request)
+    form = ProfileForm(request.POST, instance=Member.objects.get(pk=_me(request).pk))
+    if not form.is_valid():
+        return _page(request, profile_form=form, status=400)
+    save = _save_with_email if form.cleaned_data["email"] != _me(request).email.lower() else _save
+    return save(request, form)
+
+
+def _save(request: HttpRequest, form: ProfileForm) -> HttpResponse:
+    services.set_profile(member=_me(request), **form.cleaned_data)
+    messages.success(request, _("Saved."))
+    return redirect("account")
+
+
+_save_with_email = reauthentication_required(app="allauth.account")(_save)
 
 
 @login_required
@@ -57,13 +77,13 @@ def token_create(request: HttpRequest) -> HttpResponse:
     """
     form = TokenForm(request.POST)
     if not form.is_valid():
-        return _page(request, form=form, status=400)
+        return _page(request, token_form=form, status=400)
     try:
         _row, text = tokens.create(member=_me(request), name=form.cleaned_data["name"])
     except UserError as error:
         form.add_error("name", error.detail)
-        return _page(request, form=form, status=error.status)
-    return _page(request, form=TokenForm(), new_token=text)
+        return _page(request, token_form=form, status=error.status)
+    return _page(request, new_token=text)
 
 
 @login_required

@@ -36,7 +36,9 @@ def nodes_seen_by(member: Member) -> list[Node]:
     accelerators = Accelerator.objects.prefetch_related(
         Prefetch("attempts", queryset=open_attempts, to_attr="open_attempts")
     ).order_by("kind", "index")
-    nodes = list(Node.objects.order_by("name").prefetch_related(Prefetch("accelerators", queryset=accelerators)))
+    nodes = list(
+        Node.objects.order_by("name").prefetch_related(Prefetch("accelerators", queryset=accelerators))
+    )
     for node in nodes:
         node.slots = [_slot(node, row, member) for row in node.accelerators.all()]  # type: ignore[attr-defined]
     return nodes

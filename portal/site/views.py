@@ -33,4 +33,6 @@ def machine(request: HttpRequest) -> HttpResponse:
     member = request.user
     assert isinstance(member, Member)  # noqa: S101 - for mypy: signed in
     nodes = shared.nodes_seen_by(member)
-    return render(request, "site/machine.html", {"room": "machine", "nodes": nodes, "load": shared.load_of(nodes)})
+    return render(
+        request, "site/machine.html", {"room": "machine", "nodes": nodes, "load": shared.load_of(nodes)}
+    )

@@ -1,8 +1,8 @@
 """`python -m jobs.datasets.formats.check`: checks an upload and says what it found, as JSON lines.
 
-Meant to run in a sandbox: it reads what strangers wrote. Lines are `{"type": "progress", "progress": 0..1}` and at
-last one `{"type": "result", …}` as in `outcome`. The exit code is 0 for ready and for rejected; anything else is
-trouble of the platform's.
+Meant to run in a sandbox: it reads what strangers wrote. Lines are `{"type": "progress", "progress": 0..1}`
+and at last one `{"type": "result", …}` as in `outcome`. The exit code is 0 for ready and for rejected;
+anything else is trouble of the platform's.
 """
 
 import argparse

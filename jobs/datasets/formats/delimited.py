@@ -110,7 +110,8 @@ def _lines(file: IO[bytes], encoding: str) -> Iterator[str]:
             f"The text cannot be read as {encoding} (near line {number}). Save the file as UTF-8.",
         ) from error
     finally:
-        text.detach()
+        if not file.closed:  # or the wrapper would close the file that others go on reading
+            text.detach()
 
 
 def sniff_encoding(file: IO[bytes]) -> str:

@@ -207,8 +207,8 @@ def _check_classes(labels: Sequence[str], samples: Sequence[Sample], skips: Skip
         count = len(different[small[0]])
         raise Rejected(
             "too_few_samples",
-            f"The class {shown(small[0])} has {count} different usable picture{'' if count == 1 else 's'} and needs "
-            f"{limits.MIN_DIFFERENT_PER_CLASS}: one each for training, validation and test. "
+            f"The class {shown(small[0])} has {count} different usable picture{'' if count == 1 else 's'} "
+            f"and needs {limits.MIN_DIFFERENT_PER_CLASS}: one each for training, validation and test. "
             "Add some, or remove the class."
             + (f" The same goes for {named(small[1:])}." if small[1:] else ""),
         )
@@ -217,9 +217,8 @@ def _check_classes(labels: Sequence[str], samples: Sequence[Sample], skips: Skip
 def _index(container: str, labels: list[str], samples: Sequence[Sample]) -> ImageIndex:
     numbers = {label: number for number, label in enumerate(labels)}
     classes = [numbers[sample.placed.label] for sample in samples]
-    splits = assign(
-        classes, [sample.picture.sha256 for sample in samples], [sample.placed.split for sample in samples]
-    )
+    contents = [sample.picture.sha256 for sample in samples]
+    splits = assign(classes, contents, [sample.placed.split for sample in samples]).tolist()
     _check_splits(labels, classes, splits)
     return {
         "format": FORMAT,
@@ -241,7 +240,7 @@ def _index(container: str, labels: list[str], samples: Sequence[Sample]) -> Imag
 
 
 def _check_splits(labels: Sequence[str], classes: Sequence[int], splits: Sequence[int]) -> None:
-    """Only splits that members chose themselves, or pictures that lie in several classes, can leave one empty."""
+    """Only splits that members chose, or pictures that lie in several classes, can leave one empty."""
     present = set(zip(classes, splits, strict=True))
     for number, label in enumerate(labels):
         empty = [name for code, name in enumerate(SPLITS) if (number, code) not in present]

@@ -49,7 +49,7 @@ def wrapper(names: Iterable[str]) -> str:
 
 
 def split_folders(names: Iterable[str], root: str) -> dict[str, int]:
-    """The folders right under `root` that are splits, with their split; none unless training has a counterpart.
+    """The folders under `root` that are splits, with their split; none unless training has a counterpart.
 
     (A class may well be called "train", beside "bus" and "car".)
     """

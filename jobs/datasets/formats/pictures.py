@@ -32,7 +32,6 @@ DECODING_ERRORS: Final = (
     MemoryError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
 )
 """What Pillow's decoders are known to raise on hostile bytes: all mean that this picture cannot be used."""
 UNDECODABLE: Final = (
@@ -71,6 +70,8 @@ def look(data: bytes, wants_thumbnail: Callable[[str], bool]) -> Picture | str:
                 return _decoded(image, wants_thumbnail)
             with _one_large_at_a_time:
                 return _decoded(image, wants_thumbnail)
+    except Image.DecompressionBombError:  # Pillow's own bound, met while it opens the file
+        return f"the picture is too large, at most {MAX_PICTURE_PIXELS:,} pixels are possible"
     except DECODING_ERRORS:
         return UNDECODABLE
 

@@ -3,9 +3,11 @@
 Equal samples always stay in one split; within each class none of the three is empty.
 """
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jobs.datasets.formats.limits import TEST_FRACTION, VALIDATION_FRACTION
 
@@ -14,61 +16,63 @@ VALIDATION: Final = 1
 TEST: Final = 2
 CARVED: Final = ((TEST, TEST_FRACTION), (VALIDATION, VALIDATION_FRACTION))
 
-Content = str | int
-"""A hash of what a sample holds: equal ones are one sample in several copies."""
+Numbers = NDArray[np.int64]
 
 
 def assign(
-    classes: Sequence[Hashable], contents: Sequence[Content], given: Sequence[int | None] | None = None
-) -> list[int]:
+    classes: Sequence[int] | Numbers,
+    contents: Sequence[str] | NDArray[Any],
+    given: Sequence[int | None] | None = None,
+) -> NDArray[np.int8]:
     """The split of each sample, about 80/10/10 in each class.
 
-    Copies share a split, across classes too: where a member put them apart, all go to the later of training,
+    `contents` are hashes of what a sample holds, of any type that sorts: equal ones are copies of a sample
+    and share a split, across classes too; where a member put them apart, all go to the later of training,
     validation, test. `given` are splits a member chose; where a class has none given as test or validation,
     that part is carved from its training samples. Nothing is carved from a class that would then lack
     training samples: fewer than three different samples leave a split empty.
     """
-    fixed: dict[Content, int] = {}
-    for content, split in zip(contents, given or (), strict=False):
-        if split is not None:
-            fixed[content] = max(split, fixed.get(content, TRAIN))
-    chosen = {content: split for content, split in fixed.items() if split != TRAIN}
-    for copies in _groups(classes, contents):
-        _carve(copies, chosen, {fixed[content] for content in copies if content in fixed})
-    return [chosen.get(content, TRAIN) for content in contents]
+    different, ranks = np.unique(np.asarray(contents), return_inverse=True)
+    fixed = np.full(len(different), -1, np.int64)
+    if given is not None:
+        np.maximum.at(fixed, ranks, [-1 if split is None else split for split in given])
+    chosen = np.maximum(fixed, TRAIN)
+    for own, copies in _groups(np.asarray(classes, np.int64), ranks):
+        _carve(own, copies, chosen, set(fixed[own].tolist()))
+    return chosen[ranks].astype(np.int8)
 
 
-def _groups(classes: Sequence[Hashable], contents: Sequence[Content]) -> Iterable[Mapping[Content, int]]:
-    """For each class, content → number of copies, by rank; classes by their lowest content."""
-    groups: dict[Hashable, dict[Content, int]] = defaultdict(lambda: defaultdict(int))
-    for content, name in sorted(zip(contents, classes, strict=True)):
-        groups[name][content] += 1
-    return groups.values()
+def _groups(classes: Numbers, ranks: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
+    """For each class the ranks of its different samples, ascending, and their copies; classes by rank."""
+    order = np.argsort(classes, kind="stable")
+    ends = np.flatnonzero(np.diff(classes[order])) + 1
+    groups = [np.unique(part, return_counts=True) for part in np.split(ranks[order], ends) if len(part)]
+    return iter(sorted(groups, key=lambda group: group[0].tolist()[:1]))
 
 
-def _carve(copies: Mapping[Content, int], chosen: dict[Content, int], given: set[int]) -> None:
-    """Adds to `chosen` what this class still lacks of the parts that are not `given`."""
-    total = sum(copies.values())
+def _carve(own: Numbers, copies: Numbers, chosen: Numbers, given: set[int]) -> None:
+    """Writes into `chosen` what this class still lacks of the parts that are not `given`."""
+    total = int(copies.sum())
     parts = [(split, max(1, round(total * part))) for split, part in CARVED if split not in given]
     for number, (split, wanted) in enumerate(parts):
-        already = sum(count for content, count in copies.items() if chosen.get(content) == split)
-        free = [content for content in copies if content not in chosen]
-        reserve = len(parts) - number  # one sample for training and for each part still to come
-        for content in _pick(free, copies, wanted - already, len(free) - reserve, at_least=int(not already)):
-            chosen[content] = split
+        already = int(copies[chosen[own] == split].sum())
+        free = np.flatnonzero(chosen[own] == TRAIN)
+        most = len(free) - (
+            len(parts) - number
+        )  # one sample stays for training and for each part still to come
+        picked = _pick(copies[free].tolist(), wanted - already, most)
+        if not picked and not already and most > 0:
+            picked = [int(np.argmin(copies[free]))]
+        chosen[own[free[picked]]] = split
 
 
-def _pick(
-    free: Sequence[Content], copies: Mapping[Content, int], wanted: int, most: int, *, at_least: int
-) -> list[Content]:
-    """By rank, those of `free` that together have `wanted` copies; at most `most` of them."""
-    picked: list[Content] = []
-    for content in free:
+def _pick(copies: list[int], wanted: int, most: int) -> list[int]:
+    """The first places that together have `wanted` copies; at most `most` of them."""
+    picked: list[int] = []
+    for place, count in enumerate(copies):
         if wanted <= 0 or len(picked) >= most:
             break
-        if copies[content] <= wanted:
-            picked.append(content)
-            wanted -= copies[content]
-    if len(picked) < at_least <= most:
-        return [min(free, key=lambda content: copies[content])]
+        if count <= wanted:
+            picked.append(place)
+            wanted -= count
     return picked

@@ -1,4 +1,4 @@
-"""From a Keras model to LiteRT files of batch 1, with float input and output. Loads TensorFlow when called."""
+"""From a Keras model to LiteRT files of batch 1, float input and output. Loads TensorFlow when called."""
 
 import functools
 import logging
@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-# What a table's quantised core is made of. Everything before it (normalisation, encoding) sees columns of very unlike
-# ranges side by side, and one int8 scale for all of them would leave most columns a single step.
+# What a table's quantised core is made of. Everything before it (normalisation, encoding) sees columns of
+# very unlike ranges side by side, and one int8 scale for all of them would leave most columns a single step.
 CORE_OPERATORS = frozenset({"FULLY_CONNECTED", "SOFTMAX", "LOGISTIC"})
 
 
@@ -44,14 +44,14 @@ class Converter:
 
         archive = keras.export.ExportArchive()
         archive.track(self.model)
-        # A fixed batch of 1: with a free one the int8 file keeps dynamic shapes, which the smaller runtimes refuse.
+        # A fixed batch of 1: with a free one the file keeps dynamic shapes, which smaller runtimes refuse.
         signature = [keras.InputSpec(shape=(1, *self.shape), dtype="float32")]
         serve = functools.partial(self.model.__call__, training=False)
         archive.add_endpoint("serve", serve, input_signature=signature)
         archive.write_out(self._folder.name, verbose=False)
 
     def fp32(self) -> bytes:
-        """The model as it is. ConversionError names the operations that LiteRT's built-in ones cannot express."""
+        """The model as it is. ConversionError says which operations LiteRT's own cannot express."""
         return self._convert(self._converter())
 
     def int8(self, samples: NDArray[np.float32]) -> bytes:
@@ -93,7 +93,7 @@ class Converter:
         converter = self._converter()
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = representative
-        # The second set lets an operation without an int8 kernel stay float in place of failing the whole file.
+        # The second set lets an operation without an int8 kernel stay float, where all would fail otherwise.
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
             tf.lite.OpsSet.TFLITE_BUILTINS,

@@ -31,8 +31,8 @@ def why_not(target: Target, need: Need) -> str:
         )
     if need.model_bytes > target.flash_bytes:
         return (
-            f"The model is {_size(need.model_bytes)} large and {target.title} has {_size(target.flash_bytes)} "
-            "of storage for it: train a smaller one."
+            f"The model is {_size(need.model_bytes)} large and {target.title} has "
+            f"{_size(target.flash_bytes)} of storage for it: train a smaller one."
         )
     return ""
 

@@ -1,4 +1,4 @@
-"""What a .tflite file says about itself: operators, memory of its activations, the runtime it was made for."""
+"""What a .tflite file says about itself: operators, its activations' memory, the runtime it needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,8 +30,9 @@ _BUILTIN_NAMES = {
 class Graph:
     """One model file, looked at.
 
-    `arena_bytes` is the most that is alive at once of inputs, outputs and activations, each rounded up to 64 bytes: what
-    LiteRT's planner needs at least. `output_step` is what one step of an int8 output is worth, None for a float one.
+    `arena_bytes` is the most that is alive at once of inputs, outputs and activations, each rounded up to
+    64 bytes: what LiteRT's planner needs at least. `output_step` is what one step of an int8 output is worth,
+    None for a float one.
     """
 
     operators: tuple[str, ...]
@@ -65,11 +66,11 @@ def _name(code: Any) -> str:
     if code.customCode:
         return f"CUSTOM {_text(code.customCode)}"
     # Operators beyond 127 stand in the newer field; the older one then holds a placeholder.
-    return _BUILTIN_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "UNKNOWN")
+    return str(_BUILTIN_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "UNKNOWN"))
 
 
 def _arena(model: Any, graph: Any) -> int:
-    """Peak of the living tensors over the operators in order. A tensor lives from its first to its last use."""
+    """Peak of the living tensors over the operators in order; each lives from its first to its last use."""
     born, dies = _lifetimes(graph)
     change = np.zeros(len(graph.operators) + 1, dtype=np.int64)
     for number, tensor in enumerate(graph.tensors):

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a bundle holds, where it comes from, what it is worth. Its bytes are what is signed."""
+"""`manifest.json`: what a bundle holds, where it comes from, what it is worth. Its bytes are signed."""
 
 import hashlib
 import json
@@ -15,6 +15,8 @@ from jobs.engine.export.variants import FILES, Exported, Exports
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 SIGNATURE_FILE = "manifest.sig"
+# Metrics that are for people: in the report, not in the manifest.
+DETAILS = {"confusion_matrix", "per_class"}
 
 
 def describe(
@@ -72,17 +74,24 @@ def sha256(path: Path) -> str:
 
 def _input(arrays: Arrays) -> dict[str, Any]:
     shape = [1, *arrays.test.x.shape[1:]]
-    if arrays.kind == "images":
+    if arrays.index["kind"] == "images":
         height, width, channels = shape[1:]
         sides = {"height": height, "width": width, "channels": channels}
         return {"kind": "image", "shape": shape, "dtype": "float32", "scale": "pixels 0..255", **sides}
     columns = [
-        {key: column[key] for key in ("name", "type", "categories") if key in column}
+        {key: value for key, value in column.items() if key in {"name", "type", "categories"}}
         for column in arrays.index["columns"]
     ]
     reader = {**_READER, **{key: value for key, value in arrays.index["reader"].items() if value}}
     scale = "numbers as they are, NaN where missing; categories by place, -1 where unknown"
-    return {"kind": "table", "shape": shape, "dtype": "float32", "scale": scale, "columns": columns, "reader": reader}
+    return {
+        "kind": "table",
+        "shape": shape,
+        "dtype": "float32",
+        "scale": scale,
+        "columns": columns,
+        "reader": reader,
+    }
 
 
 # How a CSV file is read on the board when the data set itself was Parquet.
@@ -90,7 +99,7 @@ _READER = {"delimiter": ",", "decimal": ".", "encoding": "utf-8"}
 
 
 def _variant(made: Exported) -> dict[str, Any]:
-    metrics = {name: value for name, value in made.metrics.items() if name != "confusion_matrix"}
+    metrics = {name: value for name, value in made.metrics.items() if name not in DETAILS}
     return {
         "file": FILES[made.variant],
         **metrics,

@@ -1,4 +1,4 @@
-"""Running an exported file over a split, one sample at a time as a board does, and what its answers are worth."""
+"""Running an exported file over a split, one sample at a time as a board does."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ _CHUNK = 64
 
 
 class Runner:
-    """One interpreter of batch 1. `reference` runs LiteRT's plain kernels, which give the same bits everywhere."""
+    """One interpreter of batch 1. `reference` runs LiteRT's plain kernels: the same bits everywhere."""
 
     def __init__(self, content: bytes, *, reference: bool = False) -> None:
         resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
@@ -56,29 +56,3 @@ def run_file(
                     found[place].append(outputs)
     tick(1.0)
     return np.concatenate([outputs for part in found for outputs in part])
-
-
-def classification(outputs: NDArray[np.float32], y: NDArray[Any], classes: int) -> dict[str, Any]:
-    """Accuracy, macro F1 and the confusion matrix (rows: truth, columns: answer) of probabilities (n, classes)."""
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (np.asarray(y, dtype=np.int64), outputs.argmax(axis=1)), 1)
-    hits, true, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    f1 = 2 * hits / np.maximum(true + said, 1)
-    seen = true + said > 0
-    return {
-        "accuracy": float(hits.sum() / max(1, len(y))),
-        "macro_f1": float(f1[seen].mean()) if seen.any() else 0.0,
-        "confusion_matrix": confusion.tolist(),
-    }
-
-
-def regression(outputs: NDArray[np.float32], y: NDArray[Any]) -> dict[str, Any]:
-    """Mean absolute error, root mean squared error and R² of (n, 1) values; R² is 0 when the truth does not vary."""
-    truth = np.asarray(y, dtype=np.float64)
-    error = outputs[:, 0].astype(np.float64) - truth
-    spread = float(((truth - truth.mean()) ** 2).sum())
-    return {
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
-        "r2": 1 - float((error**2).sum()) / spread if spread > 0 else 0.0,
-    }

@@ -6,6 +6,7 @@ from typing import Any
 from hardware.targets.profiles import Target
 from jobs.engine.data import Arrays
 
+_COLUMNS_NAMED = 40
 _PICTURES = """\
     python3 run.py picture.jpg            # one line: the label, and how sure the model is
     python3 run.py --json *.jpg           # one JSON line a picture
@@ -32,7 +33,7 @@ Made by Gristmill for: {target.title}. {target.runtime.note}
     . ~/gristmill/bin/activate
     python3 -m pip install {shlex.join(packages)}
 
-Python {target.runtime.min_python} or newer. `tflite-runtime` (with `numpy<2`) works in place of `ai-edge-litert`.
+Python {target.runtime.min_python} or newer. `tflite-runtime` with `numpy<2` serves as well.
 
 ## Run
 
@@ -46,8 +47,8 @@ Python {target.runtime.min_python} or newer. `tflite-runtime` (with `numpy<2`) w
     python3 run.py --benchmark            # how long one input takes, in milliseconds
     python3 run.py --verify --key KEY.pem # is everything here as the portal signed it?
 
-Get KEY.pem from the portal you trust (`/api/v1/signing-key`), never from whoever gave you this folder. Before you run
-anything from an unknown copy, OpenSSL 3 can check the manifest without it:
+Get KEY.pem from the portal you trust (`/api/v1/signing-key`), never from who gave you this folder. OpenSSL
+3 can check the manifest without running anything of an unknown copy:
 
     openssl pkeyutl -verify -pubin -inkey KEY.pem -rawin -in manifest.json -sigfile manifest.sig
 
@@ -64,11 +65,16 @@ Measured by running these very files on the {len(arrays.test.y)} test samples, w
 
 def _columns(manifest: dict[str, Any]) -> str:
     reader = manifest["input"]["reader"]
-    names = ", ".join(f"`{_plain(column['name'])}`" for column in manifest["input"]["columns"])
+    columns = manifest["input"]["columns"]
+    names = ", ".join(f"`{_code(column['name'])}`" for column in columns[:_COLUMNS_NAMED])
+    if len(columns) > _COLUMNS_NAMED:
+        names += f" and {len(columns) - _COLUMNS_NAMED} more (see manifest.json)"
     sign = {"\t": "a tab"}.get(reader["delimiter"], f"`{reader['delimiter']}`")
     return (
-        f"\n\nThe first line of a table names its columns; they may stand in any order, others are ignored. Needed: {names}.\n"
-        f"Columns are parted by {sign}, the decimal sign is `{reader['decimal']}`, the encoding {reader['encoding']}."
+        "\n\nThe first line of a table names its columns; they may stand in any order, others are ignored. "
+        f"Needed: {names}.\n"
+        f"Columns are parted by {sign}, the decimal sign is `{reader['decimal']}`, the encoding "
+        f"{reader['encoding']}."
     )
 
 
@@ -79,6 +85,11 @@ def _scores(manifest: dict[str, Any]) -> str:
         + ", ".join(f"{title} {variant[key]:.4g}" for key, title in shown.items() if key in variant)
         for name, variant in manifest["variants"].items()
     )
+
+
+def _code(text: str) -> str:
+    """One line that stays inside a code span."""
+    return "".join(letter if letter.isprintable() and letter != "`" else " " for letter in text)
 
 
 def _plain(text: str) -> str:

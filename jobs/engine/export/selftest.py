@@ -24,7 +24,7 @@ class Candidate:
 
 
 def limit_of(variant: str, outputs: NDArray[np.float32], step: float | None) -> float:
-    """How far a board's output may be off: 8 steps of an int8 file, 1e-4 (of the largest output, if above 1) of fp32."""
+    """How far a board may be off: 8 steps of int8, 1e-4 of fp32 (times the largest output above 1)."""
     if variant == "fp32":
         return FP32_LIMIT * max(1.0, float(np.abs(outputs).max(initial=0)))
     if step is None:
@@ -37,8 +37,8 @@ def limit_of(variant: str, outputs: NDArray[np.float32], step: float | None) -> 
 def choose(candidates: dict[str, Candidate], y: NDArray[Any], count: int = VECTORS) -> NDArray[np.int64]:
     """Numbers of up to `count` vectors that any right board passes, spread over the targets `y`, in order.
 
-    First come those whose winner leads by more than twice the limit in every variant and on which both kinds of kernels
-    agree within half the limit; the rest fills up by lead when there are too few.
+    First come those whose winner leads by more than twice the limit in every variant and on which both kinds
+    of kernels agree within half the limit; the rest fills up by lead when there are too few.
     """
     quality = np.min([_quality(found) for found in candidates.values()], axis=0)
     order = np.argsort(-quality, kind="stable")
@@ -73,5 +73,5 @@ def _one_of_each_in_turn(numbers: list[int], y: NDArray[Any]) -> list[int]:
 
 
 def write(path: Path, inputs: NDArray[Any], outputs: dict[str, NDArray[np.float32]]) -> None:
-    """`inputs` keep their type (pictures are bytes), `outputs` are the default kernels' answers by variant."""
+    """`inputs` keep their type (pictures are bytes); `outputs` are the default kernels', by variant."""
     np.savez_compressed(path, allow_pickle=False, inputs=np.asarray(inputs), **outputs)

@@ -27,8 +27,8 @@ class Provenance(BaseModel):
 class BuildTask(BaseModel):
     """One build; paths are those that this process sees.
 
-    `model` is a model.keras and `report` a report.json of this engine's; `data`, `data_key` and `cache` as for training;
-    the bundle's folder is made as `out/bundle`.
+    `model` is a model.keras and `report` a report.json of this engine's; `data`, `data_key` and `cache` are
+    as for training; the bundle's folder is made as `out/bundle`.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)

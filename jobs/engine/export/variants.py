@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.targets.profiles import Target, Variant
+from jobs.engine import evaluate
 from jobs.engine.data import Arrays
 from jobs.engine.export import measure
 from jobs.engine.export.convert import ConversionError, Converter
@@ -46,7 +47,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Exports:
-    """All variants that were made, why others are left out, and which one runs unless another is asked for."""
+    """All variants that were made, why others are left out, and which one runs unless one is asked for."""
 
     made: dict[Variant, Exported]
     left_out: dict[Variant, str]
@@ -92,7 +93,9 @@ def _convert(
         try:
             fp32 = converter.fp32()
         except ConversionError as error:
-            raise RefusedError(f"LiteRT, which runs the model on {target.title}, cannot express it: {error}") from error
+            raise RefusedError(
+                f"LiteRT, which runs the model on {target.title}, cannot express it: {error}"
+            ) from error
         tick(0.5)
         for variant in (Variant.INT8, Variant.FP32):
             if variant not in target.variants:
@@ -122,8 +125,8 @@ def _metrics(outputs: NDArray[np.float32], arrays: Arrays) -> dict[str, Any]:
         # Not a platform error: nobody may take home a model that answers NaN.
         raise RefusedError("The exported model answers with values that are no numbers; train it again.")
     if arrays.labels:
-        return measure.classification(outputs, arrays.test.y, len(arrays.labels))
-    return measure.regression(outputs, arrays.test.y)
+        return evaluate.classification(outputs, arrays.test.y, arrays.labels)
+    return dict(evaluate.regression(outputs, arrays.test.y))
 
 
 def _with_default(made: dict[Variant, Exported], left_out: dict[Variant, str]) -> Exports:
@@ -135,5 +138,5 @@ def _with_default(made: dict[Variant, Exported], left_out: dict[Variant, str]) -
     if loss <= LOSS_LIMIT:
         return Exports(made, left_out, Variant.INT8)
     name = "accuracy" if "accuracy" in made[Variant.INT8].metrics else "R²"
-    note = f"The int8 model loses {loss:.3f} of {name} against fp32; therefore fp32 is the one that runs by default."
+    note = f"The int8 model loses {loss:.3f} of {name} against fp32; therefore fp32 runs by default."
     return Exports(made, left_out, Variant.FP32, note)

@@ -73,5 +73,5 @@ RECIPE = Recipe(
     "fits boards from a microcontroller up.",
     params=ImageClassifierParams,
     target_kinds=frozenset(Kind),
-    trainer="jobs.engine.training.images:train",
+    trainer="jobs.engine.training.images:train_images",
 )

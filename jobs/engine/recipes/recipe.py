@@ -12,7 +12,7 @@ from jobs.engine.recipes.params import TrainParams
 class Recipe:
     """One entry of the registry. Knows no TensorFlow: `trainer` is resolved in the training process alone.
 
-    `target_kinds` are the kinds of target that its models can be built for. `trainer` is "module:function", called as `function(task, params, reporter, control)`; see jobs.engine.main.
+    `target_kinds` are the kinds of target that its models can be built for. `trainer` is "module:function", called as `function(task, params, reporter)`; see jobs.engine.main.
     """
 
     name: str

@@ -42,7 +42,7 @@ CLASSIFIER = Recipe(
     "text categories are handled inside the model.",
     params=TableClassifierParams,
     target_kinds=frozenset(Kind),
-    trainer="jobs.engine.training.tables:train",
+    trainer="jobs.engine.training.tables:train_table",
 )
 REGRESSOR = Recipe(
     name="table-regressor",
@@ -52,5 +52,5 @@ REGRESSOR = Recipe(
     "text categories are handled inside the model.",
     params=TableRegressorParams,
     target_kinds=frozenset(Kind),
-    trainer="jobs.engine.training.tables:train",
+    trainer="jobs.engine.training.tables:train_table",
 )

@@ -85,9 +85,10 @@ PHASE_WORDS = {
 
 
 class ClassRow(TypedDict):
-    """A class of a data set, for its bar: `of_largest` and `of_all` are percentages."""
+    """A class of a data set, for its bar: `key` is its number as text, `of_largest` and `of_all` percentages."""
 
     number: int
+    key: str
     label: str
     count: int
     of_largest: float
@@ -301,6 +302,7 @@ def class_rows(classes: Mapping[str, int] | None) -> list[ClassRow]:
     return [
         {
             "number": position,
+            "key": str(position),
             "label": label,
             "count": classes[label],
             "of_largest": round(100 * classes[label] / largest, 2),

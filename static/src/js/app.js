@@ -12,6 +12,22 @@ export function csrf() {
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = csrf();
 });
+/** A poll waits while nobody looks, and while somebody fills in what it would replace. */
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt } = event.detail;
+  if (!elt.hasAttribute("data-poll")) return;
+  const filling = document.activeElement?.matches("select, input, textarea") && elt.contains(document.activeElement);
+  if (filling || document.visibilityState === "hidden") event.preventDefault();
+});
+
+let unfolded = new Map();
+/** What was unfolded (by its id) stays so when the server's fragment replaces it. */
+document.addEventListener("htmx:beforeSwap", () => {
+  unfolded = new Map([...document.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const one of document.querySelectorAll("details[id]")) one.open = unfolded.get(one.id) ?? one.open;
+});
 document.addEventListener("htmx:afterSettle", (event) => {
   time.refresh();
   const said = event.target.querySelector?.("[data-announce]") ?? event.target.closest?.("[data-announce]");

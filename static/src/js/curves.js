@@ -53,7 +53,7 @@ class Curve {
     const rows = [...this.rows.entries()].sort(([a], [b]) => a - b).map(([, row]) => row);
     const data = [0, 1, 2].map((column) => rows.map((row) => row[column]));
     for (const [index, key] of this.keys.entries()) key.textContent = short(data[index + 1].findLast((value) => value !== null) ?? NaN);
-    this.plotBox.setAttribute("aria-label", this.head.textContent);
+    this.plotBox.setAttribute("aria-label", [...this.head.children].map((one) => [...one.childNodes].map((node) => node.textContent).join(" ").trim()).join(", "));
     if (this.plot) return this.plot.setData(data);
     this.plot = new uPlot(this.options(rows.length), data, this.plotBox);
   }

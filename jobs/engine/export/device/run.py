@@ -9,13 +9,12 @@ Gristmill ships this one file in every bundle; everything it knows about the mod
 from __future__ import annotations
 
 import argparse
-import csv
+import functools
 import hashlib
 import json
 import os
 import platform
 import runpy
-import struct
 import sys
 import time
 from pathlib import Path
@@ -26,114 +25,46 @@ HERE = Path(__file__).resolve().parent
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
 
 FORMAT = 1
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-TABLES = (".csv", ".tsv", ".txt")
+ENDINGS = {
+    "image": (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
+    "table": (".csv", ".tsv", ".txt"),
+}
 
 
 class UsageError(Exception):
     """What a person can put right, in one line."""
 
 
-# --- reading inputs -----------------------------------------------------------------------------------------
+# --- the model ----------------------------------------------------------------------------------------------
 
 
-def picture(path: Path, spec: dict[str, Any]) -> Any:
-    """The pixels as in training: float32 (1, height, width, channels), 0..255.
-
-    Repeats jobs/datasets/formats/pixels.py of Gristmill step by step; a test there compares the two.
-    """
-    np = numpy()
-    try:
-        from PIL import Image
-    except ImportError:
-        raise UsageError("Pictures need Pillow: python3 -m pip install pillow") from None
-    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Image.Transpose
-    height, width, channels = spec["height"], spec["width"], spec["channels"]
-    try:
-        with Image.open(path, formats=("JPEG", "PNG", "BMP", "GIF", "WEBP")) as image:
-            image.draft(None, (2 * max(height, width), 2 * max(height, width)))  # type: ignore[arg-type]
-            ready: Any = image
-            try:
-                turn = turns.get(image.getexif().get(0x0112, 1))
-            except (OSError, ValueError, SyntaxError, TypeError, LookupError, struct.error):
-                turn = None
-            if turn is not None:
-                ready = ready.transpose(turn)
-            if ready.mode.startswith("I"):
-                ready = Image.fromarray((np.clip(np.asarray(ready), 0, 65535) >> 8).astype(np.uint8))
-            if ready.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in ready.info:
-                ready = ready.convert("RGBA")
-                ready = Image.alpha_composite(Image.new("RGBA", ready.size, "white"), ready)
-            ready = ready.convert({1: "L", 3: "RGB"}[channels])
-            if ready.size != (width, height):
-                ready = ready.resize((width, height), 2)  # 2 is bilinear
-            return np.asarray(ready, dtype=np.uint8).reshape(1, height, width, channels).astype(np.float32)
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, struct.error) as error:
-        raise UsageError(f"{path}: not a picture that can be read ({error})") from None
-
-
-def rows(path: Path, spec: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each row of a CSV file: `file:line` (the header is line 1) and its values, float32 (1, columns)."""
-    np = numpy()
-    reader = spec["reader"]
-    try:
-        with path.open(newline="", encoding=reader["encoding"], errors="replace") as stream:
-            table = csv.reader(stream, delimiter=reader["delimiter"])
-            header = [name.strip().lstrip("\ufeff") for name in next(table, [])]
-            places = [place(header, column, path) for column in spec["columns"]]
-            parsers = [parser(column, reader["decimal"]) for column in spec["columns"]]
-            for cells in table:
-                if any(cell.strip() for cell in cells):
-                    values = [
-                        parse(cells[at] if at < len(cells) else "") for at, parse in zip(places, parsers)
-                    ]
-                    yield f"{path}:{table.line_num}", np.array([values], dtype=np.float32)
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except (OSError, csv.Error) as error:
-        raise UsageError(f"{path}: not a table that can be read ({error})") from None
-
-
-def place(header: list[str], column: dict[str, Any], path: Path) -> int:
-    if column["name"] not in header:
-        raise UsageError(
-            f"{path}: has no column {plain(column['name'])!r}; its first line must name the columns"
-        )
-    return header.index(column["name"])
-
-
-def parser(column: dict[str, Any], decimal: str) -> Any:
-    """How a cell becomes a number: a category's place, -1 for unknown ones; NaN for a missing number."""
-    if column["type"] == "category":
-        codes = {text: code for code, text in enumerate(column["categories"])}
-        return lambda cell: codes.get(cell.strip(), -1)
-
-    def number(cell: str) -> float:
-        try:
-            return float(cell.strip().replace(decimal, "."))
-        except ValueError:
-            return float("nan")
-
-    return number
+@functools.lru_cache(maxsize=None)
+def part(name: str) -> dict[str, Any]:
+    """What another file of this bundle defines, from its source: a cached .pyc is not what was signed."""
+    read(name)
+    return runpy.run_path(str(HERE / name))
 
 
 def inputs(path: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """What `path` (a file, or a folder of them) holds, as (name, model input)."""
+    numpy()
     spec = manifest["input"]
-    if path.is_dir():
-        endings = PICTURES if spec["kind"] == "image" else TABLES
-        for inside in sorted(path.iterdir()):
-            if inside.suffix.lower() in endings:
-                yield from inputs(inside, manifest)
-    elif spec["kind"] == "image":
-        yield str(path), picture(path, spec)
-    else:
-        yield from rows(path, spec)
-
-
-# --- the model ----------------------------------------------------------------------------------------------
+    reading = part("inputs.py")
+    try:
+        if path.is_dir():
+            for inside in sorted(path.iterdir()):
+                if inside.suffix.lower() in ENDINGS[spec["kind"]]:
+                    yield from inputs(inside, manifest)
+        elif not path.exists():
+            raise UsageError(f"{path}: no such file")
+        elif spec["kind"] == "image":
+            yield str(path), reading["picture"](path, spec)
+        else:
+            yield from reading["rows"](path, spec)
+    except ImportError:
+        raise UsageError("Pictures need Pillow: python3 -m pip install pillow") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {first_line(error)}") from None
 
 
 def numpy() -> Any:
@@ -223,7 +154,7 @@ def watch(folder: Path, manifest: dict[str, Any], model: Model, as_json: bool) -
     """Answers each file that appears in `folder` once it has stopped growing; ends with Ctrl-C."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    endings = PICTURES if manifest["input"]["kind"] == "image" else TABLES
+    endings = ENDINGS[manifest["input"]["kind"]]
 
     def look() -> dict[Path, tuple[int, int]]:
         seen = {}
@@ -267,7 +198,7 @@ def selftest(manifest: dict[str, Any], variants: list[str], threads: int) -> int
 
 
 def differs(got: Any, wanted: Any, limit: float) -> str:
-    """What is wrong with an output, or nothing: it may be off by `limit`, and a clear winner must win again."""
+    """What is wrong with an output, or nothing: it may be off by `limit`, a clear winner must win again."""
     worst = float(abs(got - wanted).max())
     if not worst <= limit:  # also when it is NaN
         return f"off by {worst:.3g}, allowed are {limit:.3g}"
@@ -305,10 +236,9 @@ def verify(key: Path | None) -> int:
     """Checks the signature over manifest.json and every file against it, by verify.py beside this file."""
     if key is None:
         raise UsageError(
-            "--verify needs --key PEM, the portal's public key (GET /api/v1/signing-key), never one from here."
+            "--verify needs --key PEM, the portal's public key (GET /api/v1/signing-key), not one from here."
         )
-    read("verify.py")
-    genuine, sentence = runpy.run_path(str(HERE / "verify.py"))["verify"](HERE, key)
+    genuine, sentence = part("verify.py")["verify"](HERE, key)
     if not genuine:
         raise UsageError(sentence)
     print(sentence)
@@ -394,7 +324,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except UsageError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {plain(str(error))}")
     except KeyboardInterrupt:
         sys.exit(0)
     except BrokenPipeError:

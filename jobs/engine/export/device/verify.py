@@ -1,6 +1,7 @@
 """Is this bundle as its portal signed it? Python 3.9 or newer, standard library alone.
 
-`manifest.sig` is an Ed25519 signature over the bytes of `manifest.json`, which holds every other file's SHA-256.
+`manifest.sig` is an Ed25519 signature over the bytes of `manifest.json`, which holds the SHA-256 of all other
+files.
 `cryptography` is used where it is installed; the small verifier below gives the same answers, more slowly.
 """
 
@@ -19,7 +20,7 @@ PREFIX = bytes.fromhex("302a300506032b6570032100")
 
 
 def verify(folder: Path, key_file: Path) -> tuple[bool, str]:
-    """Whether the bundle in `folder` is genuine by the public key in `key_file` (PEM), and that as a sentence."""
+    """Whether the bundle in `folder` is genuine by the public key in `key_file` (PEM), and a sentence."""
     key = public_key(key_file)
     if key is None:
         return False, f"{key_file}: not an Ed25519 public key in PEM form"
@@ -43,7 +44,7 @@ def unchanged(folder: Path, name: str, wanted: dict[str, Any]) -> bool:
         content = (folder / name).read_bytes()
     except OSError:
         return False
-    return len(content) == wanted["bytes"] and hashlib.sha256(content).hexdigest() == wanted["sha256"]
+    return bool(len(content) == wanted["bytes"] and hashlib.sha256(content).hexdigest() == wanted["sha256"])
 
 
 def public_key(path: Path) -> bytes | None:
@@ -92,7 +93,7 @@ def ed25519_verify(key: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def decompress(data: bytes) -> Any:
-    """The point in extended coordinates (x, y, z, t), with x/z and y/z affine and t = x y / z; None for none."""
+    """The point in extended coordinates (x, y, z, t), x/z and y/z affine, t = x y / z; None for no point."""
     number = int.from_bytes(data, "little")
     sign, y = number >> 255, number & ((1 << 255) - 1)
     if y >= P:
@@ -125,4 +126,4 @@ def multiply(factor: int, point: Any) -> Any:
 
 
 def same(p: Any, q: Any) -> bool:
-    return (p[0] * q[2] - q[0] * p[2]) % P == 0 and (p[1] * q[2] - q[1] * p[2]) % P == 0
+    return not ((p[0] * q[2] - q[0] * p[2]) % P or (p[1] * q[2] - q[1] * p[2]) % P)

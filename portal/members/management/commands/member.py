@@ -28,7 +28,9 @@ class Command(BaseCommand):
         create = verbs.add_parser("create", help="make a member who may sign in at once")
         create.add_argument("name")
         create.add_argument("--password", help="otherwise asked for, or chosen by a link that is printed")
-        create.add_argument("--steward", action="store_true", help="may run the machine: approve, drain, cancel")
+        create.add_argument(
+            "--steward", action="store_true", help="may run the machine: approve, drain, cancel"
+        )
         verbs.add_parser("approve", help="let a pending member in").add_argument("name")
         verbs.add_parser("link", help="print a one-time link to choose a new password").add_argument("name")
 

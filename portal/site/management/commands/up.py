@@ -5,16 +5,17 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.bundles import services as bundles
+from jobs.bundles.keys import signing_key
 from jobs.runner import sandbox
 from portal.core.supervisor import Supervisor
 from portal.kit.errors import UserError
@@ -39,7 +40,7 @@ class Command(BaseCommand):
     def _run(self, host: str, port: int) -> None:
         tree.check_port(host=host, port=port)
         call_command("migrate", verbosity=0, interactive=False)
-        bundles.ensure_signing_key()
+        signing_key()  # made at first start, before anything could need it
         supervisor = Supervisor(tree.programs(host=host, port=port))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: supervisor.stop())
@@ -72,13 +73,22 @@ def only_one() -> Iterator[None]:
     path = Path(settings.HOME) / "run" / "up.lock"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _lock(file):
             file.seek(0)
             detail = f"A portal is running on {settings.HOME} already (process {file.read().strip()})."
             raise UserError("already_up", detail) from None
         file.truncate(0)
+        path.with_name("address").unlink(missing_ok=True)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _lock(file: IO[str]) -> bool:
+    """Whether the file could be locked. Tried for a second: `manage.py demo` looks at the lock by holding it briefly."""
+    for _try in range(10):
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.1)
+    return False

@@ -1,0 +1,138 @@
+"""A build job: from a trained model to the folder that a member takes home, all but its signature."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hardware.targets.profiles import Target, Variant
+from jobs.engine.data import Arrays, load
+from jobs.engine.ends import End, Reason
+from jobs.engine.events import Control, Emit, Reporter
+from jobs.engine.export import measure, selftest
+from jobs.engine.export.convert import keras_file
+from jobs.engine.export.manifest import DETAILS, describe, finish, sha256
+from jobs.engine.export.readme import readme
+from jobs.engine.export.report_page import page
+from jobs.engine.export.task import BuildTask, read_report
+from jobs.engine.export.variants import FILES, Exports, RefusedError, export
+
+PHASES = {"loading": (0.0, 0.1), "exporting": (0.1, 0.5), "evaluating": (0.5, 1.0)}
+DEVICE_FILES = ("run.py", "inputs.py", "verify.py")
+BUNDLE_FOLDER = "bundle"
+# Test samples among which self-test vectors are looked for.
+_CANDIDATES = 512
+
+
+def run(task: Mapping[str, Any], emit: Emit, control: Control) -> None:
+    """Build `out/bundle`; the done event's summary is the bundle's metrics, or its reason is "refused".
+
+    Raises what `jobs.engine.ends.end_of` names (BadDataError, InterruptedByRequestError, a full disk, ...).
+    """
+    given = BuildTask.model_validate(task)
+    reporter = Reporter(emit, control, phases=PHASES)
+    reporter.started()
+    try:
+        summary = _build(given, reporter)
+    except RefusedError as error:
+        reporter.done(End(Reason.REFUSED, str(error)))
+        return
+    reporter.artefact("bundle", given.out / BUNDLE_FOLDER)
+    reporter.done(End(Reason.DONE, _sentence(summary, given.target)), summary)
+
+
+def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
+    def tick(phase: str, part: float) -> None:
+        reporter.leave_if_asked()
+        reporter.progress(phase, part)
+
+    threads = given.threads or os.cpu_count() or 1
+    report = read_report(given.report)
+    model = keras_file(given.model)
+    arrays = _load(given, tuple(model.input_shape[1:]), lambda part: tick("loading", part))
+    exports = export(model, arrays, given.target, threads=threads, tick=tick)
+    _write(given, report, arrays, exports)
+    return _summary(exports, arrays)
+
+
+def _load(given: BuildTask, shape: tuple[int, ...], tick: Any) -> Arrays:
+    if len(shape) == 1:
+        return load(given.data, given.cache, given.data_key, on_progress=tick)
+    height, width, channels = shape
+    return load(
+        given.data, given.cache, given.data_key, size=(height, width), channels=channels, on_progress=tick
+    )
+
+
+def _write(given: BuildTask, report: dict[str, Any], arrays: Arrays, exports: Exports) -> None:
+    """The folder, made anew: a build that was interrupted may have left half of one."""
+    folder = given.out / BUNDLE_FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for variant, made in exports.made.items():
+        (folder / FILES[variant]).write_bytes(made.content)
+    for name in DEVICE_FILES:
+        (folder / name).write_bytes((Path(__file__).parent / "device" / name).read_bytes())
+    (folder / "labels.json").write_text(json.dumps(list(arrays.labels), indent=1) + "\n", encoding="utf-8")
+    manifest = describe(
+        task_name=str(report["task"]),
+        exports=exports,
+        arrays=arrays,
+        target=given.target,
+        provenance=given.provenance,
+        model_sha256=sha256(given.model),
+        selftest=_write_selftest(folder / "selftest.npz", arrays, exports),
+    )
+    (folder / "report.html").write_text(page(manifest, report, exports, arrays), encoding="utf-8")
+    (folder / "README.md").write_text(readme(manifest, given.target, arrays), encoding="utf-8")
+    finish(folder, manifest)
+
+
+def _write_selftest(path: Path, arrays: Arrays, exports: Exports) -> dict[str, Any]:
+    """Write the vectors; returns the manifest's `selftest`."""
+    count = min(_CANDIDATES, len(arrays.test.y))
+    x, y = np.asarray(arrays.test.x[:count]), arrays.test.y[:count]
+    candidates = {
+        str(variant): selftest.Candidate(
+            made.outputs[:count],
+            measure.Runner(made.content, reference=True)(x),
+            selftest.limit_of(variant, made.outputs, made.graph.output_step),
+        )
+        for variant, made in exports.made.items()
+    }
+    chosen = selftest.choose(candidates, y)
+    selftest.write(path, x[chosen], {name: found.outputs[chosen] for name, found in candidates.items()})
+    return {
+        "file": path.name,
+        "vectors": len(chosen),
+        "tolerance": {name: found.limit for name, found in candidates.items()},
+    }
+
+
+def _summary(exports: Exports, arrays: Arrays) -> dict[str, Any]:
+    """The bundle's metrics: `accuracy` is the default file's, `float_accuracy` the fp32 one's."""
+    default = exports.made[exports.default]
+    exact = exports.made.get(Variant.FP32)
+    metrics = {name: value for name, value in default.metrics.items() if name not in DETAILS}
+    in_float = {f"float_{name}": exact.metrics[name] for name in metrics} if exact else {}
+    return {
+        **metrics,
+        **in_float,
+        "variant": str(exports.default),
+        "variants": [str(variant) for variant in exports.made],
+        "samples": len(arrays.test.y),
+        "model_bytes": len(default.content),
+        "arena_bytes": default.graph.arena_bytes,
+        "ram_bytes": default.need.ram_bytes,
+        "note": exports.note,
+    }
+
+
+def _sentence(summary: dict[str, Any], target: Target) -> str:
+    right = summary.get("accuracy")
+    worth = f"R² {summary['r2']:.3f}" if right is None else f"{right:.1%} right"
+    return f"Built for {target.title}: {worth} on {summary['samples']} test samples."

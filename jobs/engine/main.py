@@ -1,0 +1,72 @@
+"""What runs in the training process: one task, from its first event to its done event.
+
+A recipe's `trainer` is `function(task: TrainTask, params, reporter: Reporter) -> summary`. It says what it does through
+the reporter, looks at `must_leave` and `must_stop`, and raises what `ends.end_of` names.
+"""
+
+import importlib
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from jobs.engine.ends import CRASHED, BadDataError, End, Reason, end_of
+from jobs.engine.events import Control, Emit, Reporter
+from jobs.engine.recipes.registry import RECIPES
+from jobs.engine.spec import validate_params
+from jobs.engine.task import TrainTask
+
+BUILD = "jobs.engine.export.build:run"
+TRAINED = "Trained, and measured on samples that it had never seen."
+
+
+def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """Run a task of kind "train" or "build". Always ends with exactly one done event, and never raises.
+
+    Called in a fresh process in which TensorFlow may be imported, but has run nothing.
+    """
+    reporter = Reporter(emit, control)
+    try:
+        if task.get("kind") == "build":
+            _resolve(BUILD)(task, emit, control)
+            return
+        reporter.started()
+        reporter.done(End(Reason.DONE, TRAINED), _train(task, reporter))
+    # The one place where anything may arrive: whatever has no name is a crash, whose traceback is in the log.
+    except Exception as error:  # noqa: BLE001
+        end = end_of(error)
+        if end is None or end.reason is Reason.OUT_OF_MEMORY:
+            reporter.log(traceback.format_exc())
+        reporter.done(end or End(Reason.CRASHED, CRASHED))
+
+
+def _train(task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+    wanted = TrainTask.model_validate(task)
+    if wanted.recipe not in RECIPES:
+        raise BadDataError(f"This node knows no recipe {wanted.recipe!r}.")
+    try:
+        params = validate_params(wanted.recipe, wanted.params)
+    except ValidationError as error:
+        raise BadDataError(f"The parameters do not fit the recipe: {error.errors()[0]['msg']}.") from error
+    wanted.out.mkdir(parents=True, exist_ok=True)
+    _prepare_process(wanted.threads, params.seed)
+    trainer: Callable[..., dict[str, Any]] = _resolve(RECIPES[wanted.recipe].trainer)
+    return trainer(wanted, params, reporter)
+
+
+def _prepare_process(threads: int | None, seed: int) -> None:
+    # Imported here, as are the trainers: what only describes recipes must not load TensorFlow.
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        from jobs.engine.training.steps_tensorflow import prepare_process
+
+        prepare_process(threads)
+    keras.utils.set_random_seed(seed)
+
+
+def _resolve(name: str) -> Callable[..., Any]:
+    module, function = name.split(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found

@@ -1,0 +1,221 @@
+"""From a network and its data to a trained model with its report: what all recipes have in common."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from jobs.engine import evaluate
+from jobs.engine.data import Arrays, Split
+from jobs.engine.ends import BadDataError, NanLossError
+from jobs.engine.events import Reporter
+from jobs.engine.networks import Network
+from jobs.engine.pixels import SplitName
+from jobs.engine.recipes.params import TrainParams
+from jobs.engine.task import TrainTask
+from jobs.engine.training import checkpoints
+from jobs.engine.training.augment import Augment
+from jobs.engine.training.batches import Batches
+from jobs.engine.training.loop import Loop, predict
+from jobs.engine.training.state import State
+from jobs.engine.training.steps import Steps, make_steps
+from jobs.engine.training.warm_start import warm_start
+
+Summary = dict[str, Any]
+LEAST_PATIENCE = 6
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network that is ready to take steps."""
+
+    network: Network
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learned. `input` goes into the report: how a picture or row becomes the model's input.
+
+    For regression `mean` and `scale` are those of the training targets, by which the loss is scaled.
+    """
+
+    arrays: Arrays
+    input: dict[str, Any]
+    augment: Augment | None = None
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def training_split(self) -> Split:
+        """The training samples, with a regression's targets scaled."""
+        x, y = self.arrays.train
+        return Split(x, y) if self.arrays.labels else Split(x, ((y - self.mean) / self.scale).astype(np.float32))
+
+
+def make_learner(network: Network, *, classes: int) -> Learner:
+    """The network with the steps of this backend; `classes` 0 learns a number."""
+    return Learner(network, make_steps(network, classes))
+
+
+def check_splits(counts: dict[SplitName, int], labels: int | None) -> None:
+    """BadDataError when nothing could be learned or measured; `labels` None for regression."""
+    if labels is not None and labels < 2:  # noqa: PLR2004 - one class leaves nothing to tell apart
+        raise BadDataError("The data has fewer than two classes; there is nothing to tell apart.")
+    empty = [name for name, count in counts.items() if not count]
+    if empty:
+        raise BadDataError(f"The data has no samples for {' and '.join(empty)}; add more samples.")
+
+
+def train(task: TrainTask, params: TrainParams, learner: Learner, problem: Problem, reporter: Reporter) -> Summary:
+    """Train, evaluate with the best weights, and write model.keras and report.json; the done event's summary."""
+    training = _Training(task, params, learner, problem, reporter)
+    training.begin()
+    try:
+        training.loop.run()
+    except NanLossError as error:
+        raise NanLossError(
+            f"The loss became NaN in epoch {training.loop.state.epoch + 1}. "
+            f"Try a smaller learning rate than {params.learning_rate:g}."
+        ) from error
+    training.loop.restore_best()
+    return training.finish()
+
+
+class _Training:
+    """One training's parts, wired together."""
+
+    def __init__(
+        self, task: TrainTask, params: TrainParams, learner: Learner, problem: Problem, reporter: Reporter
+    ) -> None:
+        self.task, self.params, self.learner, self.problem, self.reporter = task, params, learner, problem, reporter
+        self.fingerprint = fingerprint(task, params)
+        split = problem.training_split()
+        self.loop = Loop(
+            model=learner.network.full,
+            steps=learner.steps,
+            batches=Batches(split, min(params.batch_size, len(split.y)), params.seed, problem.augment),
+            validation=problem.arrays.validation,
+            reporter=reporter,
+            state=State(),
+            save=self.save,
+            epochs=params.epochs,
+            most=params.learning_rate,
+            patience=max(LEAST_PATIENCE, params.epochs // 4) if params.early_stop else None,
+            checkpoint_s=task.checkpoint_s,
+            scale=problem.scale,
+        )
+
+    def begin(self) -> None:
+        """Go on from a checkpoint where there is one that fits, else from another model where one is named."""
+        if self.task.resume is not None and self._resume(self.task.resume):
+            return
+        if self.task.warm_start is not None:
+            self.reporter.log(warm_start(self.learner.network.full, self.task.warm_start))
+
+    def _resume(self, path: Path) -> bool:
+        found = checkpoints.read(path)
+        model, optimizer = self.learner.network.raw.variables, self.learner.steps.variables()
+        fits = (
+            found is not None
+            and found.fingerprint == self.fingerprint
+            and checkpoints.fits(found.model, model)
+            and checkpoints.fits(found.optimizer, optimizer)
+        )
+        if found is None or not fits:
+            self.reporter.log("The checkpoint does not belong to this training or is damaged; starting anew.")
+            return False
+        for value, variable in zip(found.model + found.optimizer, [*model, *optimizer], strict=True):
+            variable.assign(value)
+        self.loop.state, self.loop.best = found.state, found.best
+        self.reporter.log(f"Going on from step {found.state.step}.")
+        return True
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment and say so."""
+        step = self.loop.state.step
+        path = self.task.out / f"checkpoint-{step}.npz"
+        arrays = [
+            [np.asarray(variable) for variable in variables]
+            for variables in (self.learner.network.raw.variables, self.learner.steps.variables())
+        ]
+        found = checkpoints.Checkpoint(self.fingerprint, self.loop.state, *arrays, best=self.loop.best)
+        checkpoints.write(path, found)
+        checkpoints.keep_latest(self.task.out)
+        self.reporter.checkpoint(step, path)
+
+    def finish(self) -> Summary:
+        """Measure on the untouched test split, write the results, and sum them up."""
+        report = self._report()
+        self.reporter.progress("exporting", 0.0)
+        _write_model(self.task.out / "model.keras", self.learner.network.full)
+        write_json(self.task.out / "report.json", report)
+        self.reporter.artefact("model.keras", self.task.out / "model.keras")
+        self.reporter.artefact("report.json", self.task.out / "report.json")
+        test = {name: report["metrics"]["test"][name] for name in HEADLINES if name in report["metrics"]["test"]}
+        return {"metrics": test, "epochs": len(report["history"]), "parameters": report["parameters"]}
+
+    def _report(self) -> dict[str, Any]:
+        arrays, state = self.problem.arrays, self.loop.state
+        validation, _ = self._measure("validation", 0.0)
+        test, worst = self._measure("test", 0.5)
+        return {
+            "format": 1,
+            "recipe": self.task.recipe,
+            "task": ("image" if arrays.kind == "images" else "table")
+            + ("-classification" if arrays.labels else "-regression"),
+            "labels": list(arrays.labels),
+            "input": self.problem.input,
+            "metrics": {"test": test, "validation": validation},
+            "mistakes": worst,
+            "history": state.history,
+            "best_epoch": state.best_epoch + 1,
+            "params": self.params.model_dump(mode="json"),
+            "parameters": int(self.learner.network.full.count_params()),
+            "samples": arrays.counts(),
+            "backend": keras.backend.backend(),
+        }
+
+    def _measure(self, split: SplitName, done: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        arrays = self.problem.arrays
+        x, y = arrays.split(split)
+        output = predict(self.learner.steps, x, self._watch(done))
+        if not arrays.labels:
+            return dict(evaluate.regression(output, y)), evaluate.misses(output, y, arrays.names(split))
+        found = evaluate.classification(output, y, arrays.labels)
+        return found, evaluate.mistakes(output, y, arrays.labels, arrays.names(split))
+
+    def _watch(self, done: float) -> Callable[[float], None]:
+        def after(share: float) -> None:
+            # The checkpoint at the end of training has been sent: nothing is lost by leaving here.
+            self.reporter.leave_if_asked()
+            self.reporter.progress("evaluating", done + share / 2)
+
+        return after
+
+
+HEADLINES = ("accuracy", "macro_f1", "mae", "rmse", "r2")
+
+
+def fingerprint(task: TrainTask, params: TrainParams) -> str:
+    """Names a training: the same data, recipe and parameters."""
+    value = [task.recipe, task.data_key, params.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write aside and rename."""
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_text(json.dumps(value, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    aside.rename(path)
+
+
+def _write_model(path: Path, model: Any) -> None:
+    aside = path.with_name(f".part-{path.name}")
+    model.save(aside)
+    aside.rename(path)
+

@@ -1,0 +1,37 @@
+"""The trainer of both table recipes."""
+
+from jobs.engine import data
+from jobs.engine.ends import BadDataError
+from jobs.engine.events import Reporter
+from jobs.engine.networks import table_network
+from jobs.engine.recipes.tables import TableParams, TableRegressorParams
+from jobs.engine.tables import learn_encoding
+from jobs.engine.task import TrainTask
+from jobs.engine.training.session import Problem, Summary, check_splits, make_learner, train
+
+
+def train_table(task: TrainTask, params: TableParams, reporter: Reporter) -> Summary:
+    """Train a table classifier or regressor; see jobs.engine.main for the contract of a trainer."""
+    regression = isinstance(params, TableRegressorParams)
+    arrays = data.load(task.data, task.cache, task.data_key)
+    if arrays.index["kind"] != "table":
+        raise BadDataError("This recipe learns from tables, and the data are pictures.")
+    if regression == bool(arrays.labels):
+        raise BadDataError("The label column does not suit this recipe: classes need the classifier, numbers the regressor.")
+    check_splits(arrays.counts(), None if regression else len(arrays.labels))
+    columns = arrays.index["columns"]
+    encoding = learn_encoding(columns, arrays.train.x, arrays.train.y, regression=regression)
+    if not encoding.features:
+        raise BadDataError("The table has no column to learn from besides the label.")
+    classes = len(arrays.labels)
+    network = table_network(
+        encoding, classes=classes or None, width=params.width, hidden=params.layers, dropout=params.dropout
+    )
+    learner = make_learner(network, classes=classes)
+    problem = Problem(
+        arrays=arrays,
+        input={"kind": "table", "columns": columns, "encoding": encoding.as_json()},
+        mean=encoding.target_mean,
+        scale=encoding.target_scale,
+    )
+    return train(task, params, learner, problem, reporter)

@@ -1,0 +1,76 @@
+"""Jobs in the stewards' admin: to look at, and to cancel."""
+
+from typing import ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from jobs.queue import services
+from jobs.queue.models import Attempt, Job, JobEvent
+from jobs.queue.reasons import Status
+from portal.members.stewarding import ReadOnlyInline, StewardAdmin, steward_of
+
+STATUS_COLOURS = {
+    Status.QUEUED: "info",
+    Status.STARTING: "info",
+    Status.RUNNING: "primary",
+    Status.SUCCEEDED: "success",
+    Status.FAILED: "danger",
+    Status.CANCELLED: "warning",
+}
+
+
+class AttemptInline(ReadOnlyInline):
+    model = Attempt
+    fields = [
+        "number",
+        "node_name",
+        "accelerator_kind",
+        "started_at",
+        "ended_at",
+        "end_reason",
+        "peak_memory_bytes",
+    ]
+
+
+class JobEventInline(ReadOnlyInline):
+    model = JobEvent
+    fields = ["at", "old", "new", "reason", "sentence"]
+    readonly_fields = ["at"]
+
+
+@admin.register(Job)
+class JobAdmin(StewardAdmin):
+    list_display = [
+        "name",
+        "owner",
+        "kind",
+        "show_status",
+        "end_reason",
+        "accelerator",
+        "dataset",
+        "progress",
+        "created_at",
+        "ended_at",
+    ]
+    list_filter = ["status", "end_reason", "kind", "accelerator", ("owner", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["owner", "dataset"]
+    search_fields = ["name", "owner__username", "dataset__name", "id"]
+    ordering = ["-id"]
+    inlines: ClassVar[list[type[ReadOnlyInline]]] = [AttemptInline, JobEventInline]
+    actions = ["cancel"]
+
+    @display(
+        description=_("status"),
+        ordering="status",
+        label={status.label: colour for status, colour in STATUS_COLOURS.items()},
+    )
+    def show_status(self, job: Job) -> str:
+        return job.get_status_display()
+
+    @admin.action(description=_("Cancel: end them, keep a checkpoint"))
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self.for_each(request, queryset, lambda job: services.cancel_job(job=job, actor=steward_of(request)))

@@ -1,0 +1,249 @@
+"""Members, teams, invitations, tokens and the audit log in the stewards' admin."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import display
+
+from portal.members import services, tokens
+from portal.members.models import ApiToken, AuditEntry, Invitation, Member, Team
+from portal.members.stewarding import StewardAdmin, steward_of
+
+for elsewhere in (Group, EmailAddress, Authenticator):  # not used here, or offered as actions on members
+    if admin.site.is_registered(elsewhere):
+        admin.site.unregister(elsewhere)
+
+PENDING, ACTIVE, SUSPENDED = "pending", "active", "suspended"
+STANDINGS: dict[str, str | Promise] = {
+    PENDING: gettext_lazy("waits for approval"),
+    ACTIVE: gettext_lazy("active"),
+    SUSPENDED: gettext_lazy("suspended"),
+}
+
+
+def standing(member: Member) -> str:
+    if member.is_active:
+        return ACTIVE
+    return PENDING if member.is_pending else SUSPENDED
+
+
+class StandingFilter(admin.SimpleListFilter):
+    title = gettext_lazy("standing")
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(name, str(title)) for name, title in STANDINGS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Member]) -> QuerySet[Member]:
+        if self.value() == ACTIVE:
+            return queryset.filter(is_active=True)
+        if self.value() in {PENDING, SUSPENDED}:
+            return queryset.filter(is_active=False, approved_at__isnull=self.value() == PENDING)
+        return queryset
+
+
+@admin.register(Member)
+class MemberAdmin(StewardAdmin):
+    """Higher rooms add what they keep of a member to `inlines` (the ledger its quota)."""
+
+    list_display = ["username", "show_standing", "is_staff", "email", "about", "date_joined", "last_login"]
+    list_filter = [StandingFilter, "is_staff", "teams"]
+    search_fields = ["username", "first_name", "email", "about"]
+    ordering = ["-id"]
+    fields = [
+        "username",
+        "first_name",
+        "email",
+        "about",
+        "is_active",
+        "is_staff",
+        "approved_at",
+        "date_joined",
+        "last_login",
+    ]
+    readonly_fields: ClassVar[list[str]] = fields
+    inlines: ClassVar[list[type[Any]]] = []
+    actions = [
+        "approve",
+        "refuse",
+        "make_reset_link",
+        "suspend",
+        "reinstate",
+        "make_steward",
+        "make_member",
+        "remove_second_factor",
+    ]
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The inlines are edited; a member's own row changes by actions."""
+        return bool(request.user.is_active and getattr(request.user, "is_staff", False))
+
+    @display(
+        description=gettext_lazy("standing"),
+        label={STANDINGS[PENDING]: "warning", STANDINGS[ACTIVE]: "success", STANDINGS[SUSPENDED]: "danger"},
+    )
+    def show_standing(self, member: Member) -> str | Promise:
+        return STANDINGS[standing(member)]
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        changed = [*formset.new_objects, *(row for row, _fields in formset.changed_objects)]
+        for row in (row for row in formset.forms if row.instance in changed):
+            values = {name: str(row.cleaned_data[name]) for name in row.changed_data}
+            action = f"{row.instance._meta.model_name}.changed"  # noqa: SLF001 - documented introspection
+            services.audit(steward_of(request), action, form.instance, values)
+
+    @admin.action(description=gettext_lazy("Approve: let them in"))
+    def approve(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        self.for_each(request, queryset, lambda row: services.approve(actor=steward_of(request), member=row))
+
+    @admin.action(description=gettext_lazy("Refuse: remove the sign-up"))
+    def refuse(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        self.for_each(request, queryset, lambda row: services.refuse(actor=steward_of(request), member=row))
+
+    @admin.action(description=gettext_lazy("Suspend: shut them out, keep their things"))
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        self.for_each(request, queryset, lambda row: services.suspend(actor=steward_of(request), member=row))
+
+    @admin.action(description=gettext_lazy("Reinstate: let them in again"))
+    def reinstate(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        self.for_each(
+            request, queryset, lambda row: services.reinstate(actor=steward_of(request), member=row)
+        )
+
+    @admin.action(description=gettext_lazy("Make a steward"))
+    def make_steward(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        self._set_steward(request, queryset, steward=True)
+
+    @admin.action(description=gettext_lazy("Make an ordinary member"))
+    def make_member(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        self._set_steward(request, queryset, steward=False)
+
+    def _set_steward(self, request: HttpRequest, queryset: QuerySet[Member], *, steward: bool) -> None:
+        actor = steward_of(request)
+        self.for_each(
+            request, queryset, lambda row: services.set_steward(actor=actor, member=row, steward=steward)
+        )
+
+    @admin.action(description=gettext_lazy("Remove the second factor (they lost it)"))
+    def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
+        actor = steward_of(request)
+        self.for_each(request, queryset, lambda row: services.remove_second_factor(actor=actor, member=row))
+
+    @admin.action(description=gettext_lazy("Make a link to choose a new password"))
+    def make_reset_link(self, request: HttpRequest, queryset: QuerySet[Member]) -> HttpResponse | None:
+        if len(queryset) != 1:
+            messages.error(request, _("Choose one member: each link is for one person."))
+            return None
+        member = queryset[0]
+        return self.show_link(
+            request,
+            path=services.reset_link(actor=steward_of(request), member=member),
+            title=_("A new password"),
+            sentence=_("By this link %(who)s chooses a new password, once.") % {"who": member.username},
+        )
+
+
+@admin.register(Team)
+class TeamAdmin(StewardAdmin):
+    list_display = ["name", "created_at"]
+    search_fields = ["name", "members__username"]
+    fields = ["name", "members"]
+    autocomplete_fields = ["members"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        names = sorted(form.instance.members.values_list("username", flat=True))
+        services.audit(steward_of(request), "team.changed", form.instance, {"members": names})
+
+    def delete_model(self, request: HttpRequest, obj: Team) -> None:
+        services.audit(steward_of(request), "team.deleted", obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Team]) -> None:
+        for team in queryset:
+            self.delete_model(request, team)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(StewardAdmin):
+    list_display = ["__str__", "steward", "created_by", "created_at", "expires_at", "used_by", "used_at"]
+    list_filter = ["steward", ("used_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["created_by", "used_by"]
+    search_fields = ["note", "used_by__username"]
+    fields = ["note", "steward", "expires_at"]
+    actions = ["withdraw"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"expires_at": timezone.now() + services.INVITATION_LIVES}
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: forms.Form, change: bool) -> None:
+        made, path = services.invite(actor=steward_of(request), **form.cleaned_data)
+        obj.__dict__.update(made.__dict__)
+        obj.path = path  # type: ignore[attr-defined]
+
+    def response_add(
+        self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self.show_link(
+            request,
+            path=obj.path,  # type: ignore[attr-defined]
+            title=_("An invitation"),
+            sentence=_("By this link one person joins at once, without waiting for approval."),
+        )
+
+    @admin.action(description=gettext_lazy("Withdraw: make the link useless"))
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        actor = steward_of(request)
+        self.for_each(request, queryset, lambda row: services.withdraw(actor=actor, invitation=row))
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(StewardAdmin):
+    list_display = ["name", "user", "created", "last_used_at"]
+    list_display_links = None
+    list_select_related = ["user"]
+    list_filter = ["last_used_at"]
+    search_fields = ["name", "user__username"]
+    ordering = ["-ref"]
+    fields = ["name", "user", "created", "last_used_at"]
+    actions = ["revoke"]
+
+    @admin.action(description=gettext_lazy("Revoke: stop working at once"))
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        actor = steward_of(request)
+        self.for_each(request, queryset, lambda row: tokens.revoke(token=row, actor=actor))
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(StewardAdmin):
+    list_display = ["created_at", "action", "actor", "subject", "detail"]
+    list_filter = ["action", "created_at"]
+    list_select_related = ["actor"]
+    search_fields = ["subject", "actor__username"]
+    date_hierarchy = "created_at"
+    ordering = ["-id"]
+    fields = ["created_at", "action", "actor", "subject", "detail"]

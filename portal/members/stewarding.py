@@ -1,0 +1,87 @@
+"""What every room's part of the stewards' admin is made of."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, TabularInline
+
+from portal.kit.errors import UserError
+from portal.members.models import Member
+
+
+def steward_of(request: HttpRequest) -> Member:
+    """Who acts. The admin lets nobody in but stewards."""
+    assert isinstance(request.user, Member)  # noqa: S101 - for mypy
+    return request.user
+
+
+class StewardAdmin(ModelAdmin):  # type: ignore[misc]
+    """A list and a page to look at. What may be changed is offered as actions, which go through the services."""
+
+    list_filter_submit = False
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def for_each(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object]) -> None:
+        """Do `act` to each row and say how many it changed. What a UserError says is shown, and the rest goes on.
+
+        `act` answers False when there was nothing to do.
+        """
+        done = 0
+        for row in rows:
+            try:
+                done += act(row) is not False
+            except UserError as error:
+                messages.error(request, f"{row}: {error.detail}")
+        sentence = ngettext("%(count)s was changed.", "%(count)s were changed.", done) % {"count": done}
+        if done:
+            messages.success(request, sentence)
+        else:
+            messages.info(request, _("There was nothing to change."))
+
+    def show_link(self, request: HttpRequest, *, path: str, title: str, sentence: str) -> HttpResponse:
+        """A page with a link that is shown this once."""
+        meta = self.model._meta  # noqa: SLF001 - Django's documented introspection
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "sentence": sentence,
+            "link": request.build_absolute_uri(path),
+            "back": reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"),
+        }
+        answer = TemplateResponse(request, "members/admin/link.html", context)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    """Rows of another kind, to look at."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,89 @@
+"""Bundles of table models, as a board sees them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.engine.data import load
+from tests.export.conftest import Built, run_py
+
+pytestmark = pytest.mark.train
+
+
+def rows_of(built: Built, path: Path, *options: str) -> list[dict]:
+    done = run_py(built.bundle, "--json", path, *options)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_int8_keeps_the_encoding_in_float(farm_classes: Built) -> None:
+    found = farm_classes.manifest
+    int8, fp32 = found["variants"]["int8"], found["variants"]["fp32"]
+    assert {"QUANTIZE", "FULLY_CONNECTED", "NOT_EQUAL"} <= set(int8["operators"])
+    assert fp32["accuracy"] > 0.8
+    assert abs(int8["accuracy"] - fp32["accuracy"]) <= 0.03
+
+
+def test_int8_of_a_regression_is_about_as_good(farm_values: Built) -> None:
+    found = farm_values.manifest["variants"]
+    assert found["fp32"]["r2"] > 0.8
+    assert found["fp32"]["r2"] - found["int8"]["r2"] < 0.03
+    assert farm_values.done["summary"]["rmse"] > 0
+
+
+@pytest.mark.parametrize("name", ["farm_classes", "farm_values"])
+def test_selftest_passes(name: str, request: pytest.FixtureRequest) -> None:
+    done = run_py(request.getfixturevalue(name).bundle, "--selftest")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "PASS 32/32")
+
+
+def test_every_row_of_the_upload_is_answered_as_on_the_portal(farm_classes: Built) -> None:
+    said = rows_of(farm_classes, farm_classes.home / "data" / "upload")
+    arrays = load(farm_classes.home / "data", farm_classes.home / "cache", "key")
+    truth = {
+        int(number): arrays.labels[label]
+        for split in ("train", "validation", "test")
+        for number, label in zip(arrays.numbers[split], arrays.split(split).y, strict=True)
+    }
+    assert len(said) == len(truth)
+    assert said[0]["input"].endswith("upload:2")
+    test = [int(number) for number in arrays.numbers["test"]]
+    right = np.mean([said[number]["label"] == truth[number] for number in test])
+    assert right == pytest.approx(farm_classes.manifest["variants"]["int8"]["accuracy"])
+
+
+def test_regression_answers_a_value(farm_values: Built, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_bytes("animal;share;Grams\nhen;1,0e-04;40000,5\nunheard of;;\n".encode("cp1252"))
+    first, second = rows_of(farm_values, path)
+    assert set(first) == {"input", "value"}
+    assert first["value"] == pytest.approx(40000.5 / 9000 + 0.4 + 1, abs=1.5)
+    assert np.isfinite(second["value"])
+    exact = rows_of(farm_values, path, "--variant", "fp32")
+    assert exact[0]["value"] == pytest.approx(first["value"], abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("share;Grams\n1;2\n", "has no column 'animal'"),
+        ("animal;share;Grams\nhen;1\n", "line 2 has 2 values"),
+        ('animal;share;Grams\n"hen;1;2\n', "cannot be read"),
+        ("", "has no column"),
+    ],
+)
+def test_a_bad_table_is_one_sentence(farm_values: Built, tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "bad.csv").write_text(text)
+    done = run_py(farm_values.bundle, tmp_path / "bad.csv")
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_reports_of_tables(farm_classes: Built, farm_values: Built) -> None:
+    assert "Confusion matrix" in (farm_classes.bundle / "report.html").read_text()
+    page = (farm_values.bundle / "report.html").read_text()
+    assert "<circle" in page
+    assert "Furthest off" in page

@@ -1,0 +1,76 @@
+"""Dispatch: from the database through the plan and back, once."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import IntegrityError
+
+from hardware.nodes.models import Accelerator, Node, NodeState
+from jobs.queue import dispatch, lifecycle
+from jobs.queue.lifecycle import Held
+from jobs.queue.models import Attempt, Job
+from jobs.queue.reasons import EndReason, Status
+from portal.core import leases
+from portal.ledger.models import Quota
+from portal.members.models import Member
+
+Submit = Callable[..., Job]
+Start = Callable[..., Held]
+
+
+@pytest.fixture
+def epoch(db: None) -> int:
+    taken = leases.take(leases.named(dispatch.LEADER), holder="test", ttl_s=60)
+    assert taken is not None
+    return taken
+
+
+def statuses(*jobs: Job) -> list[str]:
+    return [Job.objects.get(pk=job.pk).status for job in jobs]
+
+
+def test_one_slot_one_job_oldest_first(submit: Submit, epoch: int) -> None:
+    first, second = submit(), submit()
+    assert dispatch.dispatch(now=0, epoch=epoch) == 1
+    assert dispatch.dispatch(now=0, epoch=epoch) == 0
+    assert statuses(first, second) == [Status.STARTING, Status.QUEUED]
+
+
+def test_the_slot_is_free_again_when_the_attempt_ends(submit: Submit, epoch: int) -> None:
+    first, second = submit(), submit()
+    dispatch.dispatch(now=0, epoch=epoch)
+    held = lifecycle.claim(Attempt.objects.get(job=first).pk, holder="n")
+    assert held is not None
+    lifecycle.started(held)
+    lifecycle.end(held, EndReason.DONE)
+    dispatch.dispatch(now=0, epoch=epoch)
+    assert statuses(first, second) == [Status.SUCCEEDED, Status.STARTING]
+
+
+def test_a_deposed_leader_applies_nothing(submit: Submit, epoch: int) -> None:
+    job = submit()
+    assert dispatch.dispatch(now=0, epoch=epoch - 1) == 0
+    assert statuses(job) == [Status.QUEUED]
+
+
+@pytest.mark.parametrize("state", [NodeState.DRAINING, NodeState.MAINTENANCE, NodeState.OFFLINE])
+def test_a_node_out_of_service_gets_nothing(state: NodeState, submit: Submit, node: Node, epoch: int) -> None:
+    job = submit()
+    Node.objects.update(state=state)
+    assert dispatch.dispatch(now=0, epoch=epoch) == 0
+    assert statuses(job) == [Status.QUEUED]
+
+
+def test_a_members_concurrency_is_kept(submit: Submit, node: Node, alice: Member, epoch: int) -> None:
+    for index in (1, 2):
+        Accelerator.objects.create(node=node, kind="cpu", index=index)
+    Quota.objects.create(member=alice, concurrent_jobs=2)
+    for _job in range(3):
+        submit()
+    assert dispatch.dispatch(now=0, epoch=epoch) == 2
+
+
+def test_a_job_has_one_open_attempt_whatever_happens(submit: Submit, start: Start, node: Node) -> None:
+    held = start(submit())
+    with pytest.raises(IntegrityError):
+        Attempt.objects.create(job_id=held.job_id, number=9, node=node, node_name="x", accelerator_kind="cpu")

@@ -1,0 +1,163 @@
+"""The lifecycle: one table of moves, one door, one event row a move, and fences against whoever lost a lease."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from django.utils import timezone
+
+from jobs.queue import lifecycle, services, sweeps
+from jobs.queue.lifecycle import Held
+from jobs.queue.models import Attempt, Job, JobEvent
+from jobs.queue.reasons import FINAL, MOVES, POLICY, EndReason, Status
+from portal.core.leases import StaleLease
+from portal.kit.errors import UserError
+from portal.ledger.models import LedgerEntry
+from portal.members.models import Member
+
+Submit = Callable[..., Job]
+Start = Callable[..., Held]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("old", "new"), list(product(Status, Status)))
+def test_every_pair_of_statuses(old: Status, new: Status, submit: Submit) -> None:
+    job = submit()
+    Job.objects.filter(pk=job.pk).update(status=old)
+    job.refresh_from_db()
+    if new in MOVES[old]:
+        lifecycle._move(job, new)
+        assert Job.objects.get(pk=job.pk).status == new
+    else:
+        with pytest.raises(StaleLease):
+            lifecycle._move(job, new)
+        assert Job.objects.get(pk=job.pk).status == old
+
+
+def test_the_table_is_whole() -> None:
+    assert set(MOVES) == set(Status)
+    assert all(not MOVES[status] for status in FINAL)
+    assert set(POLICY) == set(EndReason)
+
+
+def test_every_move_leaves_an_event(submit: Submit, start: Start) -> None:
+    job = submit()
+    held = start(job)
+    lifecycle.end(held, EndReason.DONE)
+    moves = list(JobEvent.objects.filter(job=job).values_list("old", "new"))
+    assert moves == [("", "queued"), ("queued", "starting"), ("starting", "running"), ("running", "succeeded")]
+
+
+def test_a_lost_race_moves_nothing(submit: Submit) -> None:
+    job = submit()
+    stale = Job.objects.get(pk=job.pk)
+    assert lifecycle.cancel_queued(job)
+    events = JobEvent.objects.filter(job=job).count()
+    assert not lifecycle.cancel_queued(stale)
+    assert JobEvent.objects.filter(job=job).count() == events
+
+
+def test_an_attempt_is_claimed_once(submit: Submit, start: Start) -> None:
+    held = start(submit())
+    assert lifecycle.claim(held.attempt_id, holder="another message") is None
+
+
+def lose(held: Held) -> None:
+    Attempt.objects.filter(pk=held.attempt_id).update(lease_expires_at=timezone.now() - timedelta(minutes=1))
+
+
+def test_a_lost_node_requeues_once_and_then_gives_up(submit: Submit, start: Start) -> None:
+    job = submit()
+    lose(start(job))
+    assert sweeps.reap() == 1
+    job.refresh_from_db()
+    assert job.status == Status.QUEUED
+    lose(start(job))
+    sweeps.reap()
+    job.refresh_from_db()
+    assert (job.status, job.end_reason) == (Status.FAILED, EndReason.LOST_TOO_OFTEN)
+    assert [attempt.end_reason for attempt in job.attempts.order_by("number")] == ["node_lost", "node_lost"]
+
+
+def test_a_stale_attempt_that_wakes_up_changes_nothing(submit: Submit, start: Start) -> None:
+    job = submit()
+    held = start(job)
+    lose(held)
+    sweeps.reap()
+    for write in (lambda: lifecycle.renew(held), lambda: lifecycle.end(held, EndReason.DONE), lambda: lifecycle.own(held)):
+        with pytest.raises(StaleLease):
+            write()
+    job.refresh_from_db()
+    assert job.status == Status.QUEUED
+
+
+def test_a_lease_that_was_renewed_is_not_reaped(submit: Submit, start: Start) -> None:
+    start(submit())
+    assert sweeps.reap() == 0
+
+
+@pytest.mark.parametrize("reason", [EndReason.PREEMPTED, EndReason.DRAINED])
+def test_who_gives_way_goes_back_into_the_queue_however_often(
+    reason: EndReason, submit: Submit, start: Start
+) -> None:
+    job = submit()
+    for _again in range(4):
+        lifecycle.end(start(job), reason)
+        job.refresh_from_db()
+        assert job.status == Status.QUEUED
+
+
+def test_a_crash_is_tried_once_more(submit: Submit, start: Start) -> None:
+    job = submit()
+    lifecycle.end(start(job), EndReason.CRASHED)
+    job.refresh_from_db()
+    assert job.status == Status.QUEUED
+    lifecycle.end(start(job), EndReason.CRASHED, message="It fell over.")
+    job.refresh_from_db()
+    assert (job.status, job.end_reason, job.message) == (Status.FAILED, EndReason.CRASHED, "It fell over.")
+
+
+def test_time_lost_by_the_platforms_fault_is_refunded(submit: Submit, start: Start) -> None:
+    job = submit()
+    lose(start(job))
+    sweeps.reap()
+    assert LedgerEntry.objects.get().refunded
+    lifecycle.end(start(job), EndReason.DONE)
+    assert LedgerEntry.objects.filter(refunded=False).count() == 1
+
+
+def test_cancel_of_a_queued_job_is_at_once(submit: Submit, alice: Member) -> None:
+    job = services.cancel_job(job=submit(), actor=alice)
+    assert (job.status, job.end_reason) == (Status.CANCELLED, EndReason.CANCELLED)
+    with pytest.raises(UserError) as refused:
+        services.cancel_job(job=job, actor=alice)
+    assert (refused.value.code, refused.value.status) == ("already_ended", 409)
+
+
+def test_cancel_of_a_running_job_holds_even_if_its_node_dies(submit: Submit, start: Start, alice: Member) -> None:
+    job = submit()
+    held = start(job)
+    job.refresh_from_db()
+    assert services.cancel_job(job=job, actor=alice).status == Status.RUNNING
+    lose(held)
+    sweeps.reap()
+    job.refresh_from_db()
+    assert job.status == Status.CANCELLED
+
+
+def test_stop_needs_something_to_keep(submit: Submit, alice: Member) -> None:
+    with pytest.raises(UserError) as refused:
+        services.stop_job(job=submit(), actor=alice)
+    assert refused.value.code == "not_started"
+
+
+def test_stop_survives_a_lost_node(submit: Submit, start: Start, alice: Member) -> None:
+    job = submit()
+    held = start(job)
+    job.refresh_from_db()
+    services.stop_job(job=job, actor=alice)
+    lose(held)
+    sweeps.reap()
+    job.refresh_from_db()
+    assert (job.status, job.request) == (Status.QUEUED, "stop")

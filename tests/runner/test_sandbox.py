@@ -1,0 +1,81 @@
+"""The report is tried, in words, and says what is off."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jobs.runner import bubble, cgroups, sandbox
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bubblewrap here")
+def test_here_it_works_and_says_what_holds() -> None:
+    report = sandbox.probe()
+    assert report.available, report.missing
+    assert "Jobs have no network." in report.enforced
+    assert "Jobs see only their own folders." in report.enforced
+    assert all(sentence.endswith(".") for sentence in [*report.enforced, *report.missing])
+
+
+def test_without_bubblewrap_it_names_the_command_and_what_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    report = sandbox.probe.__wrapped__()
+    assert not report.available
+    assert "apt install bubblewrap" in report.missing[0]
+    assert "network" in report.missing[1]
+
+
+def test_a_bubblewrap_that_fails_is_reported_with_its_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: no permission' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    report = sandbox.probe.__wrapped__()
+    assert not report.available
+    assert "no permission" in report.missing[0]
+
+
+def test_the_environment_is_none_of_the_portals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://hush")
+    assert "hush" not in str(bubble.environment())
+
+
+def test_the_code_is_shown_but_not_the_folder_it_lies_in() -> None:
+    shown = bubble.inside_system()
+    assert str(bubble.ROOT / "jobs") in shown
+    assert str(bubble.ROOT) not in shown
+    assert not any(path.endswith("/var") for path in shown)
+
+
+@pytest.mark.skipif(cgroups.find() is None, reason="no cgroup can be made here")
+def test_groups_are_made_limited_and_swept_away() -> None:
+    hierarchy = cgroups.find()
+    group = cgroups.create(hierarchy, memory_bytes=50 << 20, processes=10)
+    assert hierarchy is not None
+    assert group is not None
+    assert all(folder.is_dir() for folder in group.folders.values())
+    parent = next(iter(hierarchy.parents.values()))
+    orphan = parent / f"{cgroups.PREFIX}999999999-0"
+    orphan.mkdir()
+    cgroups.find()
+    assert not orphan.exists()
+    group.remove()
+    assert not any(folder.exists() for folder in group.folders.values())
+
+
+def test_version_two_is_found_where_it_is_handed_down(tmp_path: Path) -> None:
+    """The files of a systemd unit with Delegate=yes, where the group above the program's own limits."""
+    proc, top = tmp_path / "proc", tmp_path / "cgroup"
+    proc.mkdir()
+    (top / "app" / "main").mkdir(parents=True)
+    (proc / "cgroup").write_text("0::/app/main\n")
+    (proc / "mountinfo").write_text(f"30 23 0:26 / {top} rw,nosuid shared:4 - cgroup2 cgroup2 rw\n")
+    (top / "app" / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    (top / "app" / "main" / "cgroup.subtree_control").write_text("\n")
+    found = cgroups._version2(proc)
+    assert found == cgroups.Hierarchy(2, {"memory": top / "app", "pids": top / "app"})
+    assert dict(cgroups._settings(2, 5, 6)) == {
+        "pids.max": 6, "memory.max": 5, "memory.swap.max": 0, "memory.oom.group": 1,
+    }  # fmt: skip
