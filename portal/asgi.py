@@ -16,12 +16,9 @@ from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDe
 
 from jobs.datasets import tus  # noqa: E402
 from jobs.queue.urls import websockets  # noqa: E402
-from portal.celery import app as celery  # noqa: E402
 from portal.members import tokens  # noqa: E402
 
-celery.set_default()  # for all threads, or those that serve requests would look for another broker
-
-Scope = dict[str, Any]
+Scope = Any
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 

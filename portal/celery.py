@@ -10,3 +10,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 app = Celery("gristmill")
 app.conf.update(settings.CELERY)
 app.autodiscover_tasks()
+app.set_default()  # for every thread: those that serve requests would look for another broker

@@ -7,13 +7,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
-from unfold.decorators import display
 
 from hardware.nodes import services
 from hardware.nodes.models import Accelerator, Node, NodeState
 from portal.kit.errors import UserError
 from portal.members.services import audit
-from portal.members.stewarding import StewardAdmin, steward_of
+from portal.members.stewarding import StewardAdmin, column, steward_of
 
 STATE_COLOURS = {
     NodeState.ACTIVE: "success",
@@ -28,17 +27,17 @@ class AcceleratorInline(TabularInline):  # type: ignore[misc]
     """What the node found; a steward corrects its speed and whether it takes work."""
 
     model = Accelerator
-    extra = 0
+    extra = max_num = 0
     can_delete = False
     fields = ["kind", "index", "model", "memory_bytes", "missing_since", "relative_speed", "enabled"]
     readonly_fields = ["kind", "index", "model", "memory_bytes", "missing_since"]
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
 
 @admin.register(Node)
 class NodeAdmin(StewardAdmin):
+    """A node's row changes by actions, its accelerators are corrected in place."""
+
+    may_change = True
     list_display = ["name", "show_state", "last_seen_at", "show_accelerators", "created_at"]
     list_filter = ["state", "accelerators__kind"]
     search_fields = ["name", "id"]
@@ -47,11 +46,7 @@ class NodeAdmin(StewardAdmin):
     inlines: ClassVar[list[type[AcceleratorInline]]] = [AcceleratorInline]
     actions = ["activate", "drain", "maintain"]
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """The accelerators are corrected; the node's own row changes by actions."""
-        return True
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         """A node that is gone for good; its jobs keep its name."""
         return isinstance(obj, Node) and obj.state in AT_REST
 
@@ -63,15 +58,15 @@ class NodeAdmin(StewardAdmin):
         rows: QuerySet[Node] = super().get_queryset(request)
         return rows.prefetch_related("accelerators")
 
-    @display(description=_("state"), label={state.label: colour for state, colour in STATE_COLOURS.items()})
-    def show_state(self, node: Node) -> str:
-        return node.get_state_display()
+    @column(_("state"), order="state", colours=STATE_COLOURS)
+    def show_state(self, node: Node) -> tuple[str, str]:
+        return node.state, node.get_state_display()
 
-    @display(description=_("accelerators"))
+    @column(_("accelerators"))
     def show_accelerators(self, node: Node) -> str:
         return ", ".join(f"{row.kind}{row.index} {row.model}".strip() for row in node.accelerators.all())
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002
         """Corrections go through the service, which notes them and wakes the scheduler."""
         formset.save(commit=False)
         for row, names in formset.changed_objects:

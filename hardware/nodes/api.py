@@ -30,6 +30,7 @@ class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
             "enabled",
             "missing_since",
         ]
+        read_only_fields = fields
 
 
 class SandboxSerializer(serializers.Serializer[dict[str, Any]]):
@@ -54,6 +55,7 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
     class Meta:
         model = Node
         fields = ["id", "name", "state", "last_seen_at", "load", "sandbox", "accelerators"]
+        read_only_fields = fields
 
 
 class CorrectionSerializer(serializers.Serializer[dict[str, Any]]):

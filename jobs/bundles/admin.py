@@ -4,10 +4,9 @@ from typing import ClassVar
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 
 from jobs.bundles.models import Bundle, BundleState, TrainedModel
-from portal.members.stewarding import ReadOnlyInline, StewardAdmin
+from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column
 
 STATE_COLOURS = {
     BundleState.BUILDING: "info",
@@ -41,10 +40,10 @@ class BundleAdmin(StewardAdmin):
     search_fields = ["model__name", "model__owner__username", "target", "id"]
     ordering = ["-id"]
 
-    @display(description=_("owner"))
+    @column(_("owner"))
     def show_owner(self, bundle: Bundle) -> str:
         return bundle.model.owner.username
 
-    @display(description=_("state"), label={state.label: colour for state, colour in STATE_COLOURS.items()})
-    def show_state(self, bundle: Bundle) -> str:
-        return bundle.get_state_display()
+    @column(_("state"), order="state", colours=STATE_COLOURS)
+    def show_state(self, bundle: Bundle) -> tuple[str, str]:
+        return bundle.state, bundle.get_state_display()

@@ -65,6 +65,7 @@ class ModelSerializer(serializers.ModelSerializer[TrainedModel]):
             "id", "name", "owner", "job", "dataset", "version", "task", "state", "reason", "labels",
             "metrics", "explanations", "keras", "created_at",
         ]  # fmt: skip
+        read_only_fields = fields
 
     def get_task(self, row: TrainedModel) -> str | None:
         return str(row.report["task"]) if "task" in row.report else None
@@ -104,6 +105,7 @@ class BundleSerializer(serializers.ModelSerializer[Bundle]):
             "id", "model", "target", "options", "state", "reason", "bytes", "sha256", "signature",
             "metrics", "job", "download", "created_at",
         ]  # fmt: skip
+        read_only_fields = fields
 
     def get_reason(self, row: Bundle) -> str | None:
         return row.reason or None

@@ -57,8 +57,7 @@ def parse(content: bytes) -> Report:
 
 def plain_json(content: bytes) -> Any:
     """Parsed JSON that every database can store: no NaN, no NUL characters. Raises ValueError."""
-    text = content.decode("utf-8")
-    return storable(json.loads(text, parse_constant=lambda _name: None))
+    return storable(json.loads(content.decode("utf-8")))
 
 
 def storable(value: Any, depth: int = 0) -> Any:
@@ -68,7 +67,7 @@ def storable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, float):
-        return value if math.isfinite(value) else None  # as 1e999 is read
+        return value if math.isfinite(value) else None
     if isinstance(value, dict):
         return {storable(str(key)): storable(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list):

@@ -5,10 +5,9 @@ from typing import ClassVar
 from django.contrib import admin
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 
 from jobs.datasets.models import Dataset, Upload, Version, VersionState
-from portal.members.stewarding import ReadOnlyInline, StewardAdmin
+from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column
 
 STATE_COLOURS = {
     VersionState.READY: "success",
@@ -41,15 +40,15 @@ class VersionAdmin(StewardAdmin):
     search_fields = ["dataset__name", "dataset__owner__username", "filename", "id"]
     ordering = ["-id"]
 
-    @display(description=_("owner"))
+    @column(_("owner"))
     def show_owner(self, version: Version) -> str:
         return version.dataset.owner.username
 
-    @display(description=_("state"), label={state.label: colour for state, colour in STATE_COLOURS.items()})
-    def show_state(self, version: Version) -> str:
-        return version.get_state_display()
+    @column(_("state"), order="state", colours=STATE_COLOURS)
+    def show_state(self, version: Version) -> tuple[str, str]:
+        return version.state, version.get_state_display()
 
-    @display(description=_("size"), ordering="upload__bytes")
+    @column(_("size"), order="upload__bytes")
     def show_bytes(self, version: Version) -> str:
         return filesizeformat(version.upload.bytes)
 

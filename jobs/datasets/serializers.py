@@ -8,7 +8,7 @@ from rest_framework import serializers
 from jobs.datasets.models import Dataset, Task, Version, VersionState, Visibility
 
 
-class VersionStateSerializer(serializers.ModelSerializer[Version]):
+class ListedVersionSerializer(serializers.ModelSerializer[Version]):
     """A version in its dataset's list."""
 
     class Meta:
@@ -24,7 +24,7 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
     owner = serializers.CharField(source="owner.username")
     visibility = serializers.ChoiceField(choices=Visibility.choices)
     team = serializers.CharField(source="team.name", allow_null=True, default=None)
-    versions = VersionStateSerializer(many=True)
+    versions = ListedVersionSerializer(many=True)
 
     class Meta:
         model = Dataset

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs.datasets import parts, queries, registry, tasks, uploads, validation
+from jobs.datasets import queries, registry, tasks, uploads, validation
 from jobs.datasets.formats.names import clean
 from jobs.datasets.models import Dataset, Task, Upload, Version, Visibility
 from jobs.datasets.versions import add_version, label_column_for
@@ -111,7 +111,7 @@ def delete_dataset(*, dataset: Dataset, actor: Member) -> None:
         Upload.objects.filter(dataset=locked).delete()
         locked.versions.all().delete()
     for upload in open_uploads:
-        parts.delete(upload)
+        uploads.delete_stray(upload)
 
 
 def sweep() -> int:

@@ -104,7 +104,7 @@ def open_part(upload: Upload, *, offset: int, checked: bool) -> Part:
         upload.refresh_from_db()
         _check_offset(upload, offset)
         part.cut(offset)
-        _mark_written(upload, unverified_from=offset if checked else None)
+        _mark_written(upload, unverified_from=None)
         part.remember_as(upload.writes)
     except Upload.DoesNotExist:
         part.close()
@@ -154,9 +154,10 @@ def verified(upload: Upload, part: Part, *, right: bool) -> None:
 def finish(upload: Upload, part: Part) -> None:
     """Make the complete upload its dataset's next version. If killed meanwhile, `settled` does it again."""
     sha256, link = part.sha256(), part.link()
+    # The hash was taken while the bytes came in: `storage.adopt` would read them all again. Should the version not
+    # come to be, the sweep frees the blob, which is why its row is not part of the transaction.
+    blob = storage._place(link, sha256, part.length)  # noqa: SLF001
     with transaction.atomic():
-        # The hash was taken while the bytes came in: `storage.adopt` would read them all again.
-        blob = storage._place(link, sha256, part.length)  # noqa: SLF001
         upload.version = add_version(
             dataset=upload.dataset, blob=blob, filename=upload.filename, label_column=upload.label_column
         )
@@ -212,7 +213,7 @@ def _free_strays() -> None:
         if file.suffix != parts.SUFFIX:
             _delete_if_old(file)
         elif file.stem not in open_ones:
-            _delete_unless_busy(file.stem)
+            delete_stray(file.stem)
 
 
 def _delete_if_old(file: Path) -> None:
@@ -221,7 +222,8 @@ def _delete_if_old(file: Path) -> None:
             file.unlink()
 
 
-def _delete_unless_busy(upload_id: str) -> None:
+def delete_stray(upload_id: str) -> None:
+    """Free the bytes of an upload that is over, unless one still writes: then the sweep does it later."""
     with contextlib.suppress(PartBusyError), Part(upload_id):
         if not Upload.objects.filter(pk=upload_id, version=None).exists():
             parts.delete(upload_id)

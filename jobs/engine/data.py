@@ -6,8 +6,8 @@
     arrays.names("test")[0]          # what the member calls that sample
     arrays.representative(200)       # float32 inputs to calibrate a quantiser with
 
-Pictures are uint8 [n, height, width, channels], pixels 0..255; table rows are float32 [n, features], categories as codes
-(-1 unknown) and numbers with NaN where missing. Targets are int64 label numbers, or float32 for regression.
+Pictures are uint8 [n, height, width, channels], pixels 0..255; table rows are float32 [n, columns], categories as
+codes (-1 unknown) and numbers with NaN where missing. Targets are int64 label numbers, or float32 for regression.
 """
 
 from collections.abc import Callable
@@ -83,8 +83,9 @@ def load(
 ) -> Arrays:
     """Open a version; pictures (which need `size` as (height, width) and `channels` 1 or 3) are decoded at first use.
 
-    `key` identifies the version's content. `on_progress` gets 0..1 while decoding, and may raise to break off. Any number
-    of processes may call this at once on one cache. Raises BadDataError when the version's files do not hold together.
+    `key` identifies the version's content. `on_progress` gets 0..1 while decoding, and may raise to break off. Any
+    number of processes may call this at once on one cache. Raises BadDataError when the version's files do not hold
+    together.
     """
     index = open_index(data_dir)
     if index["kind"] == "table":

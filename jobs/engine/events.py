@@ -57,7 +57,7 @@ class Reporter:
         self._emit({"type": "started"})
 
     def progress(self, phase: str, fraction: float, **position: int) -> None:
-        """How far a phase is, 0..1; `position` may name step, steps, epoch, epochs. Most calls within 1/4 s say nothing."""
+        """How far a phase is, 0..1; `position` may name step, steps, epoch, epochs. Told four times a second."""
         now = self._clock()
         if phase == self._phase and now - self._said_at < PROGRESS_EVERY_S:
             return
@@ -79,7 +79,12 @@ class Reporter:
         self._emit({"type": "artefact", "name": name, "path": str(path)})
 
     def done(self, end: End, summary: Mapping[str, Any] | None = None) -> None:
-        event = {"type": "done", "reason": str(end.reason), "message": end.message, "summary": dict(summary or {})}
+        event = {
+            "type": "done",
+            "reason": str(end.reason),
+            "message": end.message,
+            "summary": dict(summary or {}),
+        }
         self._emit(event)
 
     @property

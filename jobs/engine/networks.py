@@ -1,4 +1,4 @@
-"""The networks that recipes train: Keras 3, any backend, stock layers only, so that a .keras file needs none of our code.
+"""The networks that recipes train: Keras 3, any backend, stock layers only: a .keras file needs no code of ours.
 
 Every network is `input → prepare → core → last`, each a layer of the model by that name:
 - `prepare` is float arithmetic (rescaling, normalisation, category encoding). It stays float when a board gets int8;
@@ -68,7 +68,9 @@ def image_network(shape: tuple[int, int, int], *, classes: int, width: int, drop
 
 def _stem(x: Any, side: int, width: int) -> tuple[Any, int]:
     """The first convolution, with more that halve the map while it is larger than the stages need; and its side."""
-    x = _convolution(x, width, kernel=5 if side > LARGEST_MAP else 3, strides=2 if side > LARGEST_MAP else 1, name="stem")
+    x = _convolution(
+        x, width, kernel=5 if side > LARGEST_MAP else 3, strides=2 if side > LARGEST_MAP else 1, name="stem"
+    )
     halvings = 0
     while side > LARGEST_MAP:
         side = -(-side // 2)
@@ -78,7 +80,9 @@ def _stem(x: Any, side: int, width: int) -> tuple[Any, int]:
     return x, side
 
 
-def _convolution(x: Any, width: int, *, name: str, kernel: int = 3, strides: int = 1, relu: bool = True) -> Any:
+def _convolution(
+    x: Any, width: int, *, name: str, kernel: int = 3, strides: int = 1, relu: bool = True
+) -> Any:
     x = layers.Conv2D(
         width,
         kernel,
@@ -134,7 +138,9 @@ def _encoded(columns: Any, encoding: TableEncoding) -> Any:
         scaled = (ops.where(missing, encoding.means, x) - encoding.means) * encoding.factors
         found.append(ops.clip(scaled, -encoding.limit, encoding.limit))
         if encoding.flagged:
-            found.append(ops.cast(ops.take(missing, np.array(encoding.flagged, dtype="int32"), axis=1), "float32"))
+            found.append(
+                ops.cast(ops.take(missing, np.array(encoding.flagged, dtype="int32"), axis=1), "float32")
+            )
     for column, count in encoding.categories:
         code = ops.take(columns, np.array([column], dtype="int32"), axis=1)
         found.append(ops.cast(ops.equal(code, np.arange(count, dtype="float32")), "float32"))

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.datasets.formats.images import ImageIndex, read_pixels
-from jobs.datasets.formats.rejected import Rejected
 from jobs.engine.ends import BadDataError
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 UPLOAD_FILE = "upload"
 FORMAT = 1
+ASIDE = ".writing-"
+LEFT_BEHIND_S = 86_400
 _PROGRESS_EVERY = 64
 
 
@@ -56,14 +58,14 @@ def open_pixels(
 ) -> Pixels:
     """The version's pixels, from the cache when it is whole, else decoded into it first.
 
-    Writers work in folders of their own and the first rename wins, so that readers never see a partial cache and a killed
-    writer leaves nothing but a folder that the next writer removes.
+    Writers work in folders of their own and the first rename wins: readers never see a partial cache, and a killed
+    writer leaves nothing but a folder that is removed when it is a day old.
     """
     plan = _plan(key, index, size, channels)
     folder = cache_dir / f"pixels-{size[0]}x{size[1]}x{channels}"
     found = _open(folder, plan)
     if found is None:
-        _write(data_dir, cache_dir, folder, index, plan, on_progress or (lambda _: None))
+        _write(folder, plan, lambda target: _decode(data_dir / UPLOAD_FILE, target, index, plan, on_progress))
         found = _open(folder, plan)
     if found is None:
         raise OSError(f"the pixel cache at {folder} does not read back as it was written")
@@ -94,18 +96,12 @@ def _open(folder: Path, plan: _Plan) -> NDArray[np.uint8] | None:
     return np.memmap(folder / "x.bin", dtype=np.uint8, mode="r", shape=plan.shape)
 
 
-def _write(
-    data_dir: Path,
-    cache_dir: Path,
-    folder: Path,
-    index: ImageIndex,
-    plan: _Plan,
-    on_progress: Callable[[float], None],
-) -> None:
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=cache_dir))
+def _write(folder: Path, plan: _Plan, decode: Callable[[Path], None]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
+    aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=folder.parent))
     try:
-        _decode(data_dir / UPLOAD_FILE, aside / "x.bin", index, plan, on_progress)
+        decode(aside / "x.bin")
         (aside / "meta.json").write_text(json.dumps(plan.meta))
         _settle(aside)
         _put(aside, folder, plan)
@@ -114,7 +110,7 @@ def _write(
 
 
 def _decode(
-    upload: Path, target: Path, index: ImageIndex, plan: _Plan, on_progress: Callable[[float], None]
+    upload: Path, target: Path, index: ImageIndex, plan: _Plan, on_progress: Callable[[float], None] | None
 ) -> None:
     total, height, width, channels = plan.shape
     place = np.empty(total, dtype=np.int64)
@@ -127,7 +123,7 @@ def _decode(
     ):
         x[place[number]] = pixels
         seen[number] = True
-        if done % _PROGRESS_EVERY == 0:
+        if on_progress is not None and done % _PROGRESS_EVERY == 0:
             on_progress(done / total)
     x.flush()
     if not seen.all():
@@ -146,6 +142,17 @@ def _reserve(path: Path, size: int) -> None:
             stream.truncate(size)
 
 
+def _sweep(cache: Path) -> None:
+    """Remove what writers left behind when they were killed. A day is longer than any of them works."""
+    for left in cache.glob(f"{ASIDE}*"):
+        try:
+            old = time.time() - left.stat().st_mtime > LEFT_BEHIND_S
+        except FileNotFoundError:
+            continue
+        if old:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _settle(folder: Path) -> None:
     """Push a folder's files to the disk, so that a rename never survives a power cut that its content did not."""
     for path in [*folder.iterdir(), folder]:
@@ -161,7 +168,7 @@ def _put(aside: Path, folder: Path, plan: _Plan) -> None:
     if _open(folder, plan) is not None:
         return
     if folder.exists():
-        trash = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
+        trash = Path(tempfile.mkdtemp(prefix=ASIDE, dir=folder.parent))
         shutil.move(folder, trash / "x")
         shutil.rmtree(trash, ignore_errors=True)
     try:

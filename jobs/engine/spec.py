@@ -1,4 +1,4 @@
-"""What may be asked of the queue: the one definition that the form, the API and the engine read. Knows no TensorFlow."""
+"""What may be asked of the queue: the one definition that form, API and engine read. Knows no TensorFlow."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Self

@@ -70,7 +70,7 @@ def learn_encoding(
         if column["type"] == "category"
     )
     chosen = x[:, list(numbers)].astype(np.float64)
-    present = ~np.isnan(chosen)
+    present = np.isfinite(chosen)
     counts = np.maximum(present.sum(axis=0), 1)
     means = np.where(present, chosen, 0).sum(axis=0) / counts
     spread = np.sqrt((np.where(present, chosen - means, 0) ** 2).sum(axis=0) / counts)
@@ -82,7 +82,7 @@ def learn_encoding(
         numbers=numbers,
         means=means.astype(np.float32),
         factors=factors.astype(np.float32),
-        flagged=tuple(int(place) for place in np.flatnonzero(~present.all(axis=0))),
+        flagged=tuple(int(place) for place in np.flatnonzero(np.isnan(chosen).any(axis=0))),
         categories=categories,
         target_mean=float(np.mean(y)) if regression else 0.0,
         target_scale=(float(np.std(y)) or 1.0) if regression else 1.0,

@@ -25,5 +25,4 @@ class TrainTask(BaseModel):
     resume: Path | None = None
     warm_start: Path | None = None
     threads: int | None = None
-    memory_mb: int | None = None
     checkpoint_s: float = 20.0

@@ -6,12 +6,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 
 from jobs.queue import services
 from jobs.queue.models import Attempt, Job, JobEvent
 from jobs.queue.reasons import Status
-from portal.members.stewarding import ReadOnlyInline, StewardAdmin, steward_of
+from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column, steward_of
 
 STATUS_COLOURS = {
     Status.QUEUED: "info",
@@ -63,13 +62,9 @@ class JobAdmin(StewardAdmin):
     inlines: ClassVar[list[type[ReadOnlyInline]]] = [AttemptInline, JobEventInline]
     actions = ["cancel"]
 
-    @display(
-        description=_("status"),
-        ordering="status",
-        label={status.label: colour for status, colour in STATUS_COLOURS.items()},
-    )
-    def show_status(self, job: Job) -> str:
-        return job.get_status_display()
+    @column(_("status"), order="status", colours=STATUS_COLOURS)
+    def show_status(self, job: Job) -> tuple[str, str]:
+        return job.status, job.get_status_display()
 
     @admin.action(description=_("Cancel: end them, keep a checkpoint"))
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

@@ -11,7 +11,8 @@ from hardware.nodes.models import Accelerator
 from hardware.targets import registry as targets
 from jobs.datasets import queries as datasets
 from jobs.datasets.models import Version, VersionState
-from jobs.engine.recipes.registry import RECIPES, Recipe
+from jobs.engine.recipes.recipe import Recipe
+from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.spec import JobSpec
 from jobs.queue import kinds
 from portal.kit.errors import FieldError, UserError

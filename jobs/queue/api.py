@@ -26,6 +26,7 @@ from jobs.queue.serializers import (
 from portal.core.api import whole_number
 from portal.core.problems import PROBLEM
 from portal.kit.errors import FieldError, UserError
+from portal.members.access import signed_in
 
 MAX_KEY = 200
 STATUS_FILTER = OpenApiParameter("status", str, enum=[str(item) for item in Status], description="Only such jobs.")
@@ -58,7 +59,7 @@ class JobList(generics.ListAPIView[Job]):
     serializer_class = JobSerializer
 
     def get_queryset(self) -> Any:
-        jobs = queries.with_details(queries.visible_to(self.request.user))
+        jobs = queries.with_details(queries.visible_to(signed_in(self.request)))
         asked = self.request.query_params
         if (wanted := asked.get("status")) is not None:
             if wanted not in Status:
@@ -87,7 +88,7 @@ class JobList(generics.ListAPIView[Job]):
         if len(key) > MAX_KEY:
             raise UserError("invalid", f"An Idempotency-Key has at most {MAX_KEY} characters.")
         job = services.submit_job(
-            owner=request.user, spec=parse_spec(dict(request.data)), idempotency_key=key
+            owner=signed_in(request), spec=parse_spec(dict(request.data)), idempotency_key=key
         )
         return Response(JobSerializer(job, context={"request": request}).data, status=status.HTTP_201_CREATED)
 
@@ -96,7 +97,7 @@ class OneJob(APIView):
     """What the calls on one job share."""
 
     def job(self, request: Request, job_id: str) -> Job:
-        return generics.get_object_or_404(queries.with_details(queries.visible_to(request.user)), pk=job_id)
+        return generics.get_object_or_404(queries.with_details(queries.visible_to(signed_in(request))), pk=job_id)
 
     def accepted(self, job: Job) -> Response:
         job = queries.with_details(Job.objects.all()).get(pk=job.pk)
@@ -113,14 +114,14 @@ class JobCancel(OneJob):
     @extend_schema(request=None, responses={202: JobSerializer, 404: PROBLEM, 409: PROBLEM})
     def post(self, request: Request, job_id: str) -> Response:
         """End the job; what runs saves a checkpoint first."""
-        return self.accepted(services.cancel_job(job=self.job(request, job_id), actor=request.user))
+        return self.accepted(services.cancel_job(job=self.job(request, job_id), actor=signed_in(request)))
 
 
 class JobStop(OneJob):
     @extend_schema(request=None, responses={202: JobSerializer, 404: PROBLEM, 409: PROBLEM})
     def post(self, request: Request, job_id: str) -> Response:
         """End training now and keep the best so far: the job succeeds."""
-        return self.accepted(services.stop_job(job=self.job(request, job_id), actor=request.user))
+        return self.accepted(services.stop_job(job=self.job(request, job_id), actor=signed_in(request)))
 
 
 class JobMetrics(OneJob):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from hardware.nodes.models import AcceleratorKind
@@ -47,8 +48,10 @@ class JobForm(forms.Form):
 class ParamsForm(forms.Form):
     """A recipe's parameters. Bounds are checked by the recipe's own model, so that there is one definition."""
 
-    def __init__(self, recipe: Recipe, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, prefix="params", **kwargs)
+    prefix = "params"
+
+    def __init__(self, recipe: Recipe, data: QueryDict | None = None) -> None:
+        super().__init__(data)
         schema = recipe.params_schema()
         for name, item in schema["properties"].items():
             field = _field(_resolved(item, schema))

@@ -31,7 +31,9 @@ class JobListSerializer(serializers.ListSerializer[Job]):
 
     def to_representation(self, data: Any) -> list[Any]:
         jobs = list(data)
-        self.child.context["yields"] = yields_of(ids_of(jobs))
+        known = yields_of(ids_of(jobs))
+        for job in jobs:
+            job.yielded = known.get(job.pk, Yield())
         return super().to_representation(jobs)
 
 
@@ -78,10 +80,9 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         return list(self._yield(job).bundles)
 
     def _yield(self, job: Job) -> Yield:
-        known = self.context.get("yields")
-        if known is None:
-            known = self.context["yields"] = yields_of([job.pk])
-        return known.get(job.pk, Yield())
+        if job.yielded is None:
+            job.yielded = yields_of([job.pk]).get(job.pk, Yield())
+        return job.yielded
 
 
 class MetricSerializer(serializers.ModelSerializer[Metric]):

@@ -27,7 +27,7 @@ def run_attempt(attempt_id: str) -> None:
 def wake_node(node_name: str, attempt_id: str) -> None:
     """Tell a node that an attempt waits for it."""
     try:
-        run_attempt.apply_async([attempt_id], queue=queue_of(node_name), retry=False)
+        run_attempt.apply_async((attempt_id,), queue=queue_of(node_name), retry=False)
     except (OperationalError, OSError):
         log.warning("the broker is away: %s will find attempt %s at its next sweep", node_name, attempt_id)
 

@@ -1,5 +1,7 @@
 """Where this room's pages (`pages`), its part of the API (`api`) and its websockets are found."""
 
+from typing import Any
+
 from django.urls import URLPattern, path
 
 from jobs.queue import api as calls
@@ -24,4 +26,6 @@ api: list[URLPattern] = [
     path("jobs/<str:job_id>/logs", calls.JobLogs.as_view(), name="api-job-logs"),
     path("jobs/<str:job_id>/events", calls.JobEvents.as_view(), name="api-job-events"),
 ]
-websockets: list[URLPattern] = [path("ws/jobs/<str:job_id>", JobConsumer.as_asgi(), name="ws-job")]
+
+_job_socket: Any = JobConsumer.as_asgi()  # Django's stubs expect a view here
+websockets: list[Any] = [path("ws/jobs/<str:job_id>", _job_socket, name="ws-job")]

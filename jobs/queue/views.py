@@ -15,6 +15,7 @@ from jobs.queue.kinds import panel_context
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import OPEN, Status
 from portal.kit.errors import UserError
+from portal.members.access import signed_in
 
 PAGE = 25
 
@@ -23,11 +24,12 @@ PAGE = 25
 @require_GET
 def job_list(request: HttpRequest) -> HttpResponse:
     """My jobs, newest first, by status."""
-    mine = Job.objects.filter(owner=request.user).select_related("dataset")
+    member = signed_in(request)
+    mine = Job.objects.filter(owner=member).select_related("dataset")
     status = request.GET.get("status", "")
     chosen = mine.filter(status=status) if status in Status else mine
     page = Paginator(chosen.order_by("-id"), PAGE).get_page(request.GET.get("page"))
-    counts = queries.count_by_status(request.user)
+    counts = queries.count_by_status(member)
     tabs = [
         {"key": "", "title": _("All"), "count": sum(counts.values()), "current": status not in Status},
         *(
@@ -44,7 +46,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def job_new(request: HttpRequest) -> HttpResponse:
     """Pick data, recipe, parameters. By GET it draws the form for what is chosen so far; by POST it submits."""
-    page = newjob.Page(request.user, request.POST if request.method == "POST" else request.GET)
+    page = newjob.Page(signed_in(request), request.POST if request.method == "POST" else request.GET)
     if request.method == "POST" and (job := page.submit()):
         return redirect("job-detail", job.pk)
     status = 400 if request.method == "POST" else 200
@@ -78,14 +80,14 @@ def job_stop(request: HttpRequest, job_id: str) -> HttpResponse:
 
 def _act(request: HttpRequest, job_id: str, act: Any) -> HttpResponse:
     try:
-        act(job=_job(request, job_id), actor=request.user)
+        act(job=_job(request, job_id), actor=signed_in(request))
     except UserError as error:
         messages.error(request, error.detail)
     return redirect("job-detail", job_id)
 
 
 def _job(request: HttpRequest, job_id: str) -> Job:
-    return get_object_or_404(queries.with_details(queries.visible_to(request.user)), pk=job_id)
+    return get_object_or_404(queries.with_details(queries.visible_to(signed_in(request))), pk=job_id)
 
 
 def _context(job: Job) -> dict[str, Any]:

@@ -15,6 +15,10 @@ from jobs.runner.bubble import Box, Level
 from portal.kit import process
 
 _SECONDS = 30.0
+_NO_OWN_USER = (
+    "Jobs run as the portal's own user, kept from its files by the sandbox alone: a portal that root "
+    "starts gives them a user of their own."
+)
 _NO_MEMORY_GROUP = (
     "Memory is only watched, and a job that takes too much killed a moment later: let the portal's "
     "user write a memory cgroup (systemd: Delegate=yes)."
@@ -102,10 +106,9 @@ def _checks(level: Level, found: dict[str, Any]) -> Iterable[tuple[bool, str, st
         "Jobs inherit some of the portal's environment.",
     )
     yield (
-        level is Level.OWN_USER or os.geteuid() != 0,
-        f"Jobs run as user {found['user']}, "
-        + ("nobody's own." if level is Level.OWN_USER else "without root's rights."),
-        "Jobs run as root inside their sandbox, since this machine lets no other user open one.",
+        level is Level.OWN_USER,
+        f"Jobs run as a user of their own ({found['user']}).",
+        _NO_OWN_USER,
     )
     yield (
         not found["nested"],

@@ -1,6 +1,6 @@
 """What every room's API shares: JSON whatever is accepted, pages by cursor, throttling per member."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rest_framework.negotiation import BaseContentNegotiation
@@ -21,17 +21,18 @@ MAX_DIGITS = 18  # what a 64-bit column holds
 class AlwaysJson(BaseContentNegotiation):
     """The first renderer and the parser that fits; an `Accept` header never causes 406."""
 
-    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         kind = (request.content_type or "").split(";")[0].strip().lower()
         fitting = [parser for parser in parsers if parser.media_type == kind]
         if fitting or kind:
             return fitting[0] if fitting else None
-        return parsers[0]
+        return next(iter(parsers))
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], str(renderers[0].media_type)
+        first = next(iter(renderers))
+        return first, str(first.media_type)
 
 
 class NewestFirst(CursorPagination):

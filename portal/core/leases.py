@@ -19,7 +19,7 @@ class StaleLease(Exception):  # noqa: N818 - the field's word for it
     """The lease was lost: someone else holds it now, or it was ended. Stop, and write nothing more."""
 
 
-def in_future(seconds: float) -> ExpressionWrapper:
+def in_future(seconds: float) -> "ExpressionWrapper[Any]":
     """The database's time `seconds` from now."""
     return ExpressionWrapper(Now() + Value(timedelta(seconds=seconds)), output_field=DateTimeField())
 
@@ -36,7 +36,7 @@ def take(rows: QuerySet[L], *, holder: str, ttl_s: float) -> int | None:
             holder=holder, epoch=F("epoch") + 1, lease_expires_at=in_future(ttl_s)
         ) != 1:
             return None
-        return rows.values_list("epoch", flat=True).get()
+        return int(rows.values_list("epoch", flat=True).get())
 
 
 def renew(rows: QuerySet[L], *, epoch: int, ttl_s: float, **changes: Any) -> None:

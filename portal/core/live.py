@@ -46,7 +46,10 @@ def _key(bell: str) -> str:
 def _ring(bell: str) -> None:
     try:
         with connection().pipeline() as pipe:
-            pipe.delete(_key(bell)).rpush(_key(bell), "1").expire(_key(bell), BELL_SECONDS).execute()
+            pipe.delete(_key(bell))
+            pipe.rpush(_key(bell), "1")
+            pipe.expire(_key(bell), BELL_SECONDS)
+            pipe.execute()
     except redis.RedisError:
         log.warning("Redis is away: %s will find its work at its next sweep", bell)
 

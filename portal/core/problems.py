@@ -24,7 +24,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="Stable: scripts may rely on it.")
     detail = serializers.CharField(help_text="A sentence that says what to do.")
-    errors = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
+    errors = serializers.ListField(  # type: ignore[assignment] # the contract's name, also an attribute of serializers
+        child=serializers.DictField(child=serializers.CharField()))
 
 
 PROBLEM = OpenApiResponse(ProblemSerializer, description="What is wrong, in words.")

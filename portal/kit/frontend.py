@@ -88,7 +88,7 @@ def build(root: Path = ROOT, *, force: bool = False) -> bool:
 def _inputs(root: Path) -> str:
     sources = [path for path in (root / "static" / "src").rglob("*") if path.is_file()]
     lists = [root / "package.json", root / "package-lock.json"]
-    return fingerprint([*sources, *lists, Path(__file__).resolve()], base=root)
+    return fingerprint([*sources, *lists], base=root) + fingerprint([Path(__file__).resolve()], base=ROOT)
 
 
 def _complete(target: Path) -> bool:

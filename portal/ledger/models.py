@@ -10,8 +10,8 @@ GIB = 1024**3
 
 
 class Quota(models.Model):
-    """What one member may use. Storage and concurrency are hard; device-hours (a month) are soft, but zero means
-    "may not use that class at all". Members without a row have the defaults.
+    """What one member may use. Storage and concurrency are hard; device-hours (a month) are soft, but zero
+    means "may not use that class at all". Members without a row have the defaults.
     """
 
     member = models.OneToOneField(Member, on_delete=models.CASCADE, related_name="quota")
@@ -28,7 +28,7 @@ class Quota(models.Model):
 
 
 class LedgerEntry(Identified):
-    """Accelerator time used by one attempt. The attempt's id is kept, not the attempt: the book outlives the job."""
+    """Accelerator time used by one attempt. Only the attempt's id is kept: the book outlives the job."""
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="ledger")
     attempt = models.CharField(max_length=26, unique=True)

@@ -28,7 +28,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Share:
-    """The fraction of the machine that a member is entitled to, the one they used lately, and what follows."""
+    """The fraction of the machine that a member is entitled to, what they used lately, and what follows."""
 
     share: float
     used_fraction: float
@@ -84,7 +84,7 @@ def hours_used(member: Member, *, since: datetime) -> dict[str, float]:
 
 
 def share_of(member: Member) -> Share:
-    """The member's share of the machine among all who may use it, against what they used lately of all that was used."""
+    """The member's share among all who may use the machine, against their part of what was used lately."""
     share = _entitled(member)
     mine, everyones = _faded_use(member)
     used = mine / everyones if everyones else 0.0

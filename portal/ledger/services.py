@@ -38,7 +38,7 @@ def check_storage(member: Member, more_bytes: int) -> None:
 
 
 def check_may_use(member: Member, accelerator: str) -> None:
-    """UserError `quota_zero` when the member may never use that class (`any`: when they may use none at all)."""
+    """UserError `quota_zero` when the member may never use that class (`any`: none at all)."""
     hours = queries.allowed_hours(queries.quota_of(member))
     wanted = hours if accelerator == "any" else {accelerator: hours.get(accelerator, 0.0)}
     if any(allowed > 0 for allowed in wanted.values()):

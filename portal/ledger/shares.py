@@ -3,6 +3,7 @@
 HALF_LIFE_DAYS = 7.0
 EXPONENT = 0.25
 FLOOR = 1 / 8
+MOST_OVER = 1000.0
 
 
 def faded(amount: float, age_days: float) -> float:
@@ -13,7 +14,7 @@ def faded(amount: float, age_days: float) -> float:
 def fair_factor(used_fraction: float, share: float) -> float:
     """`(û + 1/8)^-f`, û being the used fraction over the entitled one (both 0..1); 1.0 near û = 7/8.
 
-    Without a share everything used is over it, and the factor is that of û = 1 / floor.
+    û is taken as at most 1000, which also holds for members without a share.
     """
-    over = used_fraction / share if share > 0 else 1 / FLOOR
+    over = min(MOST_OVER, used_fraction / share) if share > 0 else MOST_OVER
     return float((over + FLOOR) ** -EXPONENT)

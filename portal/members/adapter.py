@@ -1,4 +1,4 @@
-"""How allauth signs people up and in here: accounts wait for a steward, invitations let in, mail is optional."""
+"""How allauth signs people up and in: accounts wait for a steward, invitations open, mail is optional."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ INVITATION_KEY = "invitation_sha256"
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-up makes a pending member, or by invitation one who is in at once."""
 
-    def save_user(self, request: HttpRequest, user: Member, form: Form, commit: bool = True) -> Member:
+    def save_user(self, request: HttpRequest, user: Member, form: Form, commit: bool = True) -> Member:  # noqa: ARG002
         super().save_user(request, user, form, commit=False)
         user.about = form.cleaned_data.get("about", "")
         invited = request.session.pop(INVITATION_KEY, "")
@@ -42,10 +42,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             raise self.validation_error("username_blacklisted")
         return str(super().clean_username(username, shallow=shallow))
 
-    def respond_user_inactive(self, request: HttpRequest, user: Member) -> HttpResponse:
+    def respond_user_inactive(self, request: HttpRequest, user: Member) -> HttpResponse:  # noqa: ARG002
         return redirect("pending" if user.is_pending else "account_inactive")
 
-    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
         return "/account"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

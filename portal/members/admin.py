@@ -8,17 +8,16 @@ from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.decorators import display
 
 from portal.members import services, tokens
 from portal.members.models import ApiToken, AuditEntry, Invitation, Member, Team
-from portal.members.stewarding import StewardAdmin, steward_of
+from portal.members.stewarding import StewardAdmin, column, steward_of
 
 for elsewhere in (Group, EmailAddress, Authenticator):  # not used here, or offered as actions on members
     if admin.site.is_registered(elsewhere):
@@ -42,10 +41,10 @@ class StandingFilter(admin.SimpleListFilter):
     title = gettext_lazy("standing")
     parameter_name = "standing"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:  # noqa: ARG002
         return [(name, str(title)) for name, title in STANDINGS.items()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Member]) -> QuerySet[Member]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Member]) -> QuerySet[Member]:  # noqa: ARG002
         if self.value() == ACTIVE:
             return queryset.filter(is_active=True)
         if self.value() in {PENDING, SUSPENDED}:
@@ -55,8 +54,11 @@ class StandingFilter(admin.SimpleListFilter):
 
 @admin.register(Member)
 class MemberAdmin(StewardAdmin):
-    """Higher rooms add what they keep of a member to `inlines` (the ledger its quota)."""
+    """A member's row changes by actions only. Higher rooms add what they keep of a member to `inlines` (the
+    ledger its quota), and that is edited.
+    """
 
+    may_change = True
     list_display = ["username", "show_standing", "is_staff", "email", "about", "date_joined", "last_login"]
     list_filter = [StandingFilter, "is_staff", "teams"]
     search_fields = ["username", "first_name", "email", "about"]
@@ -85,16 +87,9 @@ class MemberAdmin(StewardAdmin):
         "remove_second_factor",
     ]
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """The inlines are edited; a member's own row changes by actions."""
-        return bool(request.user.is_active and getattr(request.user, "is_staff", False))
-
-    @display(
-        description=gettext_lazy("standing"),
-        label={STANDINGS[PENDING]: "warning", STANDINGS[ACTIVE]: "success", STANDINGS[SUSPENDED]: "danger"},
-    )
-    def show_standing(self, member: Member) -> str | Promise:
-        return STANDINGS[standing(member)]
+    @column(gettext_lazy("standing"), colours={PENDING: "warning", ACTIVE: "success", SUSPENDED: "danger"})
+    def show_standing(self, member: Member) -> tuple[str, str]:
+        return standing(member), str(STANDINGS[standing(member)])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
@@ -157,19 +152,11 @@ class MemberAdmin(StewardAdmin):
 
 @admin.register(Team)
 class TeamAdmin(StewardAdmin):
+    may_add = may_change = may_delete = True
     list_display = ["name", "created_at"]
     search_fields = ["name", "members__username"]
     fields = ["name", "members"]
     autocomplete_fields = ["members"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return True
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return True
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return True
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -187,6 +174,7 @@ class TeamAdmin(StewardAdmin):
 
 @admin.register(Invitation)
 class InvitationAdmin(StewardAdmin):
+    may_add = True
     list_display = ["__str__", "steward", "created_by", "created_at", "expires_at", "used_by", "used_at"]
     list_filter = ["steward", ("used_at", admin.EmptyFieldListFilter)]
     list_select_related = ["created_by", "used_by"]
@@ -194,19 +182,25 @@ class InvitationAdmin(StewardAdmin):
     fields = ["note", "steward", "expires_at"]
     actions = ["withdraw"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return True
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002
         return {"expires_at": timezone.now() + services.INVITATION_LIVES}
 
-    def save_model(self, request: HttpRequest, obj: Invitation, form: forms.Form, change: bool) -> None:
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Invitation,
+        form: forms.Form,
+        change: bool,  # noqa: ARG002
+    ) -> None:
         made, path = services.invite(actor=steward_of(request), **form.cleaned_data)
         obj.__dict__.update(made.__dict__)
         obj.path = path  # type: ignore[attr-defined]
 
     def response_add(
-        self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None
+        self,
+        request: HttpRequest,
+        obj: Invitation,
+        post_url_continue: str | None = None,  # noqa: ARG002
     ) -> HttpResponse:
         return self.show_link(
             request,

@@ -1,4 +1,4 @@
-"""How API callers prove who they are: a token in the header, or the browser's session with CSRF protection."""
+"""How API callers prove who they are: a token in the header, or the browser's session with its CSRF token."""
 
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
@@ -13,8 +13,8 @@ from portal.members.models import ApiToken, Member
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Token <token>`. Knox makes and hashes the tokens; they are found here by their hash, in one
-    query instead of Knox's two, and never expire.
+    """`Authorization: Token <token>`. Knox makes and hashes the tokens; here they are found by their hash, in
+    one query instead of Knox's two, and never expire.
     """
 
     def authenticate(self, request: Request) -> tuple[Member, ApiToken] | None:
@@ -29,7 +29,7 @@ class TokenAuthentication(BaseAuthentication):
             )
         return token.user, token
 
-    def authenticate_header(self, request: Request) -> str:
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         return "Token"
 
 
@@ -50,7 +50,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
     target_class = TokenAuthentication
     name = "token"
 
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002
         return {
             "type": "apiKey",
             "in": "header",
@@ -65,5 +65,5 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
     target_class = SessionAuthentication
     name = "session"
 
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}

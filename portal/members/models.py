@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -13,14 +13,12 @@ from portal.core.models import Identified
 from portal.kit.ids import new_id
 
 
-class Member(AbstractUser):
+class Member(AbstractUser):  # type: ignore[django-manager-missing]  # knox has no types
     """Someone who shares the machine. `is_staff` marks a steward; `is_active` is false until one approves."""
 
     id = models.CharField(primary_key=True, max_length=26, default=new_id, editable=False)
     approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
     about = models.CharField(_("what they want to do here"), max_length=500, blank=True)
-
-    objects = UserManager()
 
     class Meta:
         verbose_name = _("member")
@@ -62,7 +60,7 @@ class Team(Identified):
 
 
 class Invitation(Identified):
-    """A link that lets one person sign up without waiting for a steward. Only the secret's SHA-256 is kept."""
+    """A link that lets one person in without waiting for a steward. Of its secret only the hash is kept."""
 
     secret_sha256 = models.CharField(max_length=64, unique=True)
     note = models.CharField(_("for whom"), max_length=120, blank=True)
@@ -93,7 +91,7 @@ class Invitation(Identified):
         return self.used_at is None and self.expires_at > timezone.now()
 
 
-class ApiToken(AbstractAuthToken):
+class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     """A named API token. Only its hash is kept; it lives until revoked."""
 
     ref = models.CharField(max_length=26, default=new_id, unique=True, editable=False)

@@ -1,4 +1,4 @@
-"""What may be done to accounts: join, approve, invite, suspend, hand out links. Each leaves a line in the audit log."""
+"""What may be done to accounts: join, approve, invite, suspend. All of it is in the audit log."""
 
 import hashlib
 import secrets
@@ -30,14 +30,14 @@ def audit(
     subject: object = "",
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Note that `actor` (None: the command line, or nobody known) did `action` to `subject`. Never pass a secret."""
+    """Note that `actor` (None: the command line, or unknown) did `action` to `subject`. Pass no secret."""
     limit = AuditEntry._meta.get_field("subject").max_length  # noqa: SLF001 - Django's documented introspection
     AuditEntry.objects.create(
         actor=actor, action=action, subject=str(subject)[:limit], detail=dict(detail or {})
     )
 
 
-# -- Joining -----------------------------------------------------------------------------------------------------------
+# -- Joining -----
 
 
 def sha256_of(secret: str) -> str:
@@ -47,7 +47,7 @@ def sha256_of(secret: str) -> str:
 
 @transaction.atomic
 def sign_up(*, member: Member, invitation_sha256: str = "") -> Member:
-    """Save a new account. It waits for a steward, unless an open invitation is given: that one is used up by it.
+    """Save a new account. It waits for a steward, or uses up the open invitation that is given.
 
     Raises UserError `name_taken` when somebody took the name a moment earlier.
     """
@@ -132,7 +132,7 @@ def set_profile(*, member: Member, first_name: str, email: str) -> None:
     audit(member, "email.changed", member)
 
 
-# -- What stewards decide ----------------------------------------------------------------------------------------------
+# -- What stewards decide -----
 
 
 def _approve(member: Member) -> bool:
@@ -165,7 +165,7 @@ def refuse(*, actor: Member, member: Member) -> bool:
 
 @transaction.atomic
 def suspend(*, actor: Member, member: Member) -> bool:
-    """Shut a member out, at once: sessions and tokens stop working, what they own stays. False if they were out.
+    """Shut a member out at once: sessions and tokens stop working, what they own stays. False if they were.
 
     Raises UserError `last_steward`.
     """
@@ -229,7 +229,7 @@ def _keep_a_steward(member: Member) -> None:
         raise UserError("last_steward", detail, status=409)
 
 
-# -- Links that are shown once -----------------------------------------------------------------------------------------
+# -- Links that are shown once -----
 
 
 def absolute(path: str, base: str = "") -> str:
@@ -274,7 +274,7 @@ def _first_links() -> models.QuerySet[Invitation]:
 
 @transaction.atomic
 def first_steward_link(base: str = "") -> str | None:
-    """While there is no steward: a one-time link by which someone becomes the first. Older ones end. Else None."""
+    """While there is no steward: a one-time link to become the first (older ones end). Else None."""
     if Member.objects.filter(is_staff=True, is_active=True).exists():
         return None
     _first_links().delete()
@@ -283,8 +283,8 @@ def first_steward_link(base: str = "") -> str | None:
 
 
 def reset_link(*, actor: Member | None, member: Member) -> str:
-    """The path of a one-time link by which `member` chooses a new password. It dies with its use, with the next
-    sign-in, and after `PASSWORD_RESET_TIMEOUT`. To be handed over by whoever asked for it; shown once, kept nowhere.
+    """The path of a one-time link by which `member` chooses a new password. It dies with its use, with the
+    next sign-in, and after `PASSWORD_RESET_TIMEOUT`. It is kept nowhere: whoever asked for it hands it over.
     """
     key = allauth_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(member)
     audit(actor, "member.reset_link", member)

@@ -1,7 +1,7 @@
 """What every room's part of the stewards' admin is made of."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.db.models import Model, QuerySet
@@ -11,9 +11,24 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
 
 from portal.kit.errors import UserError
 from portal.members.models import Member
+
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def column(
+    title: object, *, order: str = "", colours: Mapping[Any, str] | None = None
+) -> Callable[[Method], Method]:
+    """Make a method a column of a list. With `colours` it answers (state, words), shown as a badge."""
+
+    def mark(method: Method) -> Method:
+        shown: Method = display(method, description=title, ordering=order or None, label=colours)
+        return shown
+
+    return mark
 
 
 def steward_of(request: HttpRequest) -> Member:
@@ -23,23 +38,27 @@ def steward_of(request: HttpRequest) -> Member:
 
 
 class StewardAdmin(ModelAdmin):  # type: ignore[misc]
-    """A list and a page to look at. What may be changed is offered as actions, which go through the services."""
+    """A list and a page to look at. What may be changed is offered as actions, which go through the services.
 
+    `may_add`, `may_change` and `may_delete` open the forms of Django's own.
+    """
+
+    may_add = may_change = may_delete = False
     list_filter_submit = False
     show_full_result_count = False
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+        return self.may_add and bool(super().has_add_permission(request))
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+        return self.may_change and bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+        return self.may_delete and bool(super().has_delete_permission(request, obj))
 
     def for_each(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object]) -> None:
-        """Do `act` to each row and say how many it changed. What a UserError says is shown, and the rest goes on.
+        """Do `act` to each row and say how many it changed. A UserError is shown, and the rest goes on.
 
         `act` answers False when there was nothing to do.
         """
@@ -74,14 +93,9 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     """Rows of another kind, to look at."""
 
     extra = 0
+    max_num = 0
     can_delete = False
     show_change_link = False
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:  # noqa: ARG002 - Django's
+        return self.fields

@@ -1,4 +1,4 @@
-"""API tokens: made, found by what a caller sent, revoked. Only their hash is kept; they live until revoked."""
+"""API tokens: made, found by what a caller sent, revoked. Only hashes are kept; they live until revoked."""
 
 from datetime import timedelta
 
@@ -65,10 +65,10 @@ def revoke(*, token: ApiToken, actor: Member | None) -> None:
 
 
 def find(text: str) -> ApiToken | None:
-    """The token of that text, with its member, if both are in force. One query; its use is noted once a minute."""
+    """The token of that text, with its member, if both are in force. One query; use noted once a minute."""
     if not text or len(text) > LONGEST:
         return None
-    token = ApiToken.objects.select_related("user").filter(pk=hash_token(text)).first()
+    token: ApiToken | None = ApiToken.objects.select_related("user").filter(pk=hash_token(text)).first()
     if token is None or not token.user.is_active:
         return None
     _note_use(token)
@@ -76,7 +76,7 @@ def find(text: str) -> ApiToken | None:
 
 
 def find_by_header(authorization: str) -> ApiToken | None:
-    """`find` for the value of an `Authorization` header; None for any other scheme. For edges without REST framework."""
+    """`find` for an `Authorization` header's value (None for other schemes), outside of REST framework."""
     scheme, _space, text = authorization.strip().partition(" ")
     return find(text.strip()) if scheme.lower() == SCHEME else None
 

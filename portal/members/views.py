@@ -53,7 +53,8 @@ class PasswordResetView(AllauthPasswordResetView):  # type: ignore[misc]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if settings.MAIL_CONFIGURED:
-            return super().dispatch(request, *args, **kwargs)
+            answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+            return answer
         status = HTTPStatus.METHOD_NOT_ALLOWED if request.method == "POST" else HTTPStatus.OK
         return render(request, self.template_name, {"mail_configured": False}, status=status)
 

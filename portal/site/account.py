@@ -49,7 +49,7 @@ def _page(request: HttpRequest, *, status: int = 200, **given: Any) -> HttpRespo
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    """The account page; what is posted to it is the profile. A new mail address needs the password once more."""
+    """The account page; the profile is posted to it. A new mail address needs the password once more."""
     if request.method != "POST":
         return _page(request)
     form = ProfileForm(request.POST, instance=Member.objects.get(pk=_me(request).pk))
@@ -72,8 +72,8 @@ _save_with_email = reauthentication_required(app="allauth.account")(_save)
 @never_cache
 @require_POST
 def token_create(request: HttpRequest) -> HttpResponse:
-    """Make a token. The answer is the account page with its text, which is never shown again: nothing redirects,
-    because that would need the text to be kept somewhere.
+    """Make a token. The answer is the account page with its text, which is never shown again. It does not
+    redirect: for that the text would have to be kept somewhere.
     """
     form = TokenForm(request.POST)
     if not form.is_valid():

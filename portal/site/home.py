@@ -31,7 +31,7 @@ def datasets_of(member: Member) -> list[Dataset]:
     versions = Version.objects.filter(dataset__in=datasets).order_by("dataset", "number")
     newest = {version.dataset_id: version for version in versions}
     for dataset in datasets:
-        dataset.latest = newest.get(dataset.pk)  # type: ignore[attr-defined]
+        dataset.latest = newest.get(dataset.pk)
     return datasets
 
 

@@ -11,7 +11,7 @@ from portal.members.models import Member
 
 
 class Slot(TypedDict):
-    """One accelerator now. `job` is given only to those who may see it; `member` is its owner's name, or empty."""
+    """One accelerator now. `job` is given to who may see it; `member` is its owner's name, or empty."""
 
     title: str
     kind: str

@@ -13,10 +13,20 @@ from portal.members.models import Member
 from tests.datasets.server import Server
 
 
+@pytest.fixture(scope="session", autouse=True)
+def celery_app() -> None:
+    """Wake-ups go to the suite's Redis."""
+    from portal.celery import app
+
+    app.set_default()
+
+
 @pytest.fixture
 def make_dataset(alice: Member) -> Callable[..., Dataset]:
     def make(owner: Member = alice, **given: str) -> Dataset:
-        return services.create_dataset(owner=owner, **{"name": "Leaves", "task": "image-classification", **given})
+        return services.create_dataset(
+            owner=owner, **{"name": "Leaves", "task": "image-classification", **given}
+        )
 
     return make
 
@@ -25,7 +35,9 @@ def make_dataset(alice: Member) -> Callable[..., Dataset]:
 def make_version(make_dataset: Callable[..., Dataset]) -> Callable[..., Version]:
     """A version of those bytes, not checked yet."""
 
-    def make(content: bytes, *, task: str = "image-classification", filename: str = "upload", column: str = "") -> Version:
+    def make(
+        content: bytes, *, task: str = "image-classification", filename: str = "upload", column: str = ""
+    ) -> Version:
         blob = storage.put_bytes(content)
         return add_version(dataset=make_dataset(task=task), blob=blob, filename=filename, label_column=column)
 

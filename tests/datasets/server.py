@@ -67,7 +67,15 @@ class Server:
         self.kill(signal.SIGTERM)
 
     def start(self) -> None:
-        command = ["-m", "uvicorn", "portal.asgi:application", "--port", str(self.port), "--log-level", "warning"]
+        command = [
+            "-m",
+            "uvicorn",
+            "portal.asgi:application",
+            "--port",
+            str(self.port),
+            "--log-level",
+            "warning",
+        ]
         self.process = subprocess.Popen([sys.executable, *command], env=self.env)
         until = time.monotonic() + 30
         while time.monotonic() < until:

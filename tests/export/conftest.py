@@ -1,4 +1,4 @@
-"""Two trained models, small and quick, and the bundles built from them. Both data sets go through the real checker."""
+"""Small models, quickly trained on data that went through the real checker, and the bundles built from them."""
 
 import io
 import json
@@ -64,13 +64,16 @@ def check(home: Path, task: str, name: str, content: bytes, *options: str) -> No
     (data / "upload").write_bytes(content)
     args = ["--task", task, "--file", str(data / "upload"), "--filename", name, "--out", str(data), *options]
     done = subprocess.run(
-        [sys.executable, "-m", "jobs.datasets.formats.check", *args], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "jobs.datasets.formats.check", *args],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert json.loads(done.stdout.splitlines()[-1])["state"] == "ready", done.stdout
 
 
 def build(home: Path, task_name: str, model: Any, history: list[dict[str, Any]], **changes: Any) -> Built:
-    from jobs.engine.export.build import run  # noqa: PLC0415 - loads LiteRT
+    from jobs.engine.export.build import run  # loads LiteRT
 
     model.save(home / "model.keras")
     report = {"task": task_name, "labels": [], "history": history}
@@ -94,7 +97,7 @@ def build(home: Path, task_name: str, model: Any, history: list[dict[str, Any]],
 
 
 def digits_zip() -> bytes:
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - only where digits are needed
+    from sklearn.datasets import load_digits  # only where digits are needed
 
     digits, stream = load_digits(), io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -108,8 +111,8 @@ def digits_zip() -> bytes:
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Handwritten digits: 10 classes of 8x8 grey pictures, their labels hostile text."""
-    from jobs.engine.data import load  # noqa: PLC0415
-    from jobs.engine.networks import image_network  # noqa: PLC0415 - loads TensorFlow
+    from jobs.engine.data import load
+    from jobs.engine.networks import image_network  # loads TensorFlow
 
     home = tmp_path_factory.mktemp("digits")
     check(home, "image-classification", "digits.zip", digits_zip())
@@ -127,7 +130,7 @@ ANIMALS = ("cow", "hen", "", "NA", "goat, small", "Schäfchen")
 
 
 def farm_csv(rows: int = 600) -> bytes:
-    """Columns of very unlike ranges with gaps, decimal commas, categories, and a target that depends on all."""
+    """Columns of very unlike ranges with gaps, decimal commas, categories; the target depends on all."""
     chance = np.random.default_rng(1)
     grams, share = chance.normal(40_000, 9_000, rows), chance.random(rows) * 1e-3
     animal = chance.integers(0, len(ANIMALS), rows)
@@ -144,9 +147,9 @@ def farm_csv(rows: int = 600) -> bytes:
 
 def table(home: Path, task_name: str, label: str, drop: str) -> Built:
     """A dense network over the farm's table; `drop` is the other target, which would give the answer away."""
-    from jobs.engine.data import load  # noqa: PLC0415
-    from jobs.engine.networks import table_network  # noqa: PLC0415
-    from jobs.engine.tables import learn_encoding  # noqa: PLC0415
+    from jobs.engine.data import load
+    from jobs.engine.networks import table_network
+    from jobs.engine.tables import learn_encoding
 
     lines = [line.split(";") for line in farm_csv().decode("cp1252").split("\n")]
     gone = lines[0].index(drop)

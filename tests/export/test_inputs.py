@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-import jobs.engine.export.device as device
 from jobs.datasets.formats.names import clean
 from jobs.datasets.formats.pixels import pixels
 from jobs.datasets.formats.table_columns import TextColumn, column_names
+from jobs.engine.export import device
 
 inputs = runpy.run_path(str(Path(device.__file__).parent / "inputs.py"))
 
@@ -75,7 +75,9 @@ def compare(path: Path, channels: int) -> None:
     assert np.array_equal(got, wanted[None])
 
 
-@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n\0\0", b"%PDF-1.4", b"RIFF\0\0\0\0WEBP"])
+@pytest.mark.parametrize(
+    "content", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n\0\0", b"%PDF-1.4", b"RIFF\0\0\0\0WEBP"]
+)
 def test_what_is_no_picture(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "no.png").write_bytes(content)
     with pytest.raises(ValueError, match="not a picture"):
@@ -83,7 +85,23 @@ def test_what_is_no_picture(content: bytes, tmp_path: Path) -> None:
 
 
 CELLS = [
-    *("", "1", "-1.5", "+2.", ".5", "1e3", "1E-3", "1,5", "1.000,5", "1,000.5", "1,2,3", "1e400", "nan", "NaN", "inf"),
+    *(
+        "",
+        "1",
+        "-1.5",
+        "+2.",
+        ".5",
+        "1e3",
+        "1E-3",
+        "1,5",
+        "1.000,5",
+        "1,000.5",
+        "1,2,3",
+        "1e400",
+        "nan",
+        "NaN",
+        "inf",
+    ),
     *("Infinity", "1_000", "0x10", "NA", "?", "-", " 7 ", "\u00a07", "\u0667", "1e", "12 kg", "--1", "1\n2"),
 ]
 
@@ -97,7 +115,8 @@ def test_numbers_cell_by_cell(decimal: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a  b", "e\u0301", "\u202eabc", "tab\there", "x" * 300, "\ufeffname", "zero\u200bwidth", "a\x00b"]
+    "text",
+    ["a  b", "e\u0301", "\u202eabc", "tab\there", "x" * 300, "\ufeffname", "zero\u200bwidth", "a\x00b"],
 )
 def test_names_are_cleaned_alike(text: str) -> None:
     assert inputs["clean"](text) == clean(text, 200)

@@ -1,4 +1,4 @@
-"""What a build does with models that do not fit, do not convert, do not answer, and when it is told to leave."""
+"""What a build does with models that do not fit, convert or answer, and when it is told to leave."""
 
 import dataclasses
 import json
@@ -48,22 +48,27 @@ def test_a_target_without_int8_gets_fp32_and_is_told_why(digits: Built, tmp_path
     assert "has no int8 model: Raspberry Pi 4 does not run int8" in asked.stderr
 
 
-def test_int8_that_loses_badly_is_not_the_default(digits: Built, tmp_path: Path) -> None:
+def with_a_loud_neighbour(built: Built, path: Path, loudness: float) -> str:
+    """The trained model, its answers beside a larger value in one tensor: int8 has no steps left for them."""
     import keras
 
-    # Weights of very unlike size within one tensor of activations: int8 has no steps left for the small ones.
     pixels = keras.Input((8, 8, 1))
     flat = keras.layers.Flatten()(pixels)
-    trained = keras.models.load_model(digits.task["model"])
+    trained = keras.models.load_model(built.task["model"])
     answer = trained(pixels)
     loud = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(flat)
-    mixed = keras.layers.Concatenate()([answer, keras.layers.Rescaling(1000.0)(loud)])
+    mixed = keras.layers.Concatenate()([answer, keras.layers.Rescaling(loudness)(loud)])
     keep = np.eye(11, 10, dtype=np.float32)
     out = keras.layers.Dense(10, use_bias=False, name="keep")(mixed)
     model = keras.Model(pixels, out)
     model.get_layer("keep").set_weights([keep])
-    model.save(tmp_path / "model.keras")
-    found = rebuilt(digits, tmp_path, model=str(tmp_path / "model.keras"))
+    model.save(path)
+    return str(path)
+
+
+def test_int8_that_loses_badly_is_not_the_default(digits: Built, tmp_path: Path) -> None:
+    model = with_a_loud_neighbour(digits, tmp_path / "model.keras", 1 / 16)
+    found = rebuilt(digits, tmp_path, model=model)
     assert found.manifest["default_variant"] == "fp32"
     assert "int8 model loses" in found.manifest["note"]
     assert found.done["summary"]["accuracy"] == found.done["summary"]["float_accuracy"]
@@ -71,12 +76,23 @@ def test_int8_that_loses_badly_is_not_the_default(digits: Built, tmp_path: Path)
     assert found.manifest["variants"]["int8"]["accuracy"] < found.manifest["variants"]["fp32"]["accuracy"]
 
 
+def test_int8_that_does_not_run_is_left_out(digits: Built, tmp_path: Path) -> None:
+    model = with_a_loud_neighbour(digits, tmp_path / "model.keras", 1000.0)
+    found = rebuilt(digits, tmp_path, model=model)
+    assert found.done["reason"] == "done"
+    assert found.manifest["default_variant"] == "fp32"
+    assert "LiteRT cannot run the int8 model" in found.manifest["left_out"]["int8"]
+    assert set(found.manifest["variants"]) == {"fp32"}
+
+
 def test_what_litert_cannot_express_is_a_refusal(digits: Built, tmp_path: Path) -> None:
     import keras
 
     pixels = keras.Input((8, 8, 1))
     flat = keras.layers.Flatten()(pixels)
-    out = keras.layers.Dense(10, activation="softmax")(keras.ops.linalg.svd(keras.ops.reshape(flat, (-1, 8, 8)))[1])
+    out = keras.layers.Dense(10, activation="softmax")(
+        keras.ops.linalg.svd(keras.ops.reshape(flat, (-1, 8, 8)))[1]
+    )
     keras.Model(pixels, out).save(tmp_path / "model.keras")
     found = rebuilt(digits, tmp_path, model=str(tmp_path / "model.keras"))
     assert found.done["reason"] == "refused"

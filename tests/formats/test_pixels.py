@@ -1,16 +1,18 @@
 """How pictures become numbers: orientation, transparency, depth, colour, size."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.datasets.formats.pixels import pixels
 from tests.formats.build import encoded, picture
 
 
-def of(data: bytes, size: tuple[int, int] = (2, 2), channels: int = 3) -> np.ndarray:
+def of(data: bytes, size: tuple[int, int] = (2, 2), channels: int = 3) -> NDArray[np.uint8]:
     return pixels(io.BytesIO(data), size=size, channels=channels)
 
 
@@ -25,9 +27,11 @@ def corners() -> Image.Image:
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "WEBP", "JPEG"])
 def test_every_format_gives_the_picture_in_height_width_channels(kind: str) -> None:
-    options = (
-        {"lossless": True} if kind == "WEBP" else {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
-    )
+    exact: dict[str, dict[str, Any]] = {
+        "WEBP": {"lossless": True},
+        "JPEG": {"quality": 100, "subsampling": 0},
+    }
+    options = exact.get(kind, {})
     found = of(encoded(corners(), kind, **options), (4, 8))
     assert found.shape == (4, 8, 3)
     assert found.dtype == np.uint8
@@ -55,6 +59,7 @@ def test_every_exif_orientation_is_undone(orientation: int, turn: Image.Transpos
     assert np.array_equal(of(encoded(held, "PNG", exif=exif), (8, 8)), np.asarray(corners()))
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_broken_exif_is_ignored() -> None:
     data = encoded(corners(), "PNG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
     assert np.array_equal(of(data, (8, 8)), np.asarray(corners()))
@@ -63,7 +68,7 @@ def test_broken_exif_is_ignored() -> None:
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparency_is_laid_over_white(mode: str) -> None:
     image = Image.new("RGBA", (4, 4), (0, 0, 0, 0)).convert(mode)
-    options = {"transparency": 0} if mode == "P" else {}
+    options: dict[str, Any] = {"transparency": 0} if mode == "P" else {}
     if mode == "P":
         image = Image.new("P", (4, 4), 0)
         image.putpalette([10, 20, 30])

@@ -22,7 +22,7 @@ def test_an_unset_or_empty_boolean_is_its_default() -> None:
 
 @pytest.mark.parametrize("written", ["ture", "2", "enabled", "-"])
 def test_what_is_neither_true_nor_false_is_an_error_in_words(written: str) -> None:
-    with pytest.raises(EnvError, match="X=.*neither true nor false"):
+    with pytest.raises(EnvError, match=r"X=.*neither true nor false"):
         env.boolean("X", True, env={"X": written})
 
 

@@ -57,7 +57,7 @@ def test_storage_that_would_not_fit_is_refused_in_figures(
     assert caught.value.status == 403
     assert "2.0 GB of your 10.0 GB are free" in caught.value.detail
     stored["alice"] = 11 * GIB
-    with pytest.raises(UserError, match="0 bytes of your 10.0 GB"):
+    with pytest.raises(UserError, match=r"0 bytes of your 10\.0 GB"):
         services.check_storage(alice, 1)
 
 

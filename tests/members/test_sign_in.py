@@ -1,4 +1,4 @@
-"""Signing in, the second factor, passwords: what works, what is refused, and what the audit log says of it."""
+"""Signing in, the second factor, passwords: what works, what is refused, what the audit log says."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from portal.members import services
 from portal.members.models import AuditEntry, Member
@@ -89,9 +89,7 @@ def test_without_a_mail_server_the_reset_page_sends_one_to_a_steward(client: Cli
     assert mail.outbox == []
 
 
-def test_with_a_mail_server_the_link_comes_by_mail(
-    client: Client, alice: Member, settings: SettingsWrapper
-) -> None:
+def test_with_a_mail_server_the_link_comes_by_mail(client: Client, alice: Member, settings: Settings) -> None:
     settings.MAIL_CONFIGURED = True
     Member.objects.filter(pk=alice.pk).update(email="alice@mill.example")
     page = reverse("account_reset_password")

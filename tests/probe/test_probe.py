@@ -55,7 +55,8 @@ def test_a_board_names_itself_at_the_end(tmp_path: Path) -> None:
 def test_limits_of_cgroup_two_from_its_own_group_upward(tmp_path: Path) -> None:
     group = "sys/fs/cgroup/app"
     root = write(tmp_path, {
-        "proc/self/cgroup": "0::/app/main\n", f"{group}/memory.max": "1000000000\n", f"{group}/main/memory.max": "max\n",
+        "proc/self/cgroup": "0::/app/main\n", f"{group}/memory.max": "1000000000\n",
+        f"{group}/main/memory.max": "max\n",
         f"{group}/main/cpu.max": "50000 100000\n", f"{group}/cpu.max": "max 100000\n",
     })  # fmt: skip
     assert memory(root) == 1_000_000_000

@@ -65,6 +65,7 @@ def hog(task: dict[str, Any], emit: Emit, control: Control) -> None:
     for _ in range(task["mib"] // 20):
         held.append(b"x" * (20 << 20))
         time.sleep(0.02)
+    time.sleep(0.3)  # so that a look from outside, every tenth of a second, sees all of it
     emit({"type": "held", "bytes": sum(map(len, held))})
 
 

@@ -124,10 +124,10 @@ def test_too_long_takes_everything_it_started_along(way: SandboxReport) -> None:
     program = f"import subprocess, time; subprocess.Popen(['/bin/sleep', '{mark}']); print('on', flush=True)"
     program += "; time.sleep(60)"
     started = time.monotonic()
-    end, lines = run(program, limits=Limits(seconds=1.0), report=way)
+    end, lines = run(program, limits=Limits(seconds=3.0), report=way)
     assert end.timed_out
     assert lines == ["on"]
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 20
     assert not [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or [])]
 
 

@@ -130,12 +130,12 @@ def test_within_its_memory_it_is_left_alone(open_node: Opener) -> None:
         )
         assert end.ok, end
         assert events[1]["bytes"] == 80 * MIB
-        assert end.peak_memory_bytes > 70 * MIB
+        assert end.peak_memory_bytes > 60 * MIB
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_too_long_takes_everything_it_started_along(open_node: Opener, way: SandboxReport) -> None:
-    running = open_node(way).run("sleep", task={"with_child": True}, limits=replace(LIMITS, seconds=1.0))
+    running = open_node(way).run("sleep", task={"with_child": True}, limits=replace(LIMITS, seconds=3.0))
     first(running, "sleeping")
     worker = running.pid
     assert worker is not None

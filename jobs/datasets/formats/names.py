@@ -9,6 +9,8 @@ from jobs.datasets.formats.rejected import Rejected
 
 BIDI: Final = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 """Marks that turn the direction of text round and so can make one name look like another."""
+JOINERS: Final = "\u200c\u200d"
+"""Invisible, but parts of words and of emoji."""
 LITTER: Final = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"})
 SHOWN_CHARACTERS: Final = 120
 
@@ -23,8 +25,9 @@ def clean(text: str, limit: int | None = None) -> str:
 
 
 def shown(name: str) -> str:
-    """A name for use inside a sentence: quoted and bounded."""
-    return f"“{clean(name, SHOWN_CHARACTERS)}”"
+    """A name for use inside a sentence: quoted, bounded, and without characters that show nothing."""
+    text = clean(name, SHOWN_CHARACTERS)
+    return "“" + "".join(c if c.isprintable() or c in JOINERS else "\ufffd" for c in text) + "”"
 
 
 def member_path(raw: str) -> str:

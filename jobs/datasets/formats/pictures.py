@@ -32,6 +32,7 @@ DECODING_ERRORS: Final = (
     MemoryError,
     struct.error,
     zlib.error,
+    Image.DecompressionBombError,
 )
 """What Pillow's decoders are known to raise on hostile bytes: all mean that this picture cannot be used."""
 UNDECODABLE: Final = (

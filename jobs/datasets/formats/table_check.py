@@ -13,7 +13,7 @@ from jobs.datasets.formats.names import shown
 from jobs.datasets.formats.outcome import ColumnReport, Ready, Skips, Upload
 from jobs.datasets.formats.rejected import Rejected
 from jobs.datasets.formats.strips import PREVIEW_NAME
-from jobs.datasets.formats.table_columns import Column, Table
+from jobs.datasets.formats.table_columns import Column, Decimal, Table
 from jobs.datasets.formats.table_csv import read_csv
 from jobs.datasets.formats.table_features import Feature, Ignored, decimal_mark, infer
 from jobs.datasets.formats.table_labels import Labels, choose, classes, quantities
@@ -44,10 +44,7 @@ def check_table(upload: Upload) -> Ready:
     decimal = decimal_mark(table.columns)
     if table.reader["format"] == "csv":
         table.reader["decimal"] = decimal
-    if upload.task == REGRESSION:
-        labels = quantities(label, table, decimal)
-    else:
-        labels = classes(label, len(table.places))
+    labels = _labels(upload.task, label, table, decimal)
     found = [
         None if n == at else infer(column, decimal, len(table.places))
         for n, column in enumerate(table.columns)
@@ -87,6 +84,12 @@ def _read(upload: Upload) -> Table:
                 f"{shown(upload.filename)} is {kind}. Save the table as CSV (UTF-8) and upload that.",
             )
         return read_csv(file, size, lambda part: upload.progress(part * READING_ENDS))
+
+
+def _labels(task: str, column: Column, table: Table, decimal: Decimal) -> Labels:
+    if task == REGRESSION:
+        return quantities(column, table, decimal)
+    return classes(column, len(table.places))
 
 
 def _check_features(features: Sequence[Feature], label: str) -> None:

@@ -86,10 +86,10 @@ class TextColumn:
         cells = pc.utf8_trim_whitespace(self.cells)
         kept = pc.if_else(_is_in(cells, missing), pa.scalar(None, pa.string()), cells)
         try:
-            values = _with_points(kept, decimal).cast(pa.float64()).to_numpy()
+            values: NDArray[np.float64] = _with_points(kept, decimal).cast(pa.float64()).to_numpy()
         except pa.ArrowInvalid:
             return None
-        return np.where(np.isfinite(values), values, np.nan)
+        return values if np.isfinite(values).sum() == len(kept) - kept.null_count else None
 
 
 @dataclass(frozen=True, slots=True)

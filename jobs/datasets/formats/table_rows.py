@@ -30,18 +30,23 @@ class Rows:
 
 
 def split_rows(features: Sequence[Feature], labels: Labels, keep: NDArray[np.bool_]) -> Rows:
-    """The rows in `keep`, with their splits. Raises `Rejected` when they cannot fill three splits."""
+    """The rows in `keep`, with their splits. Raises `Rejected` when they cannot fill three splits.
+
+    Equal rows share a split, but for classes of fewer than three different rows: of these, all copies count as
+    different, since no split may be empty.
+    """
     x = np.empty((int(keep.sum()), len(features)))
     for number, feature in enumerate(features):
         x[:, number] = feature.values[keep]
     y = labels.values[keep]
     contents = _contents(x, y, features, labels.names)
+    groups = np.zeros(len(y), np.int64) if labels.names is None else y.astype(np.int64)
     if labels.names is None:
-        _check_enough(contents)
-        groups = np.zeros(len(y), np.int64)
+        _check_enough(len(y))
     else:
-        _check_classes(y, contents, labels.names)
-        groups = y.astype(np.int64)
+        _check_classes(groups, labels.names)
+    for group in np.unique(groups):
+        contents[groups == group] = _told_apart(contents[groups == group])
     return Rows(x, y, assign(groups, contents))
 
 
@@ -79,26 +84,39 @@ def _words(values: NDArray[np.float64], table: NDArray[np.uint64] | None) -> NDA
     return canonical.view(np.uint64)
 
 
-def _check_enough(contents: NDArray[np.uint64]) -> None:
-    different = len(np.unique(contents))
-    if len(contents) < limits.MIN_REGRESSION_ROWS or different < limits.MIN_DIFFERENT_PER_CLASS:
+def _told_apart(contents: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The same where three are different; else hashes of content and number of copy."""
+    different, ranks, counts = np.unique(contents, return_inverse=True, return_counts=True)
+    if len(different) >= limits.MIN_DIFFERENT_PER_CLASS:
+        return contents
+    copies = np.empty(len(contents), np.uint64)
+    for rank, count in enumerate(counts):
+        copies[ranks == rank] = np.arange(count)
+    digests = [
+        hashlib.blake2b(pair, digest_size=HASH_BYTES).digest() for pair in np.column_stack([contents, copies])
+    ]
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+
+
+def _check_enough(rows: int) -> None:
+    if rows < limits.MIN_REGRESSION_ROWS:
         raise Rejected(
             "too_few_samples",
-            f"The table has {len(contents):,} usable rows, {different:,} of them different; at least "
-            f"{limits.MIN_REGRESSION_ROWS} are needed. Add rows.",
+            f"The table has {rows:,} usable row{'' if rows == 1 else 's'} and needs at least "
+            f"{limits.MIN_REGRESSION_ROWS}. Add rows.",
         )
 
 
-def _check_classes(y: NDArray[np.float64], contents: NDArray[np.uint64], names: Sequence[str]) -> None:
-    different = [len(np.unique(contents[y == number])) for number in range(len(names))]
-    small = [number for number, count in enumerate(different) if count < limits.MIN_DIFFERENT_PER_CLASS]
+def _check_classes(groups: NDArray[np.int64], names: Sequence[str]) -> None:
+    counts = np.bincount(groups, minlength=len(names))
+    small = [number for number, count in enumerate(counts) if count < limits.MIN_DIFFERENT_PER_CLASS]
     if not small:
         return
-    count = different[small[0]]
+    count = int(counts[small[0]])
     others = f" The same goes for {named(names[number] for number in small[1:])}." if small[1:] else ""
     raise Rejected(
         "too_few_samples",
-        f"The class {shown(names[small[0]])} has {count} different row{'' if count == 1 else 's'} and needs "
+        f"The class {shown(names[small[0]])} has {count} row{'' if count == 1 else 's'} and needs "
         f"{limits.MIN_DIFFERENT_PER_CLASS}: one each for training, validation and test. "
         f"Add some, or remove the class.{others}",
     )

@@ -38,7 +38,7 @@ def run(task: Mapping[str, Any], emit: Emit, control: Control) -> None:
     reporter.started()
     try:
         summary = _build(given, reporter)
-    except RefusedError as error:
+    except (RefusedError, measure.UnrunnableError) as error:
         reporter.done(End(Reason.REFUSED, str(error)))
         return
     reporter.artefact("bundle", given.out / BUNDLE_FOLDER)
@@ -51,10 +51,11 @@ def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
         reporter.progress(phase, part)
 
     threads = given.threads or os.cpu_count() or 1
+    given.out.mkdir(parents=True, exist_ok=True)
     report = read_report(given.report)
     model = keras_file(given.model)
     arrays = _load(given, tuple(model.input_shape[1:]), lambda part: tick("loading", part))
-    exports = export(model, arrays, given.target, threads=threads, tick=tick)
+    exports = export(model, arrays, given.target, scratch=given.out, threads=threads, tick=tick)
     _write(given, report, arrays, exports)
     return _summary(exports, arrays)
 

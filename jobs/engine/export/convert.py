@@ -24,11 +24,11 @@ class ConversionError(Exception):
 class Converter:
     """One model, written once as a SavedModel and converted from there; use it as a context manager."""
 
-    def __init__(self, model: Any, shape: tuple[int, ...]) -> None:
-        """`shape` is that of the one input, batch excluded."""
+    def __init__(self, model: Any, shape: tuple[int, ...], scratch: Path) -> None:
+        """`shape` is that of the one input, batch excluded; `scratch` a folder to work in."""
         self.model = model
         self.shape = shape
-        self._folder = tempfile.TemporaryDirectory(prefix="export-")
+        self._folder = tempfile.TemporaryDirectory(prefix=".export-", dir=scratch)
 
     def __enter__(self) -> Self:
         self._save()

@@ -12,15 +12,24 @@ _CHUNK = 64
 """Samples between two looks at the clock and at the control pipe."""
 
 
+class UnrunnableError(Exception):
+    """LiteRT converted the model, but cannot run it; the message is its own first sentence."""
+
+
 class Runner:
     """One interpreter of batch 1. `reference` runs LiteRT's plain kernels: the same bits everywhere."""
 
     def __init__(self, content: bytes, *, reference: bool = False) -> None:
         resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-        self._interpreter = Interpreter(
-            model_content=content, num_threads=1, experimental_op_resolver_type=resolver
-        )
-        self._interpreter.allocate_tensors()
+        try:
+            self._interpreter = Interpreter(
+                model_content=content, num_threads=1, experimental_op_resolver_type=resolver
+            )
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise UnrunnableError(
+                (str(error).strip().splitlines() or ["no reason given"])[0][:300]
+            ) from error
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
 
@@ -39,7 +48,7 @@ def run_file(
 ) -> NDArray[np.float32]:
     """Outputs (n, outputs) of the file for all of `x`, in order, on `threads` interpreters side by side.
 
-    `tick` gets 0..1 now and then, on the calling thread, and may raise to break off.
+    `tick` gets 0..1 now and then, on the calling thread, and may raise to break off. Raises UnrunnableError.
     """
     parts = [part for part in np.array_split(np.arange(len(x)), max(1, threads)) if len(part)]
     chunks = max((len(part) for part in parts), default=0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,19 @@ class Exports:
 
 
 def export(
-    model: Any, arrays: Arrays, target: Target, *, threads: int, tick: Callable[[str, float], None]
+    model: Any,
+    arrays: Arrays,
+    target: Target,
+    *,
+    scratch: Path,
+    threads: int,
+    tick: Callable[[str, float], None],
 ) -> Exports:
     """Every variant that the target takes. RefusedError when none can run there.
 
-    `tick` gets a phase and 0..1 within it, and may raise to break off.
+    `tick` gets a phase and 0..1 within it, and may raise to break off; `scratch` is a folder to work in.
     """
-    contents, left_out = _convert(model, arrays, target, lambda part: tick("exporting", part))
+    contents, left_out = _convert(model, arrays, target, scratch, lambda part: tick("exporting", part))
     graphs = {variant: inspect(content) for variant, content in contents.items()}
     for variant, graph in graphs.items():
         reason = why_not(target, Need(len(contents[variant]), graph.arena_bytes))
@@ -78,17 +85,23 @@ def export(
             tick("evaluating", (number + part) / len(fitting))
 
         content = contents[variant]
-        outputs = measure.run_file(content, arrays.test.x, threads=threads, tick=evaluated)
+        try:
+            outputs = measure.run_file(content, arrays.test.x, threads=threads, tick=evaluated)
+        except measure.UnrunnableError as error:
+            left_out[variant] = f"LiteRT cannot run the {variant} model: {error}"
+            continue
         made[variant] = Exported(variant, content, graphs[variant], outputs, _metrics(outputs, arrays))
+    if not made:
+        raise RefusedError(" ".join(left_out.values()))
     return _with_default(made, left_out)
 
 
 def _convert(
-    model: Any, arrays: Arrays, target: Target, tick: Callable[[float], None]
+    model: Any, arrays: Arrays, target: Target, scratch: Path, tick: Callable[[float], None]
 ) -> tuple[dict[Variant, bytes], dict[Variant, str]]:
     contents: dict[Variant, bytes] = {}
     left_out: dict[Variant, str] = {}
-    with Converter(model, tuple(model.input_shape[1:])) as converter:
+    with Converter(model, tuple(model.input_shape[1:]), scratch) as converter:
         tick(0.2)
         try:
             fp32 = converter.fp32()

@@ -40,7 +40,7 @@ class ImageClassifierParams(TrainParams):
             title="Image size",
             ge=8,
             le=320,
-            description="Pictures are scaled to this many pixels on each side. Empty: chosen from the data, at most 96.",
+            description="Pictures are scaled to this many pixels on each side. Empty: chosen from the data, up to 96.",
         ),
     ] = None
     colour: Annotated[

@@ -65,7 +65,7 @@ Dropout = Annotated[
         title="Dropout",
         ge=0,
         le=0.8,
-        description="The share of features hidden at random while training; more of it guards against learning by heart.",
+        description="The share of features hidden at random while training; more of it prevents learning by heart.",
     ),
 ]
 

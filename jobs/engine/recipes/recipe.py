@@ -10,9 +10,10 @@ from jobs.engine.recipes.params import TrainParams
 
 @dataclass(frozen=True)
 class Recipe:
-    """One entry of the registry. Knows no TensorFlow: `trainer` is resolved in the training process alone.
+    """One entry of the registry. Knows no TensorFlow.
 
-    `target_kinds` are the kinds of target that its models can be built for. `trainer` is "module:function", called as `function(task, params, reporter)`; see jobs.engine.main.
+    `target_kinds` are the kinds of target that its models can be built for. `trainer` is "module:function", resolved
+    in the training process alone and called as `function(task, params, reporter)`; see jobs.engine.main.
     """
 
     name: str

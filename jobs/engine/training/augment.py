@@ -34,7 +34,7 @@ def shifted(pictures: Pictures, chance: np.random.Generator, most: int) -> Pictu
     """Each picture moved by up to `most` pixels both ways; what comes in repeats the edge."""
     count, height, width, _ = pictures.shape
     padded = np.pad(pictures, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
-    windows = sliding_window_view(padded, (height, width), axis=(1, 2))  # type: ignore[call-overload]
+    windows = sliding_window_view(padded, (height, width), axis=(1, 2))
     down, right = chance.integers(0, 2 * most + 1, (2, count))
     moved: Pictures = windows[np.arange(count), down, right].transpose(0, 2, 3, 1)
     return moved
@@ -52,11 +52,11 @@ def erased(pictures: Pictures, chance: np.random.Generator, side: int) -> Pictur
     After Cutout (DeVries and Taylor 2017, arXiv:1708.04552).
     """
     count, height, width, _ = pictures.shape
-    top = chance.integers(0, height, count) - side // 2
-    left = chance.integers(0, width, count) - side // 2
+    top = chance.integers(0, height, (count, 1)) - side // 2
+    left = chance.integers(0, width, (count, 1)) - side // 2
     rows, columns = np.arange(height), np.arange(width)
-    tall = (rows >= top[:, None]) & (rows < top[:, None] + side)
-    wide = (columns >= left[:, None]) & (columns < left[:, None] + side)
+    tall = (rows >= top) & (rows < top + side)
+    wide = (columns >= left) & (columns < left + side)
     hidden = (tall[:, :, None] & wide[:, None, :])[..., None]
     means = pictures.mean(axis=(1, 2), keepdims=True).astype(np.uint8)
     return np.where(hidden, means, pictures)

@@ -28,9 +28,10 @@ PREDICT_BATCH = 256
 class Loop:
     """One training under way.
 
-    `most` is the largest learning rate. `save` writes a checkpoint and says so; `best` holds the weights of the best epoch. `scale` turns validation errors of
-    a regression into those of the scaled target that the loss is computed on. Ends by returning (finished, stopped early
-    or stopped on request), by InterruptedByRequestError after a checkpoint, or by NanLossError.
+    `most` is the largest learning rate. `save` writes a checkpoint and says so; `best` holds the weights of the best
+    epoch. `scale` turns validation errors of a regression into those of the scaled target that the loss is computed
+    on. Ends by returning (finished, stopped early, or stopped on request), by InterruptedByRequestError after a
+    checkpoint, or by NanLossError.
     """
 
     model: keras.Model
@@ -131,7 +132,11 @@ class Loop:
             accuracy = float((output.argmax(axis=1) == y).mean())
             return {"val_loss": evaluate.cross_entropy(output, y), "val_accuracy": accuracy}
         found = evaluate.regression(output, y)
-        return {"val_loss": (found["rmse"] / self.scale) ** 2, "val_mae": found["mae"], "val_rmse": found["rmse"]}
+        return {
+            "val_loss": (found["rmse"] / self.scale) ** 2,
+            "val_mae": found["mae"],
+            "val_rmse": found["rmse"],
+        }
 
     def _checkpoint(self) -> None:
         self._drain()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,23 @@ from typing import Any
 import keras
 import numpy as np
 
-from jobs.engine import evaluate
 from jobs.engine.data import Arrays, Split
 from jobs.engine.ends import BadDataError, NanLossError
 from jobs.engine.events import Reporter
 from jobs.engine.networks import Network
 from jobs.engine.pixels import SplitName
 from jobs.engine.recipes.params import TrainParams
+from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.task import TrainTask
 from jobs.engine.training import checkpoints
 from jobs.engine.training.augment import Augment
 from jobs.engine.training.batches import Batches
-from jobs.engine.training.loop import Loop, predict
+from jobs.engine.training.loop import Loop
+from jobs.engine.training.results import Summary, measure, summary, write
 from jobs.engine.training.state import State
 from jobs.engine.training.steps import Steps, make_steps
 from jobs.engine.training.warm_start import warm_start
 
-Summary = dict[str, Any]
 LEAST_PATIENCE = 6
 
 
@@ -54,7 +53,9 @@ class Problem:
     def training_split(self) -> Split:
         """The training samples, with a regression's targets scaled."""
         x, y = self.arrays.train
-        return Split(x, y) if self.arrays.labels else Split(x, ((y - self.mean) / self.scale).astype(np.float32))
+        return (
+            Split(x, y) if self.arrays.labels else Split(x, ((y - self.mean) / self.scale).astype(np.float32))
+        )
 
 
 def make_learner(network: Network, *, classes: int) -> Learner:
@@ -71,7 +72,9 @@ def check_splits(counts: dict[SplitName, int], labels: int | None) -> None:
         raise BadDataError(f"The data has no samples for {' and '.join(empty)}; add more samples.")
 
 
-def train(task: TrainTask, params: TrainParams, learner: Learner, problem: Problem, reporter: Reporter) -> Summary:
+def train(
+    task: TrainTask, params: TrainParams, learner: Learner, problem: Problem, reporter: Reporter
+) -> Summary:
     """Train, evaluate with the best weights, and write model.keras and report.json; the done event's summary."""
     training = _Training(task, params, learner, problem, reporter)
     training.begin()
@@ -92,7 +95,8 @@ class _Training:
     def __init__(
         self, task: TrainTask, params: TrainParams, learner: Learner, problem: Problem, reporter: Reporter
     ) -> None:
-        self.task, self.params, self.learner, self.problem, self.reporter = task, params, learner, problem, reporter
+        self.task, self.params, self.reporter = task, params, reporter
+        self.learner, self.problem = learner, problem
         self.fingerprint = fingerprint(task, params)
         split = problem.training_split()
         self.loop = Loop(
@@ -127,6 +131,7 @@ class _Training:
             and checkpoints.fits(found.optimizer, optimizer)
         )
         if found is None or not fits:
+            # Better the time lost than a job that can never end.
             self.reporter.log("The checkpoint does not belong to this training or is damaged; starting anew.")
             return False
         for value, variable in zip(found.model + found.optimizer, [*model, *optimizer], strict=True):
@@ -139,83 +144,40 @@ class _Training:
         """Write a checkpoint of this moment and say so."""
         step = self.loop.state.step
         path = self.task.out / f"checkpoint-{step}.npz"
-        arrays = [
-            [np.asarray(variable) for variable in variables]
-            for variables in (self.learner.network.raw.variables, self.learner.steps.variables())
-        ]
-        found = checkpoints.Checkpoint(self.fingerprint, self.loop.state, *arrays, best=self.loop.best)
+        found = checkpoints.Checkpoint(
+            self.fingerprint,
+            self.loop.state,
+            model=[np.asarray(variable) for variable in self.learner.network.raw.variables],
+            optimizer=[np.asarray(variable) for variable in self.learner.steps.variables()],
+            best=self.loop.best,
+        )
         checkpoints.write(path, found)
         checkpoints.keep_latest(self.task.out)
         self.reporter.checkpoint(step, path)
 
     def finish(self) -> Summary:
         """Measure on the untouched test split, write the results, and sum them up."""
-        report = self._report()
-        self.reporter.progress("exporting", 0.0)
-        _write_model(self.task.out / "model.keras", self.learner.network.full)
-        write_json(self.task.out / "report.json", report)
-        self.reporter.artefact("model.keras", self.task.out / "model.keras")
-        self.reporter.artefact("report.json", self.task.out / "report.json")
-        test = {name: report["metrics"]["test"][name] for name in HEADLINES if name in report["metrics"]["test"]}
-        return {"metrics": test, "epochs": len(report["history"]), "parameters": report["parameters"]}
-
-    def _report(self) -> dict[str, Any]:
-        arrays, state = self.problem.arrays, self.loop.state
-        validation, _ = self._measure("validation", 0.0)
-        test, worst = self._measure("test", 0.5)
-        return {
+        arrays = self.problem.arrays
+        measured = measure(arrays, self.learner.steps, self.reporter)
+        report = {
             "format": 1,
             "recipe": self.task.recipe,
-            "task": ("image" if arrays.kind == "images" else "table")
-            + ("-classification" if arrays.labels else "-regression"),
+            "task": RECIPES[self.task.recipe].task,
             "labels": list(arrays.labels),
             "input": self.problem.input,
-            "metrics": {"test": test, "validation": validation},
-            "mistakes": worst,
-            "history": state.history,
-            "best_epoch": state.best_epoch + 1,
+            "samples": arrays.counts(),
+            **measured,
+            "history": self.loop.state.history,
+            "best_epoch": self.loop.state.best_epoch + 1,
             "params": self.params.model_dump(mode="json"),
             "parameters": int(self.learner.network.full.count_params()),
-            "samples": arrays.counts(),
             "backend": keras.backend.backend(),
         }
-
-    def _measure(self, split: SplitName, done: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        arrays = self.problem.arrays
-        x, y = arrays.split(split)
-        output = predict(self.learner.steps, x, self._watch(done))
-        if not arrays.labels:
-            return dict(evaluate.regression(output, y)), evaluate.misses(output, y, arrays.names(split))
-        found = evaluate.classification(output, y, arrays.labels)
-        return found, evaluate.mistakes(output, y, arrays.labels, arrays.names(split))
-
-    def _watch(self, done: float) -> Callable[[float], None]:
-        def after(share: float) -> None:
-            # The checkpoint at the end of training has been sent: nothing is lost by leaving here.
-            self.reporter.leave_if_asked()
-            self.reporter.progress("evaluating", done + share / 2)
-
-        return after
-
-
-HEADLINES = ("accuracy", "macro_f1", "mae", "rmse", "r2")
+        write(self.task.out, self.learner.network.full, report, self.reporter)
+        return summary(report)
 
 
 def fingerprint(task: TrainTask, params: TrainParams) -> str:
     """Names a training: the same data, recipe and parameters."""
     value = [task.recipe, task.data_key, params.model_dump(mode="json")]
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write aside and rename."""
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(json.dumps(value, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-    aside.rename(path)
-
-
-def _write_model(path: Path, model: Any) -> None:
-    aside = path.with_name(f".part-{path.name}")
-    model.save(aside)
-    aside.rename(path)
-

@@ -1,13 +1,17 @@
 """The trainer of both table recipes."""
 
+import numpy as np
+
 from jobs.engine import data
 from jobs.engine.ends import BadDataError
 from jobs.engine.events import Reporter
 from jobs.engine.networks import table_network
+from jobs.engine.pixels import SPLITS
 from jobs.engine.recipes.tables import TableParams, TableRegressorParams
 from jobs.engine.tables import learn_encoding
 from jobs.engine.task import TrainTask
-from jobs.engine.training.session import Problem, Summary, check_splits, make_learner, train
+from jobs.engine.training.results import Summary
+from jobs.engine.training.session import Problem, check_splits, make_learner, train
 
 
 def train_table(task: TrainTask, params: TableParams, reporter: Reporter) -> Summary:
@@ -17,8 +21,14 @@ def train_table(task: TrainTask, params: TableParams, reporter: Reporter) -> Sum
     if arrays.index["kind"] != "table":
         raise BadDataError("This recipe learns from tables, and the data are pictures.")
     if regression == bool(arrays.labels):
-        raise BadDataError("The label column does not suit this recipe: classes need the classifier, numbers the regressor.")
+        raise BadDataError(
+            "The label column does not suit this recipe: classes need the classifier, numbers the regressor."
+        )
     check_splits(arrays.counts(), None if regression else len(arrays.labels))
+    if not all(np.isfinite(arrays.split(name).y).all() for name in SPLITS):
+        raise BadDataError(
+            "The label column has values that are no finite numbers; correct or remove those rows."
+        )
     columns = arrays.index["columns"]
     encoding = learn_encoding(columns, arrays.train.x, arrays.train.y, regression=regression)
     if not encoding.features:

@@ -17,12 +17,16 @@ def warm_start(model: keras.Model, path: Path) -> str:
     try:
         other = keras.models.load_model(path, compile=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadDataError("The model to start from cannot be read; choose another, or start without one.") from error
+        raise BadDataError(
+            "The model to start from cannot be read; choose another, or start without one."
+        ) from error
     theirs = {layer.name: layer for layer in _core(other).layers if layer.weights}
     ours = [layer for layer in _core(model).layers if layer.weights]
     fitting = [layer for layer in ours if _shapes(layer) == _shapes(theirs.get(layer.name))]
     if not fitting:
-        raise BadDataError("Nothing of the model to start from fits this network; choose its width and size alike.")
+        raise BadDataError(
+            "Nothing of the model to start from fits this network; choose its width and size alike."
+        )
     for layer in fitting:
         layer.set_weights(theirs[layer.name].get_weights())
     return f"Started from another model: {len(fitting)} of {len(ours)} layers fitted."

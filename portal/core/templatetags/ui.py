@@ -6,7 +6,7 @@ No tag writes a style attribute, which the content security policy forbids: bars
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeGuard
 
 from django import forms, template
 from django.templatetags.static import static
@@ -180,10 +180,15 @@ def since(at: datetime | None) -> dict[str, Any]:
 # -- Numbers -------------------------------------------------------------------------------------------------
 
 
+def _measured(value: object) -> TypeGuard[float]:
+    """Whether it is a finite number. A template's missing variable is "", and JSON may hold anything."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 @register.filter(name="bytes")
-def bytes_(count: float | None) -> str:
+def bytes_(count: object) -> str:
     """1234567 -> "1.2 MB". Decimal units, everywhere the same."""
-    if count is None:
+    if not _measured(count):
         return NOTHING
     value, power = float(count), 0
     while abs(value) >= 999.5 and power < len(UNITS) - 1:  # noqa: PLR2004 - below it three digits still do
@@ -193,18 +198,18 @@ def bytes_(count: float | None) -> str:
 
 
 @register.filter
-def percent(fraction: float | None, digits: int = 1) -> str:
+def percent(fraction: object, digits: int = 1) -> str:
     """0.9744 -> "97.4 %". Rounds down, so that 100 % means all of them."""
-    if fraction is None or not math.isfinite(fraction):
+    if not _measured(fraction):
         return NOTHING
     scale = 10**digits
     return f"{formats.number_format(math.floor(round(fraction * 100 * scale, 6)) / scale, digits)} %"
 
 
 @register.filter
-def number(value: float | None, digits: int = 3) -> str:
+def number(value: object, digits: int = 3) -> str:
     """A measure in so many significant digits, never more; whole numbers whole."""
-    if value is None or not math.isfinite(value):
+    if not _measured(value):
         return NOTHING
     if float(value).is_integer():
         return formats.number_format(int(value), use_l10n=True, force_grouping=True)
@@ -213,11 +218,12 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 @register.filter
-def seconds(value: float | timedelta | None) -> str:
+def seconds(value: object) -> str:
     """200 -> "3 min 20 s": a length of time, rounded as a person would."""
-    if value is None:
+    length = value.total_seconds() if isinstance(value, timedelta) else value
+    if not _measured(length):
         return NOTHING
-    whole = round(value.total_seconds() if isinstance(value, timedelta) else value)
+    whole = round(length)
     if whole < 60:  # noqa: PLR2004 - a minute
         return _("{seconds} s").format(seconds=whole)
     if whole < 600:  # noqa: PLR2004 - ten minutes

@@ -79,6 +79,7 @@ class JobPage {
   }
 
   finish() {
+    document.title = this.root.dataset.name;
     this.catchUp();
     setTimeout(() => this.catchUp(), 1500); // the last lines are written after the last status
     this.socket?.close();

@@ -133,7 +133,7 @@ def parser(column: dict[str, Any], decimal: str) -> Callable[[str], float]:
         return lambda cell: codes.get(clean(cell), -1.0)
 
     def number(cell: str) -> float:
-        if decimal == "," and "." not in cell:
+        if decimal == ",":
             cell = cell.replace(",", ".", 1)
         value = float(cell) if NUMBER.fullmatch(cell) else math.nan
         return value if math.isfinite(value) else math.nan

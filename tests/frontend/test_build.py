@@ -1,0 +1,95 @@
+"""The front-end build: from packages, only when something changed, small, no addresses in the lock."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from portal.kit import frontend
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    frontend.build()
+    return ROOT / "static" / "build"
+
+
+def test_a_second_build_has_nothing_to_do(built: Path) -> None:
+    assert frontend.build() is False
+
+
+def test_a_lost_file_is_built_again(built: Path) -> None:
+    (built / "theme.js").unlink()
+    assert frontend.build() is True
+    assert (built / "theme.js").exists()
+
+
+def test_a_changed_source_is_noticed(tmp_path: Path) -> None:
+    source = tmp_path / "a.js"
+    source.write_text("1")
+    before = frontend.fingerprint([source], base=tmp_path)
+    source.write_text("2")
+    assert frontend.fingerprint([source], base=tmp_path) != before
+
+
+def test_a_renamed_source_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "a.js").write_text("1")
+    before = frontend.fingerprint(tmp_path.iterdir(), base=tmp_path)
+    (tmp_path / "a.js").rename(tmp_path / "b.js")
+    assert frontend.fingerprint(tmp_path.iterdir(), base=tmp_path) != before
+
+
+def test_a_broken_source_is_reported_and_replaces_nothing(built: Path, tmp_path: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "static" / "src", tmp_path / "static" / "src")
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    (tmp_path / "static" / "build").mkdir()
+    (tmp_path / "static" / "build" / "app.js").write_text("old")
+    (tmp_path / "static" / "src" / "js" / "app.js").write_text("import {")
+    with pytest.raises(frontend.BuildError, match=r"app\.js"):
+        frontend.build(tmp_path)
+    assert (tmp_path / "static" / "build" / "app.js").read_text() == "old"
+
+
+def test_scripts_stay_below_200_kilobytes(built: Path) -> None:
+    assert sum(file.stat().st_size for file in built.glob("*.js")) < 200_000
+
+
+def test_the_styles_fetch_nothing(built: Path) -> None:
+    css = (built / "app.css").read_text(encoding="utf-8")
+    assert "url(" not in css
+    assert "@import" not in css
+
+
+def test_every_icon_that_is_asked_for_exists() -> None:
+    sprite = (ROOT / "static" / "src" / "sprite.svg").read_text(encoding="utf-8")
+    known = set(re.findall(r'<symbol id="([\w-]+)"', sprite))
+    sources = [*(ROOT / "templates").rglob("*.html"), ROOT / "portal" / "core" / "templatetags" / "ui.py"]
+    text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
+    asked = set(re.findall(r'{% icon "([\w-]+)"', text)) | set(re.findall(r'icon_name="([\w-]+)"', text))
+    assert asked <= known
+
+
+def test_every_string_that_scripts_ask_for_is_in_a_template() -> None:
+    scripts = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "static" / "src" / "js").glob("*.js")
+    )
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "templates").rglob("*.html"))
+    asked = set(re.findall(r'\bt\("([\w-]+)"', scripts))
+    assert asked
+    assert asked <= set(re.findall(r'data-key="([\w-]+)"', pages))
+
+
+def test_the_lock_names_no_host_and_exact_versions() -> None:
+    lock = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert not [name for name, entry in packages.items() if "resolved" in entry]
+    assert not [name for name, entry in packages.items() if not entry.get("integrity")]
+    wanted = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+    exact = {**wanted["dependencies"], **wanted["devDependencies"]}
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in exact} == exact
