@@ -6,7 +6,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 UV := $(BIN)/uv
-export PYTHONDONTWRITEBYTECODE ?=
+
 
 .PHONY: help run demo test test-fast lint format bench lock clean system system-test
 
@@ -54,7 +54,7 @@ clean: ## remove what was installed and built (not the state)
 	@touch $@
 
 .venv/run .venv/demo .venv/dev: .venv/%: .venv/uv requirements/%.txt
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$*.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/$*.txt
 	@touch $@
 
 .PHONY: front-end

@@ -104,7 +104,7 @@ def open_part(upload: Upload, *, offset: int, checked: bool) -> Part:
         upload.refresh_from_db()
         _check_offset(upload, offset)
         part.cut(offset)
-        _mark_written(upload, unverified_from=None)
+        _mark_written(upload, unverified_from=offset if checked else None)
         part.remember_as(upload.writes)
     except Upload.DoesNotExist:
         part.close()

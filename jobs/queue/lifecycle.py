@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from hardware.nodes.models import Accelerator, Node
+from jobs.queue.kinds import KINDS
 from jobs.queue.models import Attempt, Job, JobEvent, Request
 from jobs.queue.reasons import FINAL, MOVES, POLICY, EndReason, Policy, Status
 from portal.core import leases, live
@@ -174,6 +175,8 @@ def _finish(job: Job, reason: EndReason, message: str) -> None:
     text = message or str(reason.label)
     changes: dict[str, Any] = {"progress": 1.0} if to == Status.SUCCEEDED else {}
     _move(job, to, reason=reason, sentence=text, end_reason=reason, message=text, **changes)
+    if to != Status.SUCCEEDED and (kind := KINDS.get(job.kind)):
+        kind.ended(job)
 
 
 def _sentence(reason: EndReason, message: str) -> str:

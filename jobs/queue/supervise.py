@@ -163,11 +163,8 @@ class Supervisor:
 
     def _end(self, reason: EndReason, message: str = "", exit_: Exit | None = None) -> None:
         try:
-            with transaction.atomic():
-                peak = exit_.peak_memory_bytes if exit_ else None
-                job = lifecycle.end(self.held, reason, message=message, peak_memory_bytes=peak)
-                if job.ended_at is not None:
-                    self.kind.ended(job)
+            peak = exit_.peak_memory_bytes if exit_ else None
+            lifecycle.end(self.held, reason, message=message, peak_memory_bytes=peak)
         except StaleLease:
             log.warning("attempt %s lost its lease before it could be ended", self.held.attempt_id)
 

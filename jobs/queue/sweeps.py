@@ -1,12 +1,9 @@
 """What is found by looking, when nobody said it: attempts without a living node, keys that have served."""
 
-from django.db import transaction
 from django.utils import timezone
 
 from jobs.queue import lifecycle
-from jobs.queue.kinds import KINDS
 from jobs.queue.models import Attempt, Submission
-from jobs.queue.reasons import OPEN
 from jobs.queue.services import KEY_LIVES
 from portal.core import leases
 
@@ -15,11 +12,7 @@ def reap() -> int:
     """End the attempts whose lease ran out; how many."""
     reaped = 0
     for attempt in Attempt.objects.filter(leases.free(), ended_at=None).select_related("job"):
-        with transaction.atomic():
-            job = lifecycle.reap(attempt)
-            if job is not None and job.status not in OPEN and job.kind in KINDS:
-                KINDS[job.kind].ended(job)
-        reaped += job is not None
+        reaped += lifecycle.reap(attempt) is not None
     return reaped
 
 

@@ -98,6 +98,9 @@ class MemberAdmin(StewardAdmin):
             values = {name: str(row.cleaned_data[name]) for name in row.changed_data}
             action = f"{row.instance._meta.model_name}.changed"  # noqa: SLF001 - documented introspection
             services.audit(steward_of(request), action, form.instance, values)
+        for gone in formset.deleted_objects:
+            action = f"{gone._meta.model_name}.deleted"  # noqa: SLF001 - documented introspection
+            services.audit(steward_of(request), action, form.instance)
 
     @admin.action(description=gettext_lazy("Approve: let them in"))
     def approve(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:

@@ -22,6 +22,7 @@ from portal.members.models import AuditEntry, Invitation, Member
 
 INVITATION_LIVES = timedelta(days=7)
 SECRET_BYTES = 32
+NOTE_LENGTH = 120
 
 
 def audit(
@@ -249,7 +250,7 @@ def invite(
     secret = secrets.token_urlsafe(SECRET_BYTES)
     invitation = Invitation.objects.create(
         secret_sha256=sha256_of(secret),
-        note=note,
+        note=note[:NOTE_LENGTH],
         steward=steward,
         created_by=actor,
         expires_at=expires_at or timezone.now() + INVITATION_LIVES,

@@ -86,8 +86,7 @@ def test_tuspy_uploads_in_pieces_with_checksums(server: Server) -> None:
         metadata={"filename": "leaves.zip", "dataset": server.cast["alice"]["dataset"]},
     )  # fmt: skip
     uploader.upload()
-    assert uploader.url
-    state = server.get(uploader.url)
+    state = server.get(str(uploader.url))
     assert state["state"] == "complete"
     version = server.get(state["version"])
     assert version["sha256"] == hashlib.sha256(content).hexdigest()

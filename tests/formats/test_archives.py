@@ -227,9 +227,11 @@ def test_a_zip_that_claims_a_giant_directory_is_refused_unread(tmp_path: Path) -
 def test_a_tar_with_an_endless_header_is_refused(tmp_path: Path) -> None:
     info = tarfile.TarInfo("././@LongLink")
     info.type = tarfile.GNUTYPE_LONGNAME
-    info.size = 40_000_000
-    data = info.tobuf(tarfile.GNU_FORMAT) + b"a" * 40_000_000
-    assert checked(tmp_path, gzip.compress(tarred(GOOD)[: 1024 * 2] + data)).code == "damaged_archive"
+    info.size = 1_000_000
+    header = info.tobuf(tarfile.GNU_FORMAT) + b"a" * info.size + bytes(-info.size % 512)
+    found = checked(tmp_path, gzip.compress(header + tarred(GOOD)))
+    assert found.code == "damaged_archive"
+    assert "header" in found.reason
 
 
 def test_a_member_that_lies_about_its_size_is_skipped(tmp_path: Path) -> None:

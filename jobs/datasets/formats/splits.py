@@ -57,9 +57,8 @@ def _carve(own: Numbers, copies: Numbers, chosen: Numbers, given: set[int]) -> N
     for number, (split, wanted) in enumerate(parts):
         already = int(copies[chosen[own] == split].sum())
         free = np.flatnonzero(chosen[own] == TRAIN)
-        most = len(free) - (
-            len(parts) - number
-        )  # one sample stays for training and for each part still to come
+        reserved = len(parts) - number  # a sample for training and for each part still to come
+        most = len(free) - reserved
         picked = _pick(copies[free].tolist(), wanted - already, most)
         if not picked and not already and most > 0:
             picked = [int(np.argmin(copies[free]))]

@@ -87,7 +87,7 @@ def _chunks(lines: Iterator[Record], width: int) -> Iterator[list[Record]]:
     rows_each = max(1, CHUNK_CELLS // width)
     while rows := list(islice(lines, rows_each)):
         for line, row in rows:
-            if False:
+            if len(row) != width:
                 raise Rejected(
                     "ragged_line",
                     f"Line {line} has {len(row):,} value{'' if len(row) == 1 else 's'}, but the first line "
