@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from allauth.account import app_settings as allauth_settings
@@ -234,8 +235,15 @@ def _keep_a_steward(member: Member) -> None:
 
 
 def absolute(path: str, base: str = "") -> str:
-    """`path` under `base`, else under the portal's public address, else under that of `make run`."""
-    return (base or settings.PUBLIC_URL or "http://127.0.0.1:8000").rstrip("/") + path
+    """`path` under `base`, else the portal's public address, else the one it last started at (`manage.py up`)."""
+    return (base or settings.PUBLIC_URL or _last_address()).rstrip("/") + path
+
+
+def _last_address() -> str:
+    try:
+        return (Path(settings.HOME) / "run" / "address").read_text(encoding="utf-8").strip()
+    except OSError:
+        return "http://127.0.0.1:8000"
 
 
 @transaction.atomic

@@ -77,21 +77,15 @@ class Portal:
         return self.process.wait(timeout=60)
 
     def processes(self) -> list[psutil.Process]:
-        """Everything that runs on this home, by its environment or its command line."""
-        found = []
-        for process in psutil.process_iter(["pid"]):
-            try:
-                text = " ".join(process.cmdline()) + process.environ().get("GRISTMILL_HOME", "")
-            except psutil.Error:
-                continue
-            if str(self.home) in text and process.pid != os.getpid():
-                found.append(process)
-        return found
+        """The whole process tree, sandboxes included."""
+        assert self.process is not None
+        top = psutil.Process(self.process.pid)
+        return [top, *top.children(recursive=True)]
 
-    def child(self, *words: str) -> psutil.Process:
-        """The one process whose command line has all these words."""
+    def child(self, *words: str, newest: bool = False) -> psutil.Process:
+        """The oldest (or newest) process whose command line has all these words."""
         found = [p for p in self.processes() if all(word in " ".join(p.cmdline()) for word in words)]
-        return min(found, key=lambda process: process.create_time())
+        return (max if newest else min)(found, key=lambda process: process.create_time())
 
     def member(self, name: str, *, steward: bool = False) -> "Scripter":
         self.manage("member", "create", name, "--password", PASSWORD, *(["--steward"] if steward else []))

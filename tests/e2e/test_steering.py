@@ -2,6 +2,7 @@
 
 import time
 
+import psutil
 import pytest
 
 from tests.e2e.portal import Portal, Scripter
@@ -34,8 +35,7 @@ def test_stop_keeps_the_best_so_far(ada: Scripter, long_job: dict) -> None:
 def test_a_killed_training_process_goes_on_from_its_checkpoint(ada: Scripter, portal: Portal, long_job: dict) -> None:
     path = f"/jobs/{long_job['id']}"
     seen = ada.wait(f"{path}/metrics", lambda rows: len(rows) >= 4)
-    training = max(portal.child("jobs.runner.warm_main").children(recursive=True), key=lambda p: p.create_time())
-    training.kill()
+    portal.child("jobs.runner.warm_main", newest=True).kill()
     job = ada.wait(path, lambda j: len(j["attempts"]) == 2 and j["status"] == "running")
     rows = ada.wait(f"{path}/metrics", lambda found: len(found) > len(seen) + 1)
     steps = [row["step"] for row in rows]
@@ -51,12 +51,10 @@ def test_a_killed_node_worker_leaves_no_child_and_the_job_goes_on(
     path = f"/jobs/{long_job['id']}"
     ada.wait(f"{path}/metrics", lambda rows: len(rows) >= 2)
     node = portal.child("manage.py", "node")
-    before = {process.pid for process in node.children(recursive=True)}
+    children = node.children(recursive=True)
     node.kill()
-    until = time.monotonic() + 10
-    while before & {process.pid for process in portal.processes()} and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not before & {process.pid for process in portal.processes()}
+    _gone, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
     job = ada.wait(path, lambda j: len(j["attempts"]) == 2 and j["status"] == "running", timeout_s=120)
     assert job["attempts"][0]["end_reason"] == "node_lost"
     ada.post(f"{path}/cancel", status=202)

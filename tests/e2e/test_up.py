@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.e2e.portal import ROOT, Portal, steward_link
@@ -16,11 +17,9 @@ def own(tmp_path: Path) -> Portal:
     return Portal(tmp_path / "home")
 
 
-def gone_within(portal: Portal, seconds: float) -> list[str]:
-    until = time.monotonic() + seconds
-    while (left := portal.processes()) and time.monotonic() < until:
-        time.sleep(0.1)
-    return [" ".join(process.cmdline()) for process in left]
+def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still live ten seconds later."""
+    return psutil.wait_procs(processes, timeout=10)[1]
 
 
 def test_it_says_how_the_first_steward_gets_in_and_ends_cleanly(own: Portal) -> None:
@@ -32,16 +31,18 @@ def test_it_says_how_the_first_steward_gets_in_and_ends_cleanly(own: Portal) -> 
     )
     assert second.returncode != 0
     assert "already" in second.stderr
+    tree = own.processes()
     assert own.stop() == 0
-    assert gone_within(own, 1) == []
+    assert left_of(tree) == []
 
 
 def test_a_killed_parent_leaves_no_orphan_and_the_next_start_works(own: Portal) -> None:
     own.start()
     assert own.process is not None
+    tree = own.processes()
     own.process.kill()
     own.process.wait()
-    assert gone_within(own, 10) == []
+    assert left_of(tree) == []
     own.start()
     assert httpx.get(own.address).status_code == 200
     assert own.stop() == 0

@@ -199,6 +199,14 @@ def test_rows_and_pictures_that_do_not_match_are_skipped(tmp_path: Path) -> None
     assert "does not name it" in found.reasons()["images/x.png"]
 
 
+def test_a_bare_name_that_two_pictures_have_means_neither(tmp_path: Path) -> None:
+    files = LOOSE | {"more/0.png": picture(20), "images/8.png": picture(8)}
+    text = "file,label\n" + "".join(f"{n}.png,{label}\n" for n, label in [*ROWS, (8, "cat")])
+    found = checked(tmp_path, zipped(files | {"labels.csv": text.encode()}))
+    assert found.report["samples"] == 8
+    assert "no such picture" in found.reasons()["labels.csv, line 2"]
+
+
 def test_split_folders_hold_beside_a_labels_file(tmp_path: Path) -> None:
     files = {f"{'train' if n % 2 else 'test'}/{n}.png": picture(n) for n in range(20)}
     text = "file,label\n" + "".join(f"{n}.png,{'cat' if n < 10 else 'dog'}\n" for n in range(20))

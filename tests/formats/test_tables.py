@@ -59,6 +59,8 @@ def test_encodings_are_told_by_looking(tmp_path: Path, encoding: str) -> None:
     found = checked(tmp_path, text.encode(encoding), CLASSES)
     assert [c["name"] for c in found.report["columns"]] == ["größe", "couleur été", "art"]
     assert found.table["columns"][1]["categories"] == ["blue", "höchst grün"]
+    told = found.table["reader"]["encoding"]
+    assert told == encoding or (encoding == "latin-1" and told == "cp1252")
 
 
 def test_one_foreign_byte_late_in_the_file_is_found(tmp_path: Path) -> None:

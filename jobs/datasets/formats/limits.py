@@ -22,8 +22,8 @@ MAX_PATH_DEPTH: Final = 32
 
 # --- pictures -----------------------------------------------------------------------------------------------
 MAX_PICTURE_BYTES: Final = 64 * MIB
-MAX_PICTURE_PIXELS: Final = 40_000_000
-"""Larger pictures are skipped. Decoding holds up to about 12 bytes a pixel."""
+MAX_PICTURE_PIXELS: Final = 51_000_000
+"""Larger pictures are skipped. Decoding holds up to about 18 bytes a pixel (transparent ones; else 7)."""
 LARGE_PICTURE_PIXELS: Final = 4_000_000
 """Pictures from here on are decoded one at a time, to bound memory."""
 MIN_PICTURE_SIDE_PIXELS: Final = 2
