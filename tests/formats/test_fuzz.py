@@ -134,6 +134,7 @@ def test_arbitrary_names(files: dict[str, bytes]) -> None:
     answer(tarred(printable), PICTURES)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of broken EXIF
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
 def test_damaged_pictures_never_break_the_rest(kind: str) -> None:
     exif = Image.Exif()

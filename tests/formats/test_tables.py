@@ -63,6 +63,24 @@ def test_encodings_are_told_by_looking(tmp_path: Path, encoding: str) -> None:
     assert told == encoding or (encoding == "latin-1" and told == "cp1252")
 
 
+@pytest.mark.parametrize(
+    ("word", "encoding"),
+    [
+        ("Señor Muñoz", "cp1252"),
+        ("François et Hélène", "cp1252"),
+        ("25 °C", "cp1252"),
+        ("5 €", "cp1252"),
+        ("Grażyna Wałęsa", "cp1250"),
+        ("Иван и Мария", "cp1251"),
+        ("田中太郎と鈴木花子", "shift_jis"),
+    ],
+)
+def test_older_encodings_of_spreadsheets(tmp_path: Path, word: str, encoding: str) -> None:
+    text = table().replace("red", word)
+    found = checked(tmp_path, text.encode(encoding), CLASSES)
+    assert found.table["columns"][1]["categories"] == sorted(["blue", word])
+
+
 def test_one_foreign_byte_late_in_the_file_is_found(tmp_path: Path) -> None:
     text = table(ROWS * 5_000).encode() + "1.5,gr\u00fcn,a\n".encode("latin-1")
     assert "grün" in checked(tmp_path, text, CLASSES).table["columns"][1]["categories"]

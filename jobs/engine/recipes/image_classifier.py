@@ -1,21 +1,12 @@
 """Pictures to classes: a small residual network, sized to the input."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hardware.targets.profiles import Kind
-from jobs.engine.recipes.params import BatchSize, Choice, Dropout, Epochs, LearningRate, TrainParams
+from jobs.engine.recipes.params import BatchSize, Dropout, Epochs, LearningRate, TrainParams
 from jobs.engine.recipes.recipe import Recipe
-
-
-class Colour(StrEnum):
-    """What the network sees of a picture's colours."""
-
-    AUTO = "auto"
-    COLOUR = "colour"
-    GREY = "grey"
 
 
 class ImageClassifierParams(TrainParams):
@@ -44,9 +35,9 @@ class ImageClassifierParams(TrainParams):
         ),
     ] = None
     colour: Annotated[
-        Colour,
+        Literal["auto", "colour", "grey"],
         Field(title="Colour", description="Auto looks at the pictures: grey ones are read as one channel."),
-    ] = Colour.AUTO
+    ] = "auto"
     augment: Annotated[
         bool,
         Field(
@@ -55,13 +46,13 @@ class ImageClassifierParams(TrainParams):
         ),
     ] = True
     mirror: Annotated[
-        Choice,
+        Literal["auto", "on", "off"],
         Field(
             title="Mirror pictures",
             description="Also train on mirror images. Auto mirrors colour pictures but not grey ones, which are often "
             "letters or digits. Needs “Vary pictures”.",
         ),
-    ] = Choice.AUTO
+    ] = "auto"
     dropout: Dropout = 0.2
 
 

@@ -1,18 +1,8 @@
 """What every recipe can be asked: the base of the parameter models that forms, the API and the engine read."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-
-
-class Choice(StrEnum):
-    """Leave it to the data, or decide."""
-
-    AUTO = "auto"
-    ON = "on"
-    OFF = "off"
-
 
 Epochs = Annotated[
     int,

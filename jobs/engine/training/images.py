@@ -9,8 +9,7 @@ from jobs.engine.ends import BadDataError
 from jobs.engine.events import Reporter
 from jobs.engine.networks import image_network
 from jobs.engine.pixels import SPLITS, UPLOAD_FILE, SplitName
-from jobs.engine.recipes.image_classifier import Colour, ImageClassifierParams
-from jobs.engine.recipes.params import Choice
+from jobs.engine.recipes.image_classifier import ImageClassifierParams
 from jobs.engine.task import TrainTask
 from jobs.engine.training.augment import Vary
 from jobs.engine.training.looks import chosen_size, is_coloured
@@ -73,11 +72,11 @@ def _watch(reporter: Reporter) -> Callable[[float], None]:
 def _augment(params: ImageClassifierParams, side: int, channels: int) -> Vary | None:
     if not params.augment:
         return None
-    mirror = params.mirror is Choice.ON or (params.mirror is Choice.AUTO and channels > 1)
+    mirror = params.mirror == "on" or (params.mirror == "auto" and channels > 1)
     return Vary(shift=max(1, side // 8), mirror=mirror, erase=side // 4)
 
 
 def _channels(task: TrainTask, params: ImageClassifierParams, index: ImageIndex) -> int:
-    if params.colour is Colour.AUTO:
+    if params.colour == "auto":
         return 3 if is_coloured(task.data / UPLOAD_FILE, task.cache, task.data_key, index) else 1
-    return 1 if params.colour is Colour.GREY else 3
+    return 1 if params.colour == "grey" else 3

@@ -1,0 +1,134 @@
+"""Every way to end has a name and a sentence."""
+
+import errno
+import gzip
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.engine.ends import Reason, end_of
+from jobs.engine.events import Event, Reporter, Wish
+from jobs.engine.main import run
+from tests.engine.conftest import After, Start, number_columns, write_pictures, write_table
+
+
+def reason_of(error: BaseException) -> Reason | None:
+    end = end_of(error)
+    return None if end is None else end.reason
+
+
+def test_errors_with_a_name() -> None:
+    assert reason_of(MemoryError()) is Reason.OUT_OF_MEMORY
+    assert reason_of(OSError(errno.ENOMEM, "Cannot allocate memory")) is Reason.OUT_OF_MEMORY
+    assert reason_of(RuntimeError("XLA: RESOURCE_EXHAUSTED: Out of memory")) is Reason.OUT_OF_MEMORY
+    assert reason_of(OSError(errno.ENOSPC, "No space left on device")) is Reason.DISK_FULL
+    assert reason_of(OSError(errno.EDQUOT, "Disk quota exceeded")) is Reason.DISK_FULL
+    assert reason_of(RuntimeError("a bug")) is None
+    assert reason_of(FileNotFoundError("x")) is None
+
+
+@pytest.mark.train
+def test_tensorflows_exhausted_memory_is_out_of_memory() -> None:
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.OpError) as caught:
+        tf.zeros((1 << 22, 1 << 22)) + 1
+    assert reason_of(caught.value) is Reason.OUT_OF_MEMORY
+
+
+@pytest.mark.train
+def test_a_loss_that_is_no_number_ends_with_advice(iris: Path, tmp_path: Path) -> None:
+    from jobs.engine.ends import NanLossError
+    from jobs.engine.recipes.tables import TableClassifierParams
+    from jobs.engine.task import TrainTask
+    from jobs.engine.training.tables import train_table
+
+    params = TableClassifierParams.model_construct(epochs=3, learning_rate=1e38)
+    task = TrainTask(
+        recipe="table-classifier", data=iris, data_key="k", cache=tmp_path / "cache", out=tmp_path, params={}
+    )
+    with pytest.raises(NanLossError, match="smaller learning rate") as caught:
+        train_table(task, params, Reporter(lambda _: None, Wish()))
+    assert reason_of(caught.value) is Reason.NAN_LOSS
+
+
+@pytest.mark.train
+def test_a_full_disk_is_named(iris: Path, start: Start, tmp_path: Path) -> None:
+    out = tmp_path / "full"
+    out.mkdir()
+    # Every write to /dev/full fails as on a full disk.
+    for step in range(1, 30):
+        (out / f".checkpoint-{step}.npz.part").symlink_to("/dev/full")
+    run_ = start("table-classifier", iris, {"epochs": 2}, out=out, checkpoint_s=0.0)
+    assert run_.done["reason"] == "disk_full"
+    assert "disk" in run_.done["message"]
+
+
+def changed(data: Path, to: Path, **fields: Any) -> Path:
+    shutil.copytree(data, to)
+    index = json.loads(gzip.decompress((to / "index.json.gz").read_bytes()))
+    (to / "index.json.gz").write_bytes(gzip.compress(json.dumps({**index, **fields}).encode()))
+    return to
+
+
+@pytest.mark.train
+def test_data_that_cannot_be_learned_from_is_refused_in_words(
+    iris: Path, few_digits: Path, diabetes: Path, start: Start, tmp_path: Path
+) -> None:
+    one = write_pictures(
+        tmp_path / "one", np.zeros((9, 8, 8), dtype=np.uint8), np.zeros(9, dtype=int), np.arange(9) % 3
+    )
+    untested = write_pictures(
+        tmp_path / "untested", np.zeros((9, 8, 8), dtype=np.uint8), np.arange(9) % 2, np.arange(9) % 2
+    )
+    gone = tmp_path / "gone"
+    shutil.copytree(few_digits, gone)
+    (gone / "upload").write_bytes((one / "upload").read_bytes())
+    endless = write_table(
+        tmp_path / "endless", np.ones((20, 2)), np.full(20, np.nan), labels=None, columns=number_columns(2)
+    )
+    for recipe, data, says in [
+        ("image-classifier", one, "fewer than two classes"),
+        ("image-classifier", untested, "no samples for test"),
+        ("image-classifier", gone, "archive"),
+        ("image-classifier", iris, "is a table"),
+        ("table-classifier", few_digits, "are pictures"),
+        ("table-classifier", diabetes, "does not suit this recipe"),
+        ("table-regressor", endless, "no finite numbers"),
+        ("table-classifier", changed(iris, tmp_path / "short", columns=number_columns(3)), "does not match"),
+        ("table-classifier", tmp_path / "nowhere", "index cannot be read"),
+    ]:
+        done = start(recipe, data, {"epochs": 1}).done
+        assert (done["reason"], says in done["message"]) == ("bad_data", True), done
+
+
+@pytest.mark.train
+def test_wrong_tasks_are_refused_and_bugs_are_crashes_with_their_traceback(iris: Path, start: Start) -> None:
+    assert start("alchemy", iris, {}).done["reason"] == "bad_data"
+    assert "parameters do not fit" in start("table-classifier", iris, {"epochs": -1}).done["message"]
+    events: list[Event] = []
+    run({"kind": "train", "recipe": "table-classifier"}, events.append, Wish())
+    assert events[-1]["reason"] == "crashed"
+    assert "Traceback" in events[-2]["text"]
+
+
+@pytest.mark.train
+def test_interrupted_while_decoding_there_is_nothing_to_save(digits: Path, start: Start) -> None:
+    run_ = start("image-classifier", digits, {}, After("checkpoint", 1))
+    assert (run_.done["reason"], run_.of("checkpoint")) == ("interrupted", [])
+
+
+def test_progress_is_said_at_most_four_times_a_second() -> None:
+    now = 100.0
+    events: list[Event] = []
+    reporter = Reporter(events.append, Wish(), clock=lambda: now)
+    for step in range(1000):
+        now += 0.01
+        reporter.progress("training", step / 1000, step=step)
+    assert 35 <= len(events) <= 41
+    reporter.progress("evaluating", 0.0)
+    assert events[-1]["phase"] == "evaluating", "a new phase is said at once"
