@@ -1,13 +1,19 @@
-"""The web process: Django for pages and the API, tus beside it for uploads, Channels for websockets."""
+"""The web process: Django for pages and the API, tus beside it for uploads, Channels for websockets.
+
+Django runs through its WSGI door, in threads that live on: through its own ASGI door every request gets a new thread,
+and with it a new connection to the database, which costs twice the processor time (measured on submissions).
+"""
 
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+from a2wsgi import WSGIMiddleware
+from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-django = get_asgi_application()  # loads the rooms, so the imports below come after it
+THREADS = 32  # a request holds one from its first byte to the answer's last; uploads by tus hold none
+django: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)  # loads the rooms, so the imports below come after it
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.db import database_sync_to_async  # noqa: E402

@@ -11,7 +11,7 @@ import socket
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from portal.kit import env
+from portal.kit import env, postgres
 
 django_stubs_ext.monkeypatch()  # so that generic classes of Django take their type arguments at run time
 
@@ -81,7 +81,6 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "portal.core.middleware.ApiTrailingSlash",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -91,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.core.middleware.ApiTrailingSlash",
 ]
 
 APPEND_SLASH = False
@@ -134,24 +134,22 @@ def sqlite() -> dict[str, Any]:
 
 
 def postgresql(url: str) -> dict[str, Any]:
-    """PostgreSQL from an address like `postgresql://user:password@host:5432/name`."""
-    parts = urlsplit(url)
+    """PostgreSQL at `url` (`portal.kit.postgres`). A server that does not answer is an error soon, not a wait."""
+    found = postgres.parse(url)
+    patience = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 20_000}
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/"),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or ""),
-        "PORT": parts.port or "",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
+        **found,
+        "OPTIONS": patience | found["OPTIONS"],
     }
 
 
 def database(url: str) -> dict[str, Any]:
     if not url:
         return sqlite()
-    if urlsplit(url).scheme in {"postgres", "postgresql"}:
+    if urlsplit(url).scheme in postgres.SCHEMES:
         return postgresql(url)
     raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://, or be left out for SQLite.")
 

@@ -73,7 +73,7 @@ def is_below(module: str, parents: tuple[str, ...]) -> bool:
 def allowed(importer: str, imported: str) -> bool:
     pure = room(imported, PURE)
     if here := room(importer, PURE):
-        return pure is not None or imported.split(".")[0] not in TOP
+        return pure is not None or imported.split(".", maxsplit=1)[0] not in TOP
     if importer in COMPOSITION:
         return True
     if imported.startswith(COMPOSITION):

@@ -1,8 +1,7 @@
 """Sending a stored file: in pieces, resumable, and not at all to who has it already."""
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import Generator
 from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -78,14 +77,11 @@ def _respond(request: HttpRequest, blob: Blob, answer: Answer, span: Span) -> Ht
     return response
 
 
-async def pieces(path: Path, span: Span) -> AsyncGenerator[bytes]:
-    """The bytes of `span`, read beside the event loop, one piece in memory at a time."""
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        await asyncio.to_thread(file.seek, span.start)
+def pieces(path: Path, span: Span) -> Generator[bytes, None, None]:
+    """The bytes of `span`, one piece in memory at a time."""
+    with path.open("rb") as file:
+        file.seek(span.start)
         left = span.length
-        while left > 0 and (piece := await asyncio.to_thread(file.read, min(PIECE, left))):
+        while left > 0 and (piece := file.read(min(PIECE, left))):
             left -= len(piece)
             yield piece
-    finally:
-        file.close()

@@ -72,7 +72,7 @@ def _version(owner: Member, spec: JobSpec, recipe: Recipe) -> Version:
     if dataset.task != recipe.task:
         detail = _("This recipe is for %(recipe)s, and the dataset is for %(dataset)s.")
         raise _invalid("recipe", detail % {"recipe": recipe.task, "dataset": dataset.task}, "wrong_task")
-    ready = dataset.versions.filter(state=VersionState.READY).select_related("upload", "dataset")
+    ready = dataset.versions.filter(state=VersionState.READY).select_related("dataset")
     if spec.version is None:
         if (latest := ready.order_by("-number").first()) is not None:
             return latest

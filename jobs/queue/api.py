@@ -90,7 +90,7 @@ class JobList(generics.ListAPIView[Job]):
         job = services.submit_job(
             owner=signed_in(request), spec=parse_spec(dict(request.data)), idempotency_key=key
         )
-        return Response(JobSerializer(job, context={"request": request}).data, status=status.HTTP_201_CREATED)
+        return Response(JobSerializer(job).data, status=status.HTTP_201_CREATED)
 
 
 class OneJob(APIView):

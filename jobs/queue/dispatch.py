@@ -25,13 +25,14 @@ LEADER = "scheduler"
 
 def dispatch(*, now: float, epoch: int) -> int:
     """One pass: how many jobs were started. `epoch` is the leader's; a pass of a deposed leader applies nothing."""
-    snapshot = take_snapshot(now=now)
-    if not snapshot.jobs.ids or not snapshot.slots.free.any():
+    slots = take_slots()
+    if not slots.free.any():  # the usual case on a busy machine: the queue need not even be read
         return 0
+    snapshot = take_snapshot(slots, now=now)
     return sum(_apply(placement, epoch) for placement in plan(snapshot).placements)
 
 
-def take_snapshot(*, now: float) -> Snapshot:
+def take_snapshot(slots: Slots, *, now: float) -> Snapshot:
     """The queue and the machine as columns."""
     rows = list(
         Job.objects.filter(status=Status.QUEUED)
@@ -49,10 +50,11 @@ def take_snapshot(*, now: float) -> Snapshot:
         count=np.array([item.get("count") or 1 for item in resources], dtype=np.int64),
         memory_bytes=np.array([(item.get("memory_mb") or 0) * MIB for item in resources], dtype=np.int64),
     )
-    return Snapshot(now=now, jobs=jobs, slots=_slots(), owners=_owners(owners))
+    return Snapshot(now=now, jobs=jobs, slots=slots, owners=_owners(owners))
 
 
-def _slots() -> Slots:
+def take_slots() -> Slots:
+    """The accelerators that take work, and which of them are free."""
     rows = list(
         Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE).order_by("pk")
         .values_list("pk", "node_id", "kind", "memory_bytes", "relative_speed")

@@ -61,7 +61,7 @@ def note(job_id: str, status: Status, sentence: str) -> None:
 
 @transaction.atomic
 def begin(job: Job, *, node: Node, accelerators: list[Accelerator]) -> Attempt:
-    """queued → starting: a new attempt on `node`, leased to it until it claims it. StaleLease if the job moved on."""
+    """Queued → starting: a new attempt on `node`, leased to it until it claims it. StaleLease if the job moved on."""
     sentence = f"Sent to {node.name}."
     _move(job, Status.STARTING, sentence=sentence)
     attempt = Attempt.objects.create(
@@ -114,7 +114,7 @@ def requested(held: Held) -> str:
 
 @transaction.atomic
 def started(held: Held) -> None:
-    """starting → running: the engine has begun."""
+    """Starting → running: the engine has begun."""
     now = timezone.now()
     own(held, started_at=now, progressed_at=now)
     job = Job.objects.get(pk=held.job_id)
@@ -198,7 +198,7 @@ def _charge(attempt: Attempt, job: Job, policy: Policy) -> None:
 
 @transaction.atomic
 def cancel_queued(job: Job) -> bool:
-    """queued → cancelled; False if it has left the queue meanwhile."""
+    """Queued → cancelled; False if it has left the queue meanwhile."""
     try:
         with transaction.atomic():
             _finish(job, EndReason.CANCELLED, "")

@@ -8,8 +8,8 @@ from django.http import QueryDict
 from hardware.targets.registry import TARGETS
 from jobs.datasets import queries as datasets
 from jobs.datasets.models import Dataset, Version, VersionState
-from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.recipes.recipe import Recipe
+from jobs.engine.recipes.registry import RECIPES
 from jobs.queue import queries, services
 from jobs.queue.admission import parse_spec
 from jobs.queue.forms import JobForm, ParamsForm

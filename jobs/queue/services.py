@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.datasets.models import Dataset, Version
 from jobs.engine.spec import JobSpec
 from jobs.queue import admission, lifecycle, tasks
-from jobs.queue.models import Job, JobEvent, Request, Submission
+from jobs.queue.kinds import Yield
+from jobs.queue.models import Attempt, Job, JobEvent, Request, Submission
 from jobs.queue.reasons import FINAL, Status
 from portal.core import live
 from portal.kit.errors import UserError
@@ -68,7 +70,7 @@ def _known(owner: Member, key: str, body: str) -> Job | None:
 
 def _create(owner: Member, spec: JobSpec) -> Job:
     admitted = admission.admit(owner=owner, spec=spec)
-    return submit_internal(
+    job = submit_internal(
         owner=owner,
         kind="train",
         name=spec.name or f"{admitted.version.dataset.name} · {admitted.recipe.title}",
@@ -78,6 +80,9 @@ def _create(owner: Member, spec: JobSpec) -> Job:
         version=admitted.version,
         accelerator=spec.resources.accelerator,
     )
+    job.yielded = Yield()  # nothing yet, and who describes it need not ask
+    prefetch_related_objects([job], Prefetch("attempts", Attempt.objects.none()))
+    return job
 
 
 @transaction.atomic

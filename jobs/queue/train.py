@@ -5,9 +5,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from jobs.datasets.models import Version
 from jobs.queue.kinds import TRAINED, Assignment, JobKind, Result, register, warm_start_blob
 from jobs.queue.models import Job
-from jobs.datasets.models import Version
 from portal.core import storage
 from portal.core.models import Blob
 from portal.kit.errors import UserError

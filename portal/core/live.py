@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import redis
-from redis import RedisError
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
+from redis import RedisError
 
 __all__ = ["RedisError", "connection", "publish", "ring", "wait_for"]
 

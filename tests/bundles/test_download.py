@@ -7,9 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asgiref.sync import async_to_sync
-from django.core.asgi import get_asgi_application
 from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.test import Client
 from rest_framework.test import APIClient
@@ -50,14 +49,13 @@ def one_connection() -> Iterator[None]:
 def get(bundle: Bundle, alice: Member, one_connection: None) -> Get:
     """A real HTTP client of Alice's, asking for the bundle."""
     _row, token = ApiToken.objects.create(user=alice, name="laptop")
-    transport = httpx.ASGITransport(get_asgi_application())
+    transport = httpx.WSGITransport(get_wsgi_application())
 
-    @async_to_sync
-    async def ask(path: str = "", method: str = "GET", **headers: str) -> httpx.Response:
+    def ask(path: str = "", method: str = "GET", **headers: str) -> httpx.Response:
         path = path or f"/api/v1/bundles/{bundle.pk}/download"
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            return await client.request(method, path, headers={"Authorization": f"Token {token}"} | sent)
+        with httpx.Client(transport=transport, base_url="http://testserver") as client:
+            return client.request(method, path, headers={"Authorization": f"Token {token}"} | sent)
 
     return ask
 
@@ -191,17 +189,17 @@ def test_a_reader_who_leaves_midway_leaves_no_open_file(bundle: Bundle) -> None:
     assert bundle.zip is not None
     path = storage.path_of(bundle.zip.sha256)
 
-    async def leave_midway() -> bytes:
+    def leave_midway() -> bytes:
         pieces = downloads.pieces(path, Span(0, SIZE))
-        first = await anext(pieces)
+        first = next(pieces)
         assert path in opened()
-        await pieces.aclose()
+        pieces.close()
         return first
 
     def opened() -> set[Path]:
         return {link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
 
-    assert async_to_sync(leave_midway)() == CONTENT[: 1024**2]
+    assert leave_midway() == CONTENT[: 1024**2]
     assert path not in opened()
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from django.core.cache import cache
 from rest_framework.test import APIClient
 
+from portal.core import live
 from portal.core.api import WriteThrottle
 from portal.members.models import Member
 
@@ -14,7 +14,7 @@ ApiFor = Callable[[Member], APIClient]
 
 @pytest.fixture(autouse=True)
 def three_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.clear()
+    live.connection().flushdb()
     monkeypatch.setattr(WriteThrottle, "rate", "3/hour", raising=False)
 
 

@@ -90,7 +90,7 @@ def upload(page: Page, tmp_path: Path, name: str) -> None:
     page.goto("/datasets/new")
     page.locator("#id_file").set_input_files(archive)
     page.get_by_label("Name").fill(name)
-    page.get_by_label("image", exact=False).first.check()
+    page.locator("input[name=task][value=image-classification]").check()
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/datasets/01*", timeout=30_000)
     expect(page.get_by_role("link", name="Train on this")).to_be_visible(timeout=60_000)

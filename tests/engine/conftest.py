@@ -50,7 +50,13 @@ def write_pictures(folder: Path, pictures: NDArray[np.uint8], y: NDArray[Any], s
             }
             samples.append(sample)
     labels = [str(label) for label in range(int(y.max()) + 1)]
-    index: ImageIndex = {"format": 1, "kind": "images", "container": "zip", "labels": labels, "samples": samples}
+    index: ImageIndex = {
+        "format": 1,
+        "kind": "images",
+        "container": "zip",
+        "labels": labels,
+        "samples": samples,
+    }
     write_index(folder, index)
     return folder
 
@@ -85,7 +91,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """scikit-learn's 1,797 handwritten digits, 8 x 8, grey."""
     found = datasets.load_digits()
     pictures = (found.images * 15.9375).astype(np.uint8)
-    return write_pictures(tmp_path_factory.mktemp("digits") / "data", pictures, found.target, dealt(found.target))
+    return write_pictures(
+        tmp_path_factory.mktemp("digits") / "data", pictures, found.target, dealt(found.target)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +151,9 @@ def start(tmp_path: Path) -> Start:
 
     count = 0
 
-    def begin(recipe: str, data: Path, params: dict[str, Any], control: Control | None = None, **more: Any) -> Run:
+    def begin(
+        recipe: str, data: Path, params: dict[str, Any], control: Control | None = None, **more: Any
+    ) -> Run:
         nonlocal count
         count += 1
         out = more.pop("out", tmp_path / f"out{count}")

@@ -102,8 +102,11 @@ def test_data_that_cannot_be_learned_from_is_refused_in_words(
         ("table-classifier", changed(iris, tmp_path / "short", columns=number_columns(3)), "does not match"),
         ("table-classifier", tmp_path / "nowhere", "index cannot be read"),
     ]:
-        done = start(recipe, data, {"epochs": 1}).done
-        assert (done["reason"], says in done["message"]) == ("bad_data", True), done
+        run_ = start(recipe, data, {"epochs": 1})
+        assert (run_.done["reason"], says in run_.done["message"]) == ("bad_data", True), (
+            run_.done,
+            run_.logs,
+        )
 
 
 @pytest.mark.train

@@ -25,7 +25,9 @@ def last_checkpoint(run: Run, keep: Path) -> Path:
     return Path(shutil.copy(run.of("checkpoint")[-1]["path"], keep))
 
 
-@pytest.mark.parametrize(("recipe", "data"), [("image-classifier", "few_digits"), ("table-regressor", "diabetes")])
+@pytest.mark.parametrize(
+    ("recipe", "data"), [("image-classifier", "few_digits"), ("table-regressor", "diabetes")]
+)
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     recipe: str, data: str, start: Start, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -14,9 +14,7 @@ COLUMNS: list[TableColumn] = [
     {"name": "always", "type": "number", "missing": 0},
     {"name": "weight", "type": "number", "missing": 0},
 ]
-ROWS = np.array(
-    [[1.7, 0, 5, 70], [np.nan, 2, 5, 80], [1.5, -1, 5, 60], [1.9, 1, 5, 1e9]], dtype=np.float32
-)
+ROWS = np.array([[1.7, 0, 5, 70], [np.nan, 2, 5, 80], [1.5, -1, 5, 60], [1.9, 1, 5, 1e9]], dtype=np.float32)
 
 
 def test_a_tables_model_encodes_as_the_reference_does(tmp_path: Path) -> None:
@@ -42,7 +40,9 @@ def test_a_tables_model_encodes_as_the_reference_does(tmp_path: Path) -> None:
     assert np.allclose(model.predict(ROWS, verbose=0), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 9, 3), (32, 32, 3), (65, 65, 3), (96, 96, 3), (320, 320, 3)])
+@pytest.mark.parametrize(
+    "shape", [(8, 8, 1), (9, 9, 3), (32, 32, 3), (65, 65, 3), (96, 96, 3), (320, 320, 3)]
+)
 def test_an_image_network_fits_its_input(shape: tuple[int, int, int]) -> None:
     from jobs.engine.networks import image_network, parts
 

@@ -90,7 +90,8 @@ def test_a_damaged_version_is_bad_data(few_digits: Path, tmp_path: Path) -> None
 def test_representative_samples_come_from_the_training_split(few_digits: Path, tmp_path: Path) -> None:
     arrays = opened(few_digits, tmp_path)
     found = arrays.representative(10, seed=1)
-    assert (found.shape, found.dtype) == ((10, 8, 8, 3), np.float32)
+    assert found.shape == (10, 8, 8, 3)
+    assert found.dtype == np.float32
     train = {picture.tobytes() for picture in np.asarray(arrays.train.x, dtype=np.float32)}
     assert all(picture.tobytes() in train for picture in found)
     assert np.array_equal(found, arrays.representative(10, seed=1))

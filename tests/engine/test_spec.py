@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from jobs.engine.recipes.registry import RECIPES, recipe_for_task
@@ -44,7 +44,9 @@ def test_wrong_params_are_named_by_their_place() -> None:
         ({"surprise": 1}, ("surprise",)),
     ],
 )
-def test_what_may_not_be_asked_is_refused_at_its_place(change: dict[str, object], place: tuple[str, ...]) -> None:
+def test_what_may_not_be_asked_is_refused_at_its_place(
+    change: dict[str, object], place: tuple[str, ...]
+) -> None:
     assert places({"recipe": "image-classifier", "dataset": "d", **change}) == [place]
 
 
@@ -63,6 +65,7 @@ def test_every_recipe_has_a_schema_that_a_form_can_be_drawn_from() -> None:
 
 
 def test_describing_jobs_and_reading_tasks_does_not_load_tensorflow() -> None:
-    code = "import sys, jobs.engine.spec, jobs.engine.main, jobs.engine.data; print({'tensorflow', 'keras'} & set(sys.modules))"
+    modules = "jobs.engine.spec, jobs.engine.main, jobs.engine.data"
+    code = f"import sys, {modules}; print({{'tensorflow', 'keras'}} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

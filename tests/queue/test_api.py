@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from jobs.queue import lifecycle

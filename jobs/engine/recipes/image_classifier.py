@@ -42,7 +42,7 @@ class ImageClassifierParams(TrainParams):
         bool,
         Field(
             title="Vary pictures",
-            description="Shift pictures a little and hide small patches while training.",
+            description="Shift pictures a little, differently each time they are seen.",
         ),
     ] = True
     mirror: Annotated[

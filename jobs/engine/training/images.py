@@ -73,7 +73,7 @@ def _augment(params: ImageClassifierParams, side: int, channels: int) -> Vary | 
     if not params.augment:
         return None
     mirror = params.mirror == "on" or (params.mirror == "auto" and channels > 1)
-    return Vary(shift=max(1, side // 8), mirror=mirror, erase=side // 4)
+    return Vary(shift=max(1, side // 8), mirror=mirror)
 
 
 def _channels(task: TrainTask, params: ImageClassifierParams, index: ImageIndex) -> int:

@@ -17,9 +17,10 @@ from jobs.engine.training.session import Problem, check_splits, make_learner, tr
 def train_table(task: TrainTask, params: TableParams, reporter: Reporter) -> Summary:
     """Train a table classifier or regressor; see jobs.engine.main for the contract of a trainer."""
     regression = isinstance(params, TableRegressorParams)
-    arrays = data.load(task.data, task.cache, task.data_key)
-    if arrays.index["kind"] != "table":
+    index = data.open_index(task.data)
+    if index["kind"] != "table":
         raise BadDataError("This recipe learns from tables, and the data are pictures.")
+    arrays, columns = data.load(task.data, task.cache, task.data_key), index["columns"]
     if regression == bool(arrays.labels):
         raise BadDataError(
             "The label column does not suit this recipe: classes need the classifier, numbers the regressor."
@@ -29,7 +30,6 @@ def train_table(task: TrainTask, params: TableParams, reporter: Reporter) -> Sum
         raise BadDataError(
             "The label column has values that are no finite numbers; correct or remove those rows."
         )
-    columns = arrays.index["columns"]
     encoding = learn_encoding(columns, arrays.train.x, arrays.train.y, regression=regression)
     if not encoding.features:
         raise BadDataError("The table has no column to learn from besides the label.")

@@ -10,11 +10,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
 
 from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
 from jobs.queue import dispatch, sweeps
-from django.utils import timezone
 from portal.core import leases, live, storage
 from portal.kit.errors import RetryableError
 from portal.kit.ids import new_id

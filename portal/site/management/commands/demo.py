@@ -17,7 +17,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from portal.kit import process
 from portal.kit.errors import UserError
-from portal.members import services as members, tokens
+from portal.members import services as members
+from portal.members import tokens
 from portal.members.models import Member
 from portal.settings import kept_secret
 from portal.site.demo import Demo
