@@ -8,7 +8,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast lint format bench lock clean system system-test
+.PHONY: help run demo test test-fast test-postgres lint format bench lock clean system system-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -19,8 +19,14 @@ run: .venv/run system front-end ## start the portal (PORT=8000), state in var/ o
 demo: .venv/demo system front-end ## start it, and take real data through to a running bundle (ARGS=--exit ends it)
 	exec $(BIN)/python manage.py demo --port $(PORT) $(ARGS)
 
-test: .venv/dev system-test front-end ## every test
+test: .venv/dev system-test front-end ## every test, on SQLite, and what touches the database on PostgreSQL too
 	$(BIN)/pytest $(ARGS)
+	@$(MAKE) --no-print-directory test-postgres
+
+DATABASE_TESTS := $(addprefix tests/,bundles core datasets ledger members nodes queue) --ignore tests/datasets/test_tus.py
+
+test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQL of their own
+	$(BIN)/python -m tests.postgres pytest -q $(DATABASE_TESTS)
 
 test-fast: .venv/dev system front-end ## what neither trains, nor starts the portal, nor opens a browser
 	$(BIN)/pytest -m "not train and not e2e and not browser" $(ARGS)

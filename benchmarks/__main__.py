@@ -24,7 +24,8 @@ SUITES: dict[str, Callable[[Portal], list[Row]]] = {
 }
 HEAD = """# Benchmarks
 
-Measured by `make bench ARGS=--write` on {machine}, {date}, Python {python}. Each ratio is of two figures of the same run.
+Measured by `make bench ARGS=--write` on {machine}, {date}, Python {python}.
+Each ratio is of two figures of the same run, but those against other systems, which were measured on such a machine before.
 
 | what | measured | baseline | ratio | goal | |
 |---|---|---|---|---|---|

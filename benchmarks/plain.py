@@ -20,7 +20,8 @@ def main(folder: str, epochs: int) -> float:
     )  # fmt: skip
     half = int(rest.cardinality()) // 2
     model = image_network((32, 32, 3), classes=10, width=params.width, dropout=params.dropout).full
-    model.compile(keras.optimizers.AdamW(params.learning_rate), "sparse_categorical_crossentropy", ["accuracy"])
+    adam = keras.optimizers.AdamW(params.learning_rate)
+    model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(train, validation_data=rest.take(half), epochs=epochs, verbose=0)
     return float(model.evaluate(rest.skip(half), verbose=0)[1])
 

@@ -13,7 +13,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 THREADS = 32  # a request holds one from its first byte to the answer's last; uploads by tus hold none
-django: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)  # loads the rooms, so the imports below come after it
+# Loads the rooms, so the imports below come after it.
+django: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.db import database_sync_to_async  # noqa: E402

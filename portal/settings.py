@@ -90,7 +90,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "portal.core.middleware.ApiTrailingSlash",
+    "portal.core.middleware.PlainPaths",
 ]
 
 APPEND_SLASH = False
@@ -127,7 +127,8 @@ def sqlite() -> dict[str, Any]:
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728; PRAGMA cache_size=-16000;"
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+                "PRAGMA mmap_size=134217728; PRAGMA cache_size=-16000;"
             ),
         },
     }
@@ -194,6 +195,7 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Gristmill"
 KNOX_TOKEN_MODEL = "members.ApiToken"  # noqa: S105 - the name of a model
+MIGRATION_MODULES = {"knox": None}  # its own table is not ours, and would stand empty with a key to members
 REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False, "AUTH_HEADER_PREFIX": "Token", "TOKEN_PREFIX": "gm_"}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
@@ -219,6 +221,7 @@ REST_FRAMEWORK = {
         "portal.members.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["portal.core.api.JsonBody"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.core.api.AlwaysJson",
     "DEFAULT_PAGINATION_CLASS": "portal.core.api.NewestFirst",
@@ -251,7 +254,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# -- Celery: wake-ups only, acknowledged at once; the database owns the work --------------------------------------------
+# -- Celery: wake-ups only, acknowledged at once; the database owns the work ------------------------------------------
 
 CELERY = {
     "broker_url": REDIS_URL.replace("unix://", "redis+socket://", 1),
@@ -307,7 +310,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_SSL_REDIRECT = HTTPS and env.boolean("GRISTMILL_TLS_REDIRECT", default=True)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("GRISTMILL_BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.boolean("GRISTMILL_BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from hardware.nodes import urls as nodes
@@ -17,9 +18,8 @@ ROOMS = (site, members, ledger, nodes, datasets, queue, bundles)
 
 api = [
     *(pattern for room in ROOMS for pattern in room.api),
-    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]), name="api-schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
-    re_path("^.*$", problems.not_found),
 ]
 
 urlpatterns = [
@@ -27,4 +27,9 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
+    re_path("^api(/.*)?$", problems.not_found),
 ]
+
+handler400 = problems.bad_request_page
+handler404 = problems.not_found_page
+handler500 = problems.error_page

@@ -30,7 +30,8 @@ class JobConsumer(AsyncJsonWebsocketConsumer):
             return
         self.group = group_of(job.pk)
         await self.channel_layer.group_add(self.group, self.channel_name)
-        await self.send_json({"type": "status", "status": job.status, "reason": job.end_reason, "sentence": job.message})
+        now = {"status": job.status, "reason": job.end_reason, "sentence": job.message}
+        await self.send_json({"type": "status", **now})
         await self.send_json({"type": "progress", "progress": job.progress, **job.position})
 
     async def disconnect(self, code: int) -> None:  # noqa: ARG002 - Channels' signature

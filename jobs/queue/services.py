@@ -119,7 +119,7 @@ def cancel_job(*, job: Job, actor: Member) -> Job:
 
 
 def stop_job(*, job: Job, actor: Member) -> Job:
-    """End training now and keep the best so far. UserError `already_ended`, or `not_started` when nothing is to keep."""
+    """End training now, keep the best so far. UserError `already_ended`, or `not_started` when nothing is to keep."""
     if job.status == Status.QUEUED and job.checkpoint_id is None:
         detail = _("It has not started, so there is nothing to keep yet. Cancel it instead.")
         raise UserError("not_started", detail, status=409)

@@ -33,7 +33,10 @@ class Jobs:
 
 @dataclass(frozen=True)
 class Slots:
-    """Accelerators that take work, one a row: node (dense number), kind code, memory in bytes (0 unknown), speed, free."""
+    """Accelerators that take work, one a row.
+
+    node: dense number; kind: accelerator code; memory_bytes: 0 unknown; speed: relative; free: nothing runs on it.
+    """
 
     ids: tuple[str, ...]
     node: NDArray[np.int64]

@@ -1,11 +1,14 @@
-"""What every room's API shares: JSON whatever is accepted, pages by cursor, throttling per member."""
+"""What every room's API shares: JSON in and out, pages by cursor, throttling per member."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any
 
 from redis import RedisError
+from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -18,6 +21,7 @@ if TYPE_CHECKING:  # REST framework loads the throttles while it loads its views
     from rest_framework.views import APIView
 
 MAX_DIGITS = 18  # what a 64-bit column holds
+UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -31,10 +35,44 @@ class AlwaysJson(BaseContentNegotiation):
         return next(iter(parsers))
 
     def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None  # noqa: ARG002 - REST framework's signature
     ) -> tuple[BaseRenderer, str]:
         first = next(iter(renderers))
         return first, str(first.media_type)
+
+
+class JsonBody(JSONParser):
+    """JSON whose texts any database and any answer can hold: no null characters, no halves of surrogate pairs."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The value. ParseError or UserError for what can't be read or kept."""
+        try:
+            body = super().parse(stream, media_type, parser_context)
+            unfit = next(_unfit(body), None)
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        if unfit is None:
+            return body
+        error = FieldError(unfit, "Text may not hold null characters or halves of surrogate pairs.")
+        raise UserError("invalid", error.detail, errors=[error])
+
+
+def _unfit(value: Any, place: str = "") -> Iterator[str]:
+    """The dotted places of texts that can't be kept; of a key, the place of its object."""
+    if isinstance(value, str):
+        if UNFIT.search(value):
+            yield place
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _unfit(inner, f"{place}.{number}".strip("."))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if UNFIT.search(key):
+                yield place
+            else:
+                yield from _unfit(inner, f"{place}.{key}".strip("."))
 
 
 class NewestFirst(CursorPagination):
@@ -44,6 +82,21 @@ class NewestFirst(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 500
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Where the page begins. UserError `invalid` for a cursor that none of our pages named."""
+        try:
+            cursor: Cursor | None = super().decode_cursor(request)
+        except NotFound:
+            raise _bad_cursor() from None
+        if cursor is not None and UNFIT.search(cursor.position or ""):
+            raise _bad_cursor()
+        return cursor
+
+
+def _bad_cursor() -> UserError:
+    detail = "There is no such page. Take the cursor from `next` or `previous` of a page, or leave it out."
+    return UserError("invalid", detail, errors=[FieldError("cursor", detail)])
 
 
 class MemberThrottle(SimpleRateThrottle):
@@ -57,7 +110,7 @@ class MemberThrottle(SimpleRateThrottle):
     def applies_to(self, method: str) -> bool:
         return (method in SAFE_METHODS) is self.safe
 
-    def get_cache_key(self, request: Request, view: "APIView") -> str:
+    def get_cache_key(self, request: Request, view: "APIView") -> str:  # noqa: ARG002 - its signature too
         """Whose requests are counted together, in this period."""
         who = request.user.pk if request.user.is_authenticated else self.get_ident(request)
         return f"throttle:{self.scope}:{who}:{int(self.timer() // self.duration)}"

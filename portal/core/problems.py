@@ -4,8 +4,10 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
@@ -15,6 +17,7 @@ from portal.kit.ids import new_id
 
 log = logging.getLogger(__name__)
 TYPE = "application/problem+json"
+API = "/api"
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
@@ -53,7 +56,7 @@ def of_user_error(error: UserError) -> dict[str, Any]:
     return body(status=error.status, code=error.code, detail=error.detail, errors=error.errors)
 
 
-def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+def handle(error: Exception, _context: dict[str, Any]) -> Response | None:
     """REST framework's exception handler. What nobody foresaw is logged with an id, and the id is what is shown."""
     fields, headers = _describe(error)
     if fields is None:
@@ -78,7 +81,17 @@ def _describe(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
         return body(status=403, code="permission_denied", detail=str(error) or "You may not do that."), {}
     if isinstance(error, exceptions.APIException):
         return _of_api_exception(error)
+    if isinstance(error, RequestDataTooBig):
+        detail = "The request is too large. Send files as multipart/form-data in the field “file”, or by tus."
+        return body(status=413, code="too_large", detail=detail), {}
+    if isinstance(error, SuspiciousOperation):
+        return body(status=400, code="bad_request", detail=_sentence(error)), {}
     return None, {}
+
+
+def _sentence(error: Exception) -> str:
+    """What Django says of a request that it does not take."""
+    return str(error) or "The portal can't read this request."
 
 
 def _of_api_exception(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str, str]]:
@@ -111,7 +124,32 @@ def _flatten(detail: Any, path: str = "") -> Iterator[FieldError]:
         yield FieldError(path, str(detail))
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """For paths under /api/ that match nothing."""
+@csrf_exempt
+def not_found(request: HttpRequest) -> JsonResponse:
+    """For paths under /api that match nothing, whatever the method."""
     detail = f"There is nothing at {request.path}. The calls are listed at /api/v1/docs."
     return response(status=404, code="not_found", detail=detail)
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether who asks expects a problem rather than a page."""
+    return request.path == API or request.path.startswith(f"{API}/")
+
+
+def bad_request_page(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler of requests that it can't take (400)."""
+    if is_api(request):
+        return response(status=400, code="bad_request", detail=_sentence(exception))
+    return defaults.bad_request(request, exception)
+
+
+def not_found_page(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler of what is not there (404)."""
+    return not_found(request) if is_api(request) else defaults.page_not_found(request, exception)
+
+
+def error_page(request: HttpRequest) -> HttpResponse:
+    """Django's handler of what nobody foresaw, outside of the API's views too (500)."""
+    if is_api(request):
+        return response(status=500, code="unexpected", detail="Unexpected error. Try again, or tell the stewards.")
+    return defaults.server_error(request)

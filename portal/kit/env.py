@@ -47,7 +47,7 @@ def words(name: str, default: str = "", *, env: Mapping[str, str] = os.environ) 
 
 
 def secret(name: str, default: str = "", *, env: Mapping[str, str] = os.environ) -> str:
-    """A secret from NAME, or from the file that NAME_FILE names. Both at once is an EnvError, as is an unreadable file."""
+    """A secret from NAME, or from the file that NAME_FILE names. EnvError for both at once or an unreadable file."""
     file = text(f"{name}_FILE", env=env)
     if not file:
         return text(name, default, env=env)

@@ -153,13 +153,14 @@ class Demo:
         self.say("")
         self.say(f"  test split, Keras model:      accuracy {model['metrics']['test']['accuracy']:.4f}")
         self.say(f"  test split, exported fp32:    accuracy {metrics['float_accuracy']:.4f}")
-        self.say(f"  test split, exported int8:    accuracy {metrics['accuracy']:.4f}, {metrics['model_bytes']:,} bytes")
+        size = f"{metrics['model_bytes']:,} bytes"
+        self.say(f"  test split, exported int8:    accuracy {metrics['accuracy']:.4f}, {size}")
         self.say(f"  held-out pictures, run.py:    accuracy {accuracy:.4f} (goal {GOAL})")
         return accuracy >= GOAL
 
 
 def write_digits(folder: Path) -> tuple[Path, dict[Path, str]]:
-    """The digits as a zip with a folder per class, less HELD_OUT pictures that are kept as files: (zip, file → label)."""
+    """The digits as a zip with a folder per class, less HELD_OUT that are kept as files: (zip, file → label)."""
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.target))
     held_out: dict[Path, str] = {}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 
 from jobs.datasets import services, validation
 from jobs.datasets.models import Dataset, Version
@@ -39,7 +40,10 @@ def make_version(make_dataset: Callable[..., Dataset]) -> Callable[..., Version]
         content: bytes, *, task: str = "image-classification", filename: str = "upload", column: str = ""
     ) -> Version:
         blob = storage.put_bytes(content)
-        return add_version(dataset=make_dataset(task=task), blob=blob, filename=filename, label_column=column)
+        with transaction.atomic():
+            return add_version(
+                dataset=make_dataset(task=task), blob=blob, filename=filename, label_column=column
+            )
 
     return make
 

@@ -75,7 +75,8 @@ def test_metrics_after_a_step(submit: Submit, start: Start, alice: Member, api_f
     job = submit()
     recorder = Recorder(start(job), nowhere)
     for step in (10, 20, 30):
-        recorder.take({"type": "metric", "step": step, "epoch": step / 10, "values": {"loss": 1 / step, "bad": float("nan")}})
+        values = {"loss": 1 / step, "bad": float("nan")}
+        recorder.take({"type": "metric", "step": step, "epoch": step / 10, "values": values})
     api = api_for(alice)
     rows = api.get(f"/api/v1/jobs/{job.pk}/metrics?after=10&limit=1").json()
     assert [(row["step"], row["epoch"], row["values"]) for row in rows] == [(20, 2.0, {"loss": 0.05})]
@@ -109,8 +110,14 @@ def test_the_log_is_read_from_a_byte_on(submit: Submit, start: Start, alice: Mem
 def test_what_is_not_a_message_changes_nothing(submit: Submit, start: Start) -> None:
     job = submit()
     recorder = Recorder(start(job), nowhere)
-    for junk in ({}, {"type": "metric"}, {"type": "progress", "fraction": 7}, {"type": "artefact", "name": "../x", "path": "/etc/passwd"},
-                 {"type": "artefact", "name": "x", "path": "/etc/passwd"}, {"type": "metric", "step": -1, "values": {}}):
+    for junk in (
+        {},
+        {"type": "metric"},
+        {"type": "metric", "step": -1, "values": {}},
+        {"type": "progress", "fraction": 7},
+        {"type": "artefact", "name": "../x", "path": "/etc/passwd"},
+        {"type": "artefact", "name": "x", "path": "/etc/passwd"},
+    ):
         recorder.take(junk)
     assert recorder.artefacts == {}
     assert not job.metric_rows.exists()

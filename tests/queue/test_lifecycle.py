@@ -85,9 +85,9 @@ def test_a_stale_attempt_that_wakes_up_changes_nothing(submit: Submit, start: St
     held = start(job)
     lose(held)
     sweeps.reap()
-    for write in (lambda: lifecycle.renew(held), lambda: lifecycle.end(held, EndReason.DONE), lambda: lifecycle.own(held)):
+    for write in (lifecycle.renew, lifecycle.started, lifecycle.own, lambda held: lifecycle.end(held, EndReason.DONE)):
         with pytest.raises(StaleLease):
-            write()
+            write(held)
     job.refresh_from_db()
     assert job.status == Status.QUEUED
 

@@ -101,7 +101,7 @@ def _check_features(features: Sequence[Feature], label: str) -> None:
         )
 
 
-def _index(  # noqa: PLR0917 - one caller, and each field of the index by its name
+def _index(
     task: str, table: Table, label: str, labels: Labels, features: Sequence[Feature], rows: int
 ) -> TableIndex:
     return {

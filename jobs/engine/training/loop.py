@@ -122,6 +122,8 @@ class Loop:
             self.best = [np.array(weight) for weight in self.model.get_weights()]
         state.history.append({"epoch": float(state.epoch + 1), **values})
         self.reporter.metric(state.step, state.epoch + 1, values)
+        figures = " · ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in values.items())
+        self.reporter.log(f"Epoch {state.epoch + 1} of {self.epochs} · {figures}")
         state.next_epoch()
         if not self._over() and self.clock() - self._saved_at >= self.checkpoint_s / 2:
             self._checkpoint()

@@ -116,6 +116,12 @@ class _Training:
 
     def begin(self) -> None:
         """Go on from a checkpoint where there is one that fits, else from another model where one is named."""
+        counts = self.problem.arrays.counts()
+        self.reporter.log(
+            f"Learning from {counts['train']:,} samples, choosing by {counts['validation']:,}, "
+            f"{counts['test']:,} put aside for the test. "
+            f"The network has {self.learner.network.full.count_params():,} parameters."
+        )
         if self.task.resume is not None and self._resume(self.task.resume):
             return
         if self.task.warm_start is not None:
@@ -174,6 +180,9 @@ class _Training:
             "backend": keras.backend.backend(),
         }
         write(self.task.out, self.learner.network.full, report, self.reporter)
+        test = {name: value for name, value in report["metrics"]["test"].items() if isinstance(value, float)}
+        figures = " · ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in test.items())
+        self.reporter.log(f"Kept epoch {report['best_epoch']}. On the test split: {figures}")
         return summary(report)
 
 

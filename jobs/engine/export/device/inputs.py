@@ -3,7 +3,7 @@
 Raises ValueError with a sentence, or OSError, for what cannot be read.
 """
 
-# ruff: noqa: B905, TC003 - zip(strict=True) came with Python 3.10; imports for types cost nothing here
+# ruff: noqa: B905 - zip(strict=True) came with Python 3.10; imports for types cost nothing here
 from __future__ import annotations
 
 import csv

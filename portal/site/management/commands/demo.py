@@ -45,7 +45,8 @@ class Command(BaseCommand):
                 raise CommandError("The accuracy is below the goal.")
             self.stdout.write(self.style.SUCCESS("Done: from a folder of pictures to a bundle for a Raspberry Pi."))
             if running is not None and not exit:
-                self.stdout.write(f"Browse it at {address} (sign in as {NAME} with the password in {settings.HOME}/secrets/demo-password). Ctrl-C ends it.")
+                secret = settings.HOME / "secrets" / "demo-password"
+                self.stdout.write(f"Browse it at {address}, as {NAME} with the password in {secret}. Ctrl-C ends it.")
                 sys.stdout.flush()
                 running.wait()
 

@@ -85,7 +85,7 @@ def only_one() -> Iterator[None]:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Whether the file could be locked. Tried for a second: `manage.py demo` looks at the lock by holding it briefly."""
+    """Whether the file could be locked. Tried for a second: `manage.py demo` looks by holding the lock briefly."""
     for _try in range(10):
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
