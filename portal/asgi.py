@@ -14,12 +14,14 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 THREADS = 32  # a request holds one from its first byte to the answer's last; uploads by tus hold none
 # Loads the rooms, so the imports below come after it.
-django: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
+pages: Any = get_wsgi_application()
+django: Any = WSGIMiddleware(pages, workers=THREADS)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.db import database_sync_to_async  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier  # noqa: E402
+from django.urls import re_path  # noqa: E402
 
 from jobs.datasets import tus  # noqa: E402
 from jobs.queue.urls import websockets  # noqa: E402
@@ -58,4 +60,6 @@ class SessionOrToken:
         await self.by_token({**scope, "user": token.user}, receive, send)
 
 
-application = ProtocolTypeRouter({"http": http, "websocket": SessionOrToken(URLRouter(websockets))})
+_nowhere: Any = WebsocketDenier()
+_sockets = SessionOrToken(URLRouter([*websockets, re_path("", _nowhere)]))
+application = ProtocolTypeRouter({"http": http, "websocket": _sockets})

@@ -338,4 +338,19 @@ UNFOLD = {
     "SITE_HEADER": "Gristmill",
     "SITE_SYMBOL": "grain",
     "SITE_URL": "/",
+    "COLORS": {  # the accent of the member pages, so that stewards know the house
+        "primary": {
+            "50": "oklch(98.5% .014 85)",
+            "100": "oklch(95.5% .04 85)",
+            "200": "oklch(91% .08 84)",
+            "300": "oklch(86% .12 83)",
+            "400": "oklch(80% .14 80)",
+            "500": "oklch(72% .14 76)",
+            "600": "oklch(55% .115 72)",
+            "700": "oklch(47% .1 70)",
+            "800": "oklch(40% .08 68)",
+            "900": "oklch(34% .065 66)",
+            "950": "oklch(24% .045 64)",
+        },
+    },
 }

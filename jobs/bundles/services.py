@@ -178,5 +178,5 @@ def warm_start(owner: Member, model_id: str) -> Blob:
     model = visible_models(owner).filter(pk=model_id, state=ModelState.READY).first()
     if model is None:
         sentence = _("There is no such model to start from, or it is not yours.")
-        raise UserError("unknown_model", sentence, errors=[FieldError("warm_start", sentence)])
+        raise UserError("unknown_model", sentence, status=404, errors=[FieldError("warm_start", sentence)])
     return model.keras

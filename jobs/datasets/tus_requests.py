@@ -191,7 +191,7 @@ def metadata_of(header: str) -> dict[str, str]:
             known[key] = _decoded(encoded.strip(), "Upload-Metadata").decode()
         except UnicodeDecodeError:
             raise ProtocolError("bad_header", _("Upload-Metadata is not UTF-8.")) from None
-    if not known.get("dataset"):
+    if not known.get("dataset") or "\0" in known["dataset"]:
         detail = _("Say in Upload-Metadata which dataset the upload is for: dataset <its id in base64>.")
         raise UserError("invalid", detail, errors=[FieldError("dataset", detail)])
     return known

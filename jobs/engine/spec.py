@@ -75,7 +75,7 @@ class JobSpec(BaseModel):
         Field(default_factory=list)
     )
     warm_start: Annotated[str | None, Field(min_length=1, max_length=100)] = None
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, Field(max_length=120)] = ""
 
     @model_validator(mode="before")
     @classmethod

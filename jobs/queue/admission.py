@@ -68,7 +68,8 @@ def _invalid(field: str, detail: str, code: str = "invalid") -> UserError:
 def _version(owner: Member, spec: JobSpec, recipe: Recipe) -> Version:
     dataset = datasets.visible_to(owner).filter(pk=spec.dataset).first()
     if dataset is None:
-        raise _invalid("dataset", _("There is no such dataset, or it is not yours to use."), "unknown_dataset")
+        detail = _("There is no such dataset, or it is not yours to use.")
+        raise UserError("unknown_dataset", detail, status=404, errors=[FieldError("dataset", detail)])
     if dataset.task != recipe.task:
         detail = _("This recipe is for %(recipe)s, and the dataset is for %(dataset)s.")
         raise _invalid("recipe", detail % {"recipe": recipe.task, "dataset": dataset.task}, "wrong_task")

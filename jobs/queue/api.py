@@ -1,7 +1,9 @@
 """The API of recipes and jobs, as the contract writes it."""
 
+from enum import StrEnum
 from typing import Any
 
+from django.db.models import TextChoices
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jobs.engine.recipes.registry import RECIPES
+from jobs.engine.spec import JobKind
 from jobs.queue import queries, services
 from jobs.queue.admission import parse_spec
 from jobs.queue.models import Job
@@ -30,7 +33,10 @@ from portal.members.access import signed_in
 
 MAX_KEY = 200
 STATUS_FILTER = OpenApiParameter("status", str, enum=[str(item) for item in Status], description="Only such jobs.")
-KIND_FILTER = OpenApiParameter("kind", str, description="Only jobs of this kind.")
+KIND_FILTER = OpenApiParameter("kind", str, enum=[str(item) for item in JobKind], description="Only jobs of this kind.")
+NEXT_OFFSET = OpenApiParameter(
+    "X-Next-Offset", int, OpenApiParameter.HEADER, response=[200], description="The offset to go on from."
+)
 
 
 class RecipeList(APIView):
@@ -53,6 +59,15 @@ class RecipeList(APIView):
         )
 
 
+def _one_of(request: Request, name: str, known: type[StrEnum] | type[TextChoices]) -> str:
+    """The query string's value of that name, which is one of `known`; empty when nothing is asked."""
+    wanted = request.query_params.get(name, "")
+    if wanted and wanted not in list(known):
+        error = FieldError(name, f"There is no such {name}. There are: {', '.join(known)}.")
+        raise UserError("invalid", error.detail, errors=[error])
+    return wanted
+
+
 class JobList(generics.ListAPIView[Job]):
     """The caller's jobs, newest first; all of them for a steward."""
 
@@ -60,15 +75,9 @@ class JobList(generics.ListAPIView[Job]):
 
     def get_queryset(self) -> Any:
         jobs = queries.with_details(queries.visible_to(signed_in(self.request)))
-        asked = self.request.query_params
-        if (wanted := asked.get("status")) is not None:
-            if wanted not in Status:
-                known = ", ".join(Status)
-                error = FieldError("status", f"There is no such status. There are: {known}.")
-                raise UserError("invalid", error.detail, errors=[error])
-            jobs = jobs.filter(status=wanted)
-        if (kind := asked.get("kind")) is not None:
-            jobs = jobs.filter(kind=kind)
+        for name, known in (("status", Status), ("kind", JobKind)):
+            if wanted := _one_of(self.request, name, known):
+                jobs = jobs.filter(**{name: wanted})
         return jobs
 
     @extend_schema(parameters=[STATUS_FILTER, KIND_FILTER], responses={200: JobSerializer(many=True)})
@@ -131,7 +140,7 @@ class JobMetrics(OneJob):
     )
     def get(self, request: Request, job_id: str) -> Response:
         """Metric rows after a step (exclusive), oldest first."""
-        after = whole_number(request, "after", default=None)
+        after = whole_number(request, "after", default=None, minimum=-1)
         limit = whole_number(request, "limit", default=queries.METRICS_PAGE, minimum=1)
         rows = queries.metrics_after(
             self.job(request, job_id), step=after, limit=limit or queries.METRICS_PAGE

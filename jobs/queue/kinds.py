@@ -72,7 +72,7 @@ def warm_start_blob(*, owner: Member, model: str) -> Blob:
     """The weights that a job is to start from. UserError when that model is unknown or not the owner's to use."""
     for find in WARM_STARTS:
         return find(owner, model)
-    raise UserError("unknown_model", "There is no such model to start from.", status=400)
+    raise UserError("unknown_model", "There is no such model to start from.", status=404)
 
 
 @dataclass(frozen=True)

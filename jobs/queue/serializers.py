@@ -137,4 +137,4 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     resources = ResourcesSerializer(required=False)
     targets = serializers.ListField(child=serializers.CharField(), required=False)
     warm_start = serializers.CharField(required=False, allow_null=True)
-    name = serializers.CharField(required=False, max_length=200)
+    name = serializers.CharField(required=False, max_length=120)

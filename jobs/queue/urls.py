@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
 from jobs.queue import api as calls
 from jobs.queue import views
@@ -28,4 +28,4 @@ api: list[URLPattern] = [
 ]
 
 _job_socket: Any = JobConsumer.as_asgi()  # Django's stubs expect a view here
-websockets: list[Any] = [path("ws/jobs/<str:job_id>", _job_socket, name="ws-job")]
+websockets: list[Any] = [re_path("^ws/jobs/(?P<job_id>[^/\\0]+)/?$", _job_socket, name="ws-job")]

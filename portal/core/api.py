@@ -20,7 +20,7 @@ from portal.kit.errors import FieldError, UserError
 if TYPE_CHECKING:  # REST framework loads the throttles while it loads its views
     from rest_framework.views import APIView
 
-MAX_DIGITS = 18  # what a 64-bit column holds
+WHOLE = re.compile(r"-?[0-9]{1,18}")  # what a 64-bit column holds
 UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -69,7 +69,7 @@ def _unfit(value: Any, place: str = "") -> Iterator[str]:
             yield from _unfit(inner, f"{place}.{number}".strip("."))
     elif isinstance(value, dict):
         for key, inner in value.items():
-            if UNFIT.search(key):
+            if UNFIT.search(str(key)):
                 yield place
             else:
                 yield from _unfit(inner, f"{place}.{key}".strip("."))
@@ -106,6 +106,8 @@ class MemberThrottle(SimpleRateThrottle):
     """
 
     safe: bool
+    duration: int  # of a period, in seconds
+    num_requests: int
 
     def applies_to(self, method: str) -> bool:
         return (method in SAFE_METHODS) is self.safe
@@ -151,11 +153,14 @@ class ReadThrottle(MemberThrottle):
 
 
 def whole_number(request: Request, name: str, *, default: int | None, minimum: int = 0) -> int | None:
-    """A whole number from the query string; UserError `invalid` when it is none or less than `minimum`."""
+    """A whole number from the query string; UserError `invalid` when it is none or less than `minimum`.
+
+    An empty value is as good as none.
+    """
     text = request.query_params.get(name)
     if text is None or text == "":
         return default
-    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS or int(text) < minimum:
+    if not WHOLE.fullmatch(text) or int(text) < minimum:
         error = FieldError(name, f"This must be a whole number of at least {minimum}.")
         raise UserError("invalid", f"{name}: {error.detail}", errors=[error])
     return int(text)

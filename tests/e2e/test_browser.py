@@ -75,8 +75,8 @@ def test_the_main_job_by_clicking(
     upload(page, tmp_path, f"Digits at {width}")
     shoot(page, f"dataset-{width}")
     train(page, width)
-    shoot(page, f"job-{width}")
     home = download(page, tmp_path)
+    shoot(page, f"job-{width}")
     said = subprocess.run([sys.executable, "-I", "run.py", "--selftest"], cwd=home, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout + said.stderr
     assert json.loads((home / "labels.json").read_text()) == [str(digit) for digit in range(10)]

@@ -1,0 +1,136 @@
+"""The store: what is used is kept, what is not goes after its grace time, and what a killed process left goes too."""
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from jobs.datasets.models import Dataset, Version
+from jobs.queue.models import Job
+from portal.core import storage
+from portal.core.models import Blob
+from portal.members.models import Member
+
+NO_GRACE = timedelta(0)
+
+
+@pytest.fixture(autouse=True)
+def own_home(settings: Any, tmp_path: Path) -> None:
+    settings.HOME = tmp_path
+
+
+def stored(content: bytes, *, condemned: bool = False) -> Blob:
+    """A blob that has been there for two days."""
+    blob = storage.put_bytes(content)
+    old = timezone.now() - timedelta(days=2)
+    Blob.objects.filter(pk=blob.pk).update(created_at=old, condemned_at=old if condemned else None)
+    return Blob.objects.get(pk=blob.pk)
+
+
+def used_by_version(blob: Blob, owner: Member) -> Version:
+    dataset = Dataset.objects.create(owner=owner, name="Leaves", task="image-classification")
+    return Version.objects.create(dataset=dataset, number=1, filename="x", upload=blob)
+
+
+def test_what_something_points_at_is_never_condemned_and_the_rest_is_freed(alice: Member) -> None:
+    upload, checkpoint, loose = stored(b"upload"), stored(b"checkpoint"), stored(b"loose")
+    used_by_version(upload, alice)
+    Job.objects.create(owner=alice, kind="train", name="x", checkpoint=checkpoint)
+    assert storage.condemn() == 1
+    assert list(Blob.objects.filter(condemned_at__isnull=False)) == [loose]
+    assert storage.free(grace=NO_GRACE) == len(b"loose")
+    assert not storage.path_of(loose.pk).exists()
+    assert storage.path_of(upload.pk).read_bytes() == b"upload"
+    assert storage.path_of(checkpoint.pk).exists()
+
+
+def test_an_old_checkpoint_goes_when_a_newer_one_takes_its_place(alice: Member) -> None:
+    first, second = stored(b"step 1"), stored(b"step 2")
+    job = Job.objects.create(owner=alice, kind="train", name="x", checkpoint=first)
+    assert storage.condemn() == 0 or not Blob.objects.get(pk=first.pk).condemned_at
+    Job.objects.filter(pk=job.pk).update(checkpoint=second)
+    storage.condemn()
+    storage.free(grace=NO_GRACE)
+    assert not storage.path_of(first.pk).exists()
+    assert storage.path_of(second.pk).exists()
+
+
+def test_what_was_condemned_and_is_used_again_stays(alice: Member) -> None:
+    blob = stored(b"again", condemned=True)
+    used_by_version(blob, alice)
+    assert storage.free() == 0
+    storage.condemn()
+    assert Blob.objects.get(pk=blob.pk).condemned_at is None
+    assert storage.path_of(blob.pk).exists()
+
+
+def test_the_same_content_again_takes_the_mark_off(db: None) -> None:
+    stored(b"again", condemned=True)
+    blob = storage.put_bytes(b"again")
+    assert blob.condemned_at is None
+    assert storage.free() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_freeing_and_storing_the_same_content_at_once_never_loses_its_bytes() -> None:
+    for _round in range(15):
+        stored(b"contended", condemned=True)
+        barrier = threading.Barrier(4)
+
+        def act(number: int, barrier: threading.Barrier = barrier) -> None:
+            try:
+                barrier.wait()
+                storage.put_bytes(b"contended") if number else storage.free()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(act, range(4)))
+        blob = Blob.objects.get()
+        assert storage.path_of(blob.pk).read_bytes() == b"contended"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bytes_whose_row_was_rolled_back_are_found_and_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        blob = storage.put_bytes(b"never came to be")
+        raise RuntimeError
+    path = storage.path_of(blob.pk)
+    assert path.exists()
+    assert storage.sweep_strays() == 0  # it may be on its way
+    monkeypatch.setattr(storage, "STRAY", timedelta(seconds=-5))
+    assert storage.sweep_strays() == 1
+    assert storage.free(grace=timedelta(seconds=-5)) == len(b"never came to be")
+    assert not path.exists()
+    assert not Blob.objects.exists()
+
+
+def test_what_a_killed_process_left_among_the_incoming_goes_after_a_day(db: None) -> None:
+    old, young, folder = (storage.incoming() / name for name in ("old", "young", "folder"))
+    folder.mkdir()
+    for path in (old, young, folder / "part"):
+        path.write_bytes(b"x")
+    past = time.time() - 2 * 86_400
+    for path in (old, folder / "part", folder):
+        os.utime(path, (past, past))
+    storage.sweep_strays()
+    assert [path.exists() for path in (old, young, folder)] == [False, True, False]
+    young.unlink()
+
+
+def test_bytes_are_kept_under_their_hash_and_can_not_be_written_to(db: None, tmp_path: Path) -> None:
+    source = tmp_path / "file"
+    source.write_bytes(b"content")
+    copied = storage.copy_in(source)
+    assert source.exists()
+    assert storage.put_bytes(b"content").pk == copied.pk == storage.adopt(source).pk
+    assert not source.exists()
+    assert storage.path_of(copied.pk).stat().st_mode & 0o777 == 0o444
+    assert Blob.objects.get().bytes == len(b"content")
