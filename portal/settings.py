@@ -238,11 +238,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "TITLE": "Gristmill",
-    "DESCRIPTION": "The cooperative's machine from a script: upload, train, take home.",
+    "DESCRIPTION": (
+        "The cooperative's machine from a script: upload, train, take home.\n\n"
+        "Lists come in pages: follow `next`. Errors are `application/problem+json` (RFC 9457) with a stable `code`. "
+        "Large files are uploaded by tus under `/api/v1/uploads`. A job is watched live over the WebSocket "
+        "`/ws/jobs/{id}`, with the same `Authorization` header: its messages are JSON objects whose `type` is "
+        "`status`, `progress`, `metric` or `log`."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "jobs.datasets.tus_schema.add_uploads",
+        "portal.core.schema.add_problems",
+    ],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {

@@ -27,7 +27,7 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
-    re_path("^api(/.*)?$", problems.not_found),
+    re_path("^api(?:/.*)?$", problems.not_found),
 ]
 
 handler400 = problems.bad_request_page

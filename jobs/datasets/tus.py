@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
+from django.http import Http404
 from django.urls import reverse
 from django.utils.http import http_date
 from django.utils.translation import gettext as _
@@ -116,6 +117,8 @@ async def _answer(scope: Scope, receive: Receive) -> Reply:
         return _options()
     tus_requests.check_version(request, method)
     upload_id = scope["path"].removeprefix(PREFIX).strip("/")
+    if "\0" in upload_id:
+        raise Http404
     handlers = OF_ONE if upload_id else OF_ALL
     if method not in handlers:
         raise tus_requests.not_allowed(method, handlers)

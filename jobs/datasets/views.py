@@ -26,6 +26,7 @@ PAGE = 25
 PREVIEW = "preview.json"
 SHOWN_TYPES = {".webp": "image/webp", ".json": "application/json"}
 LATEST = 10**9
+DIGITS = 9  # of the longest version number
 
 
 def _member(request: HttpRequest) -> Member:
@@ -125,7 +126,7 @@ def dataset_detail(request: HttpRequest, dataset_id: str) -> HttpResponse:
     dataset = queries.dataset_for(_member(request), dataset_id)
     numbers = sorted(dataset.versions.all(), key=lambda version: -version.number)
     asked = request.GET.get("version", "")
-    wanted = int(asked) if asked.isascii() and asked.isdigit() else LATEST
+    wanted = int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= DIGITS else LATEST
     number = next(
         (one.number for one in numbers if one.number == wanted), numbers[0].number if numbers else None
     )

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
-from django.db import transaction
-from django.db.models import Count
+from django.db import IntegrityError, transaction
+from django.db.models import Count, QuerySet
 
 from hardware.nodes.models import Accelerator, NodeState
 from jobs.queue import lifecycle, tasks
@@ -56,8 +56,7 @@ def take_snapshot(slots: Slots, *, now: float) -> Snapshot:
 def take_slots() -> Slots:
     """The accelerators that take work, and which of them are free."""
     rows = list(
-        Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE).order_by("pk")
-        .values_list("pk", "node_id", "kind", "memory_bytes", "relative_speed")
+        _takeable().order_by("pk").values_list("pk", "node_id", "kind", "memory_bytes", "relative_speed")
     )
     busy = set(
         Attempt.accelerators.through.objects.filter(attempt__ended_at=None).values_list(
@@ -90,16 +89,22 @@ def _apply(placement: Placement, epoch: int) -> bool:
             if not Lease.objects.select_for_update().filter(name=LEADER, epoch=epoch).exists():
                 return False
             job = Job.objects.get(pk=placement.job)
-            chosen = list(Accelerator.objects.filter(pk__in=placement.slots).select_related("node"))
-            if job.request == Request.CANCEL or _taken(chosen):
+            chosen = list(_takeable().filter(pk__in=placement.slots).select_related("node"))
+            gone = len(chosen) != len(placement.slots)  # switched off, or its node fell silent, since the snapshot
+            if gone or job.request == Request.CANCEL or _taken(chosen):
                 return False
             attempt = lifecycle.begin(job, node=chosen[0].node, accelerators=chosen)
             node = chosen[0].node.name
-            transaction.on_commit(lambda: tasks.wake_node(node, attempt.pk))
-    except (StaleLease, Job.DoesNotExist):
+            transaction.on_commit(lambda: tasks.wake_node(node, attempt.pk), robust=True)
+    except (StaleLease, Job.DoesNotExist, IntegrityError):
         log.info("job %s moved on before it could be started", placement.job)
         return False
     return True
+
+
+def _takeable() -> QuerySet[Accelerator]:
+    """The accelerators that work may be sent to."""
+    return Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE)
 
 
 def _taken(chosen: Iterable[Accelerator]) -> bool:

@@ -7,7 +7,9 @@ yields. Lower code never names them.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from django.utils.translation import gettext as _
 
 from jobs.queue.models import Job
 from portal.core.models import Blob
@@ -61,19 +63,6 @@ def register(kind: JobKind) -> None:
     """Make a kind known. A second one of the same name replaces the first (a reload of the same code)."""
     KINDS[kind.name] = kind
 
-TRAINED: list[Callable[[Job, Mapping[str, Blob], Mapping[str, Any]], None]] = []
-"""Called in the transaction in which a train job succeeds: what it yields is for higher rooms to record."""
-
-WARM_STARTS: list[Callable[[Member, str], Blob]] = []
-"""The one that knows models: (member, model id) → the Keras file to start from; UserError when there is none."""
-
-
-def warm_start_blob(*, owner: Member, model: str) -> Blob:
-    """The weights that a job is to start from. UserError when that model is unknown or not the owner's to use."""
-    for find in WARM_STARTS:
-        return find(owner, model)
-    raise UserError("unknown_model", "There is no such model to start from.", status=404)
-
 
 @dataclass(frozen=True)
 class Yield:
@@ -83,24 +72,47 @@ class Yield:
     bundles: tuple[str, ...] = ()
 
 
-YIELDS: list[Callable[[Sequence[str]], Mapping[str, Yield]]] = []
-"""The one that knows what jobs led to: job ids → what each yielded (jobs without are left out)."""
+class Models(Protocol):
+    """What the room that keeps models does for this one."""
+
+    def trained(self, job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
+        """Record what a train job yields, in the transaction in which it succeeds."""
+
+    def warm_start(self, owner: Member, model: str) -> Blob:
+        """The weights of that model. UserError when it is unknown or not the owner's to use."""
+
+    def yields_of(self, job_ids: Sequence[str]) -> Mapping[str, Yield]:
+        """What these jobs led to (those without are left out), in as few queries for all as for one."""
+
+    def panel(self, job: Job) -> Mapping[str, Any]:
+        """What it adds to the page of `job`, as template variables."""
 
 
-def yields_of(job_ids: Sequence[str]) -> Mapping[str, Yield]:
-    """What these jobs led to, in as few queries as the higher room needs for all of them."""
-    for find in YIELDS:
-        return find(job_ids)
-    return {}
+class NoModels:
+    """Until a room keeps models: trainings yield nothing."""
+
+    def trained(self, job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
+        pass
+
+    def warm_start(self, owner: Member, model: str) -> Blob:
+        raise UserError("unknown_model", _("There is no such model to start from."))
+
+    def yields_of(self, job_ids: Sequence[str]) -> Mapping[str, Yield]:
+        return {}
+
+    def panel(self, job: Job) -> Mapping[str, Any]:
+        return {}
 
 
-PANELS: list[Callable[[Job], Mapping[str, Any]]] = []
-"""What higher rooms add to a job's page: each returns template variables."""
+_keeper: Models = NoModels()
 
 
-def panel_context(job: Job) -> dict[str, Any]:
-    """Everything that higher rooms add to the page of `job`."""
-    merged: dict[str, Any] = {}
-    for add in PANELS:
-        merged.update(add(job))
-    return merged
+def keep_models(keeper: Models) -> None:
+    """Name the room that keeps models, once, when it starts."""
+    global _keeper  # noqa: PLW0603 - one place, filled while the rooms load
+    _keeper = keeper
+
+
+def models() -> Models:
+    """The room that keeps models."""
+    return _keeper

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from hardware.nodes.models import Accelerator, Node
@@ -129,13 +129,23 @@ def end(held: Held, reason: EndReason, *, message: str = "", peak_memory_bytes: 
     """
     now = timezone.now()
     own(held, ended_at=now, end_reason=reason, lease_expires_at=None, peak_memory_bytes=peak_memory_bytes)
-    return _settle(Attempt.objects.select_related("job").get(pk=held.attempt_id), reason, message)
+    return _settle(Attempt.objects.get(pk=held.attempt_id), reason, message)
+
+
+def reap(attempt: Attempt, reason: EndReason = EndReason.NODE_LOST) -> Job | None:
+    """End an attempt whose lease ran out. None if it was renewed or ended meanwhile."""
+    return take_away(attempt, reason, only=leases.free())
+
+
+def withdraw(attempt: Attempt, reason: EndReason) -> Job | None:
+    """End an attempt that no node has begun with. None if one has, or it was ended meanwhile."""
+    return take_away(attempt, reason, only=Q(claimed_at=None))
 
 
 @transaction.atomic
-def reap(attempt: Attempt, reason: EndReason = EndReason.NODE_LOST) -> Job | None:
-    """End an attempt whose lease ran out; whoever held it is fenced off. None if it was renewed or ended meanwhile."""
-    rows = Attempt.objects.filter(leases.free(), pk=attempt.pk, epoch=attempt.epoch, ended_at=None)
+def take_away(attempt: Attempt, reason: EndReason, *, only: Q) -> Job | None:
+    """End an open attempt from outside, as long as it is `only` such a one; whoever held it is fenced off."""
+    rows = Attempt.objects.filter(only, pk=attempt.pk, epoch=attempt.epoch, ended_at=None)
     if rows.update(ended_at=timezone.now(), end_reason=reason, epoch=F("epoch") + 1, lease_expires_at=None) != 1:
         return None
     attempt.refresh_from_db()
@@ -143,7 +153,8 @@ def reap(attempt: Attempt, reason: EndReason = EndReason.NODE_LOST) -> Job | Non
 
 
 def _settle(attempt: Attempt, reason: EndReason, message: str) -> Job:
-    job, policy = attempt.job, POLICY[reason]
+    """Move the job of an attempt that just ended. Its row is locked first: what is asked of it now is heard."""
+    job, policy = Job.objects.select_for_update().get(pk=attempt.job_id), POLICY[reason]
     _charge(attempt, job, policy)
     if job.request == Request.CANCEL and policy.final != Status.SUCCEEDED:
         _finish(job, EndReason.CANCELLED, "")
@@ -160,9 +171,10 @@ def _kept(job: Job) -> str:
 
 
 def _may_retry(job: Job, reason: EndReason, policy: Policy) -> bool:
+    """Whether `reason` is to be tried again. An attempt that never reached a node says nothing about the job."""
     if policy.retries is None:
         return True
-    return job.attempts.filter(end_reason=reason).count() <= policy.retries
+    return job.attempts.filter(end_reason=reason, claimed_at__isnull=False).count() <= policy.retries
 
 
 def _final_reason(reason: EndReason, policy: Policy) -> EndReason:
@@ -173,7 +185,9 @@ def _finish(job: Job, reason: EndReason, message: str) -> None:
     # A starting attempt may fail, but succeed only once it ran; MOVES says so.
     to = POLICY[reason].final
     text = message or str(reason.label)
-    changes: dict[str, Any] = {"progress": 1.0} if to == Status.SUCCEEDED else {}
+    changes: dict[str, Any] = {}
+    if to == Status.SUCCEEDED:  # nothing goes on from its checkpoint: the sweep frees the bytes
+        changes = {"progress": 1.0, "checkpoint": None, "checkpoint_step": None}
     _move(job, to, reason=reason, sentence=text, end_reason=reason, message=text, **changes)
     if to != Status.SUCCEEDED and (kind := KINDS.get(job.kind)):
         kind.ended(job)

@@ -15,7 +15,7 @@ from jobs.engine.spec import JobSpec
 from jobs.queue import admission, lifecycle, tasks
 from jobs.queue.kinds import Yield
 from jobs.queue.models import Attempt, Job, JobEvent, Request, Submission
-from jobs.queue.reasons import FINAL, Status
+from jobs.queue.reasons import FINAL, EndReason, Status
 from portal.core import live
 from portal.kit.errors import UserError
 from portal.members.models import Member
@@ -127,19 +127,30 @@ def stop_job(*, job: Job, actor: Member) -> Job:
 
 
 def _ask(job: Job, request: Request, sentence: str, actor: Member) -> Job:
-    if job.status == Status.QUEUED and request == Request.CANCEL and lifecycle.cancel_queued(job):
-        return _fresh(job)
     with transaction.atomic():
-        open_job = Job.objects.filter(pk=job.pk).exclude(status__in=FINAL).exclude(request=Request.CANCEL)
-        asked = open_job.update(request=request)
-        job = _fresh(job)
-        if job.status in FINAL:
-            detail = _("It has ended already: %(status)s.") % {"status": job.get_status_display()}
-            raise UserError("already_ended", detail, status=409)
-        if asked:
-            lifecycle.note(job.pk, Status(job.status), sentence % {"who": actor.username})
-            tasks.wake_control(job)
-    return job
+        current = Job.objects.select_for_update().get(pk=job.pk)  # its status can't change under us
+        _refuse_if_ended(current)
+        if current.status == Status.QUEUED and request == Request.CANCEL:
+            lifecycle.cancel_queued(current)
+        elif current.request not in {request, Request.CANCEL}:
+            Job.objects.filter(pk=job.pk).update(request=request)
+            lifecycle.note(job.pk, Status(current.status), sentence % {"who": actor.username})
+            tasks.wake_control(current)
+    if request == Request.CANCEL and current.status == Status.STARTING:
+        _withdraw(current)
+    return _fresh(job)
+
+
+def _refuse_if_ended(job: Job) -> None:
+    if job.status in FINAL:
+        detail = _("It has ended already: %(status)s.") % {"status": job.get_status_display()}
+        raise UserError("already_ended", detail, status=409)
+
+
+def _withdraw(job: Job) -> None:
+    """What no node has begun with need not begin. In a transaction of its own: attempts are locked before jobs."""
+    for attempt in job.attempts.filter(ended_at=None, claimed_at=None):
+        lifecycle.withdraw(attempt, EndReason.CANCELLED)
 
 
 def _fresh(job: Job) -> Job:

@@ -69,7 +69,7 @@ def _unfit(value: Any, place: str = "") -> Iterator[str]:
             yield from _unfit(inner, f"{place}.{number}".strip("."))
     elif isinstance(value, dict):
         for key, inner in value.items():
-            if UNFIT.search(str(key)):
+            if UNFIT.search(key):
                 yield place
             else:
                 yield from _unfit(inner, f"{place}.{key}".strip("."))
@@ -89,7 +89,7 @@ class NewestFirst(CursorPagination):
             cursor: Cursor | None = super().decode_cursor(request)
         except NotFound:
             raise _bad_cursor() from None
-        if cursor is not None and UNFIT.search(cursor.position or ""):
+        if cursor is not None and UNFIT.search(str(cursor.position or "")):
             raise _bad_cursor()
         return cursor
 

@@ -75,18 +75,22 @@ def _describe(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
     if isinstance(error, RetryableError):
         detail = "The portal is busy. Try again in a few seconds."
         return body(status=503, code="busy", detail=detail), {"Retry-After": "3"}
-    if isinstance(error, Http404):
-        return body(status=404, code="not_found", detail="There is no such thing, or not for you."), {}
-    if isinstance(error, PermissionDenied):
-        return body(status=403, code="permission_denied", detail=str(error) or "You may not do that."), {}
     if isinstance(error, exceptions.APIException):
         return _of_api_exception(error)
+    return _of_django(error), {}
+
+
+def _of_django(error: Exception) -> dict[str, Any] | None:
+    if isinstance(error, Http404):
+        return body(status=404, code="not_found", detail="There is no such thing, or not for you.")
+    if isinstance(error, PermissionDenied):
+        return body(status=403, code="permission_denied", detail=str(error) or "You may not do that.")
     if isinstance(error, RequestDataTooBig):
         detail = "The request is too large. Send files as multipart/form-data in the field “file”, or by tus."
-        return body(status=413, code="too_large", detail=detail), {}
+        return body(status=413, code="too_large", detail=detail)
     if isinstance(error, SuspiciousOperation):
-        return body(status=400, code="bad_request", detail=_sentence(error)), {}
-    return None, {}
+        return body(status=400, code="bad_request", detail=_sentence(error))
+    return None
 
 
 def _sentence(error: Exception) -> str:

@@ -107,11 +107,13 @@ def _place(source: Path, sha256: str, size: int) -> Blob:
     target = path_of(sha256)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     source.chmod(0o444)
-    source.replace(target)
-    blob, made = Blob.objects.get_or_create(sha256=sha256, defaults={"bytes": size})
-    if not made and blob.condemned_at is not None:
-        Blob.objects.filter(pk=sha256).update(condemned_at=None)
-    return blob
+    with transaction.atomic():
+        wanted = Blob(sha256=sha256, bytes=size)
+        Blob.objects.bulk_create(
+            [wanted], update_conflicts=True, unique_fields=["sha256"], update_fields=["condemned_at"]
+        )
+        source.replace(target)
+        return Blob.objects.get(pk=sha256)
 
 
 def unreferenced() -> QuerySet[Blob]:

@@ -104,7 +104,9 @@ def _run_node(script: Path, *arguments: str) -> None:
     folder = node_folder() / "bin"
     path = os.pathsep.join((str(folder), os.environ.get("PATH", os.defpath)))
     argv = [str(folder / "node"), str(script), *arguments]
-    result = process.run(argv, timeout=INSTALL_MINUTES * 60, env={**os.environ, "PATH": path})
+    # Node brings its own list of authorities; the machine's knows those of its owner too, as pip does.
+    env = {"NODE_USE_SYSTEM_CA": "1", **os.environ, "PATH": path}
+    result = process.run(argv, timeout=INSTALL_MINUTES * 60, env=env)
     if not result.ok:
         said = "\n".join((result.out + result.err).strip().splitlines()[-25:])
         raise BuildError(f"The front end could not be built ({script.name} {arguments[0]}):\n{said}")

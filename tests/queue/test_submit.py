@@ -60,7 +60,8 @@ def test_what_can_never_run_is_refused_at_once(
     answer = api_for(alice).post("/api/v1/jobs", body | change)
     problem = answer.json()
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.status_code == problem["status"] == (409 if code == "no_ready_version" else 400)
+    status = {"no_ready_version": 409, "unknown_dataset": 404, "unknown_model": 404}.get(code, 400)
+    assert answer.status_code == problem["status"] == status
     assert problem["code"] == code, problem
     assert problem["detail"].endswith(".")
     if field:
