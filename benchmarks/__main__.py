@@ -25,7 +25,8 @@ SUITES: dict[str, Callable[[Portal], list[Row]]] = {
 HEAD = """# Benchmarks
 
 Measured by `make bench ARGS=--write` on {machine}, {date}, Python {python}.
-Each ratio is of two figures of the same run, but those against other systems, which were measured on such a machine before.
+Each ratio is of two figures of the same run, but those against other systems: these were measured before, on such a
+machine.
 
 | what | measured | baseline | ratio | goal | |
 |---|---|---|---|---|---|
@@ -34,7 +35,7 @@ Each ratio is of two figures of the same run, but those against other systems, w
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*SUITES, []], help="which (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     asked = parser.parse_args()
     rows: list[Row] = []

@@ -23,7 +23,9 @@ def measure(portal: Portal) -> list[Row]:
     dataset = member.dataset("CIFAR", "image-classification", "cifar10.zip", ARCHIVE.read_bytes())
     params = {"epochs": EPOCHS, "early_stop": False}
     began = time.perf_counter()
-    job = member.ended(member.post("/jobs", {"recipe": "image-classifier", "dataset": dataset, "params": params}), 900)
+    job = member.ended(
+        member.post("/jobs", {"recipe": "image-classifier", "dataset": dataset, "params": params}), 900
+    )
     ours = time.perf_counter() - began
     assert job["status"] == "succeeded", member.trail(f"/jobs/{job['id']}")
     accuracy = member.get(f"/models/{job['model']}")["metrics"]["test"]["accuracy"]
@@ -40,7 +42,9 @@ def plain() -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as name:
         with zipfile.ZipFile(ARCHIVE) as packed:
             packed.extractall(name)
-        folder = next(path for path in [Path(name), *Path(name).iterdir()] if len(list(path.glob("*/*.*"))) > 100)
+        folder = next(
+            path for path in [Path(name), *Path(name).iterdir()] if len(list(path.glob("*/*.*"))) > 100
+        )
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.plain", str(folder), str(EPOCHS)],

@@ -121,7 +121,9 @@ def sqlite() -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": HOME / "gristmill.sqlite3",
-        "TEST": {"NAME": HOME / "test.sqlite3"},  # a file, as in production: threads wait for one another's locks
+        "TEST": {
+            "NAME": HOME / "test.sqlite3"
+        },  # a file, as in production: threads wait for one another's locks
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
@@ -137,7 +139,12 @@ def sqlite() -> dict[str, Any]:
 def postgresql(url: str) -> dict[str, Any]:
     """PostgreSQL at `url` (`portal.kit.postgres`). A server that does not answer is an error soon, not a wait."""
     found = postgres.parse(url)
-    patience = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 20_000}
+    patience = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "tcp_user_timeout": 20_000,
+    }
     return {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 60,
@@ -165,10 +172,16 @@ REDIS_URL = env.secret("REDIS_URL") or f"unix://{REDIS_SOCKET}"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 5, "socket_connect_timeout": 2}]},
     }
 }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "portal.core.cache.ForgivingCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 2},
+    }
+}
 
 # -- People -----------------------------------------------------------------------------------------------------------
 
@@ -276,6 +289,8 @@ CELERY = {
     "worker_prefetch_multiplier": 1,
     "worker_hijack_root_logger": False,
     "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_transport_options": {"socket_timeout": 10, "socket_connect_timeout": 2},
     "task_default_queue": "gristmill",
     "timezone": "UTC",
 }
@@ -331,6 +346,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 NODE_NAME = env.text("GRISTMILL_NODE", socket.gethostname())
 JOB_MEMORY_MB = env.integer("GRISTMILL_JOB_MEMORY_MB", 8192)
 JOB_DISK_MB = env.integer("GRISTMILL_JOB_DISK_MB", 20_480)
+NODE_CACHE_MB = env.integer("GRISTMILL_NODE_CACHE_MB", 51_200)
 HUNG_AFTER_S = env.integer("GRISTMILL_HUNG_AFTER_S", 900)
 VALIDATION_MEMORY_MB = env.integer("GRISTMILL_VALIDATION_MEMORY_MB", 2048)
 VALIDATION_MINUTES = env.integer("GRISTMILL_VALIDATION_MINUTES", 30)

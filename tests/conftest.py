@@ -32,7 +32,10 @@ def make_member(db: None) -> Callable[..., object]:
 
     def make(name: str, *, steward: bool = False) -> Member:
         return Member.objects.create_user(
-            username=name, password="correct horse battery", is_staff=steward, is_superuser=steward,
+            username=name,
+            password="correct horse battery",
+            is_staff=steward,
+            is_superuser=steward,
             approved_at=timezone.now(),
         )
 

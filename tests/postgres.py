@@ -30,7 +30,9 @@ FASTER = {
 
 def program(name: str) -> str:
     """The newest installed one, wherever Debian or a path has it."""
-    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
+    versions = sorted(
+        Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4])
+    )
     found = str(versions[-1]) if versions else shutil.which(name)
     if found is None:
         sys.exit(f"There is no {name} here. On Debian: apt-get install postgresql")

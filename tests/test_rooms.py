@@ -90,13 +90,13 @@ def allowed(importer: str, imported: str) -> bool:
     return DJANGO.index(there) >= DJANGO.index(here)
 
 
-@pytest.mark.parametrize(("module", "path"), list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("module", "path"), list(modules()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_imports_point_down(module: str, path: Path) -> None:
     if module in {"portal", "hardware", "hardware.nodes.probe", "jobs"} and not path.read_text():
         return
-    wrong = [
-        name for name in imports(path) if name.split(".")[0] in TOP and not allowed(module, name)
-    ]
+    wrong = [name for name in imports(path) if name.split(".")[0] in TOP and not allowed(module, name)]
     assert not wrong, f"{module} may not import {wrong}"
 
 
@@ -105,7 +105,11 @@ def test_pure_packages_import_no_django() -> None:
         module: bad
         for module, path in modules()
         if room(module, PURE)
-        and (bad := [name for name in imports(path) if name.split(".")[0] in {"django", "rest_framework", "celery"}])
+        and (
+            bad := [
+                name for name in imports(path) if name.split(".")[0] in {"django", "rest_framework", "celery"}
+            ]
+        )
     }
     assert not wrong
 

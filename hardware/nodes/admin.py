@@ -11,8 +11,9 @@ from unfold.admin import TabularInline
 from hardware.nodes import services
 from hardware.nodes.models import Accelerator, Node, NodeState
 from portal.kit.errors import UserError
+from portal.members.access import signed_in
 from portal.members.services import audit
-from portal.members.stewarding import StewardAdmin, column, steward_of
+from portal.members.stewarding import StewardAdmin, column
 
 STATE_COLOURS = {
     NodeState.ACTIVE: "success",
@@ -51,7 +52,7 @@ class NodeAdmin(StewardAdmin):
         return isinstance(obj, Node) and obj.state in AT_REST
 
     def delete_model(self, request: HttpRequest, obj: Node) -> None:
-        audit(steward_of(request), "node.deleted", obj)
+        audit(signed_in(request), "node.deleted", obj)
         super().delete_model(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
@@ -72,7 +73,7 @@ class NodeAdmin(StewardAdmin):
         for row, names in formset.changed_objects:
             wanted = services.Correction(**{name: getattr(row, name) for name in names})
             try:
-                services.correct(Accelerator.objects.get(pk=row.pk), wanted, steward_of(request))
+                services.correct(Accelerator.objects.get(pk=row.pk), wanted, signed_in(request))
             except UserError as error:
                 self.message_user(request, error.detail, level="error")
 
@@ -89,4 +90,4 @@ class NodeAdmin(StewardAdmin):
         self._set(request, queryset, NodeState.MAINTENANCE)
 
     def _set(self, request: HttpRequest, queryset: QuerySet[Node], state: NodeState) -> None:
-        self.for_each(request, queryset, lambda node: services.set_state(node, state, steward_of(request)))
+        self.for_each(request, queryset, lambda node: services.set_state(node, state, signed_in(request)))

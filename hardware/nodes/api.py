@@ -1,6 +1,6 @@
 """The nodes in the API: `GET /nodes`, `PATCH /nodes/{id}`."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.db import transaction
 from django.shortcuts import get_object_or_404
@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from hardware.nodes import queries, services
 from hardware.nodes.models import Accelerator, Node, NodeState
 from portal.kit.errors import FieldError, UserError
+from portal.members.access import signed_in
 from portal.members.models import Member
 
 
@@ -72,7 +73,7 @@ class NodePatchSerializer(serializers.Serializer[dict[str, Any]]):
 
 
 def _shown(request: Request, rows: Any, *, many: bool = False) -> Any:
-    member = cast("Member", request.user)
+    member = signed_in(request)
     return NodeSerializer(rows, many=many, context={"steward": member.is_staff}).data
 
 
@@ -106,7 +107,7 @@ class NodeDetail(APIView):
         node = get_object_or_404(Node, pk=pk)
         asked = NodePatchSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        actor = cast("Member", request.user)
+        actor = signed_in(request)
         with transaction.atomic():
             if "state" in asked.validated_data:
                 services.set_state(node, NodeState(asked.validated_data["state"]), actor)

@@ -111,6 +111,11 @@ def heartbeat(node: Node, load: Mapping[str, Any]) -> NodeState:
     return NodeState(rows.values_list("state", flat=True).get())
 
 
+def leave(node: Node) -> None:
+    """The node's worker ends: no work is sent to it until it registers again. A steward's word stays."""
+    Node.objects.filter(pk=node.pk, state=NodeState.ACTIVE).update(state=NodeState.OFFLINE)
+
+
 def mark_silent(now: datetime) -> int:
     """Mark active nodes offline that were not heard of for 30 s before `now`; how many.
 

@@ -1,6 +1,6 @@
 """Models, bundles, targets and the signing key in the API."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.urls import reverse
@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from hardware.targets.registry import TARGETS
 from jobs.bundles import downloads, keys, queries, services
 from jobs.bundles.models import Bundle, TrainedModel
-from portal.members.models import Member
+from portal.members.access import signed_in
 
 ZIP = "application/zip"
 RANGE_HEADERS = [
@@ -32,10 +32,6 @@ DOWNLOAD = {
     304: OpenApiResponse(description="You have it already."),
     416: OpenApiResponse(description="The range begins after the end."),
 }
-
-
-def _me(request: Request) -> Member:
-    return cast("Member", request.user)
 
 
 def _address(serializer: serializers.BaseSerializer[Any], name: str, pk: str) -> str:
@@ -139,21 +135,21 @@ class ModelList(ListAPIView[TrainedModel]):
     serializer_class = ModelSerializer
 
     def get_queryset(self) -> Any:
-        return queries.visible_models(_me(self.request))
+        return queries.visible_models(signed_in(self.request))
 
 
 class ModelDetail(RetrieveAPIView[TrainedModel]):
     serializer_class = ModelSerializer
 
     def get_queryset(self) -> Any:
-        return queries.visible_models(_me(self.request))
+        return queries.visible_models(signed_in(self.request))
 
 
 class ModelKeras(APIView):
     @extend_schema(operation_id="models_keras", parameters=RANGE_HEADERS, responses=DOWNLOAD)
     def get(self, request: Request, pk: str) -> HttpResponseBase:
         """The model as a `.keras` file, to go on with in Keras."""
-        model = get_object_or_404(queries.visible_models(_me(request)), pk=pk)
+        model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
         return downloads.send_model(request._request, model)  # noqa: SLF001 - the request as Django made it
 
 
@@ -161,7 +157,7 @@ class BundleList(ListAPIView[Bundle]):
     serializer_class = BundleSerializer
 
     def get_queryset(self) -> Any:
-        return queries.visible_bundles(_me(self.request))
+        return queries.visible_bundles(signed_in(self.request))
 
     @extend_schema(
         request=BundleRequestSerializer,
@@ -173,7 +169,7 @@ class BundleList(ListAPIView[Bundle]):
         asked = BundleRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
-        model = queries.visible_models(_me(request)).filter(pk=wanted["model"]).first()
+        model = queries.visible_models(signed_in(request)).filter(pk=wanted["model"]).first()
         if model is None:
             raise Http404
         bundle, made = services.request_bundle(
@@ -187,14 +183,14 @@ class BundleDetail(RetrieveAPIView[Bundle]):
     serializer_class = BundleSerializer
 
     def get_queryset(self) -> Any:
-        return queries.visible_bundles(_me(self.request))
+        return queries.visible_bundles(signed_in(self.request))
 
 
 class BundleDownload(APIView):
     @extend_schema(operation_id="bundles_download", parameters=RANGE_HEADERS, responses=DOWNLOAD)
     def get(self, request: Request, pk: str) -> HttpResponseBase:
         """The bundle's zip, resumable by `Range`."""
-        bundle = get_object_or_404(queries.visible_bundles(_me(request)), pk=pk)
+        bundle = get_object_or_404(queries.visible_bundles(signed_in(request)), pk=pk)
         return downloads.send_bundle(request._request, bundle)  # noqa: SLF001 - the request as Django made it
 
 

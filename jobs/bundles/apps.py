@@ -13,7 +13,12 @@ class BundlesConfig(AppConfig):
         from jobs.queue import kinds
 
         kinds.register(building.KIND)
-        kinds.TRAINED[:] = [services.record_trained]
-        kinds.WARM_STARTS[:] = [services.warm_start]
-        kinds.YIELDS[:] = [queries.yields_of]
-        kinds.PANELS[:] = [queries.panel_of]
+        kinds.extend(
+            kinds.Extension(
+                name=self.label,
+                trained=services.record_trained,
+                warm_start=services.warm_start,
+                yields=queries.yields_of,
+                panel=queries.panel_of,
+            )
+        )

@@ -1,7 +1,5 @@
 """The pages of what members take home: their models, and the bundles of each."""
 
-from typing import cast
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -13,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from jobs.bundles import downloads, queries, services
 from jobs.bundles.models import BundleState, TrainedModel
 from portal.kit.errors import UserError
-from portal.members.models import Member
+from portal.members.access import signed_in
 
 PER_PAGE = 25
 
@@ -22,7 +20,7 @@ PER_PAGE = 25
 @require_safe
 def model_list(request: HttpRequest) -> HttpResponse:
     """The member's own models, newest first, with their bundles and what else can be built."""
-    mine = queries.with_bundles(queries.visible_models(_me(request)).filter(owner=_me(request)))
+    mine = queries.with_bundles(queries.visible_models(signed_in(request)).filter(owner=signed_in(request)))
     page = Paginator(mine, PER_PAGE).get_page(request.GET.get("page"))
     live = any(row.state == BundleState.BUILDING for model in page for row in model.bundle_rows)
     return render(request, "bundles/list.html", {"page_obj": page, "live": live})
@@ -32,7 +30,7 @@ def model_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 def bundle_build(request: HttpRequest, pk: str) -> HttpResponse:
     """Ask for a bundle of a model for the target in the form."""
-    model = get_object_or_404(queries.visible_models(_me(request)), pk=pk)
+    model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
     try:
         bundle, made = services.request_bundle(model=model, target=request.POST.get("target", ""))
     except UserError as error:
@@ -47,7 +45,7 @@ def bundle_build(request: HttpRequest, pk: str) -> HttpResponse:
 @require_safe
 def bundle_download(request: HttpRequest, pk: str) -> HttpResponseBase:
     """The zip, for the browser."""
-    bundle = get_object_or_404(queries.visible_bundles(_me(request)), pk=pk)
+    bundle = get_object_or_404(queries.visible_bundles(signed_in(request)), pk=pk)
     try:
         return downloads.send_bundle(request, bundle)
     except UserError as error:
@@ -59,7 +57,7 @@ def bundle_download(request: HttpRequest, pk: str) -> HttpResponseBase:
 @require_safe
 def model_keras(request: HttpRequest, pk: str) -> HttpResponseBase:
     """The model as Keras saved it, for the browser."""
-    return downloads.send_model(request, get_object_or_404(queries.visible_models(_me(request)), pk=pk))
+    return downloads.send_model(request, get_object_or_404(queries.visible_models(signed_in(request)), pk=pk))
 
 
 def _back(request: HttpRequest, model: TrainedModel) -> HttpResponse:
@@ -67,7 +65,3 @@ def _back(request: HttpRequest, model: TrainedModel) -> HttpResponse:
     if request.POST.get("from") == "job" and model.job_id:
         return redirect("job-detail", model.job_id)
     return redirect("model-list")
-
-
-def _me(request: HttpRequest) -> Member:
-    return cast("Member", request.user)

@@ -23,13 +23,7 @@ from jobs.datasets.serializers import (
 )
 from portal.core.problems import PROBLEM
 from portal.kit.errors import FieldError, UserError
-from portal.members.models import Member
-
-
-def member_of(request: Request) -> Member:
-    """Who asks; only members are let in."""
-    assert isinstance(request.user, Member)  # noqa: S101 - for mypy
-    return request.user
+from portal.members.access import signed_in
 
 
 def take_file(*, dataset: Dataset, file: object, label_column: str) -> Version:
@@ -53,7 +47,7 @@ class DatasetList(generics.ListAPIView[Dataset]):
     queryset = Dataset.objects.none()  # for the schema
 
     def get_queryset(self) -> QuerySet[Dataset]:
-        return queries.listed_for(member_of(self.request))
+        return queries.listed_for(signed_in(self.request))
 
     @extend_schema(
         operation_id="datasets_list", responses={200: DatasetSerializer(many=True)}, tags=["datasets"]
@@ -72,7 +66,7 @@ class DatasetList(generics.ListAPIView[Dataset]):
         asked = NewDatasetSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         given = {name: value for name, value in asked.validated_data.items() if value}
-        dataset = services.create_dataset(owner=member_of(request), **given)
+        dataset = services.create_dataset(owner=signed_in(request), **given)
         return Response(DatasetSerializer(dataset).data, status=status.HTTP_201_CREATED)
 
 
@@ -85,7 +79,7 @@ class DatasetDetail(APIView):
         tags=["datasets"],
     )
     def get(self, request: Request, dataset_id: str) -> Response:
-        return Response(DatasetSerializer(queries.dataset_for(member_of(request), dataset_id)).data)
+        return Response(DatasetSerializer(queries.dataset_for(signed_in(request), dataset_id)).data)
 
     @extend_schema(
         operation_id="datasets_delete",
@@ -94,7 +88,7 @@ class DatasetDetail(APIView):
     )
     def delete(self, request: Request, dataset_id: str) -> Response:
         """Delete it with all versions, unless jobs run on it. The models trained on it stay."""
-        member = member_of(request)
+        member = signed_in(request)
         services.delete_dataset(dataset=queries.dataset_for(member, dataset_id), actor=member)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -119,7 +113,7 @@ class VersionList(APIView):
     )
     def post(self, request: Request, dataset_id: str) -> Response:
         """Upload a version in one request. Large files are better sent by tus, which can be resumed."""
-        dataset = queries.changeable_by(member_of(request), dataset_id)
+        dataset = queries.changeable_by(signed_in(request), dataset_id)
         version = take_file(
             dataset=dataset,
             file=request.FILES.get("file"),
@@ -137,4 +131,4 @@ class VersionDetail(APIView):
         tags=["datasets"],
     )
     def get(self, request: Request, dataset_id: str, number: int) -> Response:
-        return Response(VersionSerializer(queries.version_for(member_of(request), dataset_id, number)).data)
+        return Response(VersionSerializer(queries.version_for(signed_in(request), dataset_id, number)).data)

@@ -37,7 +37,9 @@ def add_uploads(result: Document, **_kwargs: Any) -> Document:
         "delete": _call("uploads_delete", "Give the upload up.", {"204": {"description": "Given up."}}),
     }
     for call in one.values():
-        call["parameters"].insert(0, {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+        call["parameters"].insert(
+            0, {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+        )
     result["paths"][f"{PREFIX}/{{id}}"] = one
     return result
 

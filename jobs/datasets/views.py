@@ -20,7 +20,7 @@ from jobs.datasets.forms import NewDatasetForm, NewVersionForm
 from jobs.datasets.models import Dataset, Task, Version, VersionFile, VersionState
 from portal.core import storage
 from portal.kit.errors import UserError
-from portal.members.models import Member
+from portal.members.access import signed_in
 
 PAGE = 25
 PREVIEW = "preview.json"
@@ -29,16 +29,11 @@ LATEST = 10**9
 DIGITS = 9  # of the longest version number
 
 
-def _member(request: HttpRequest) -> Member:
-    assert isinstance(request.user, Member)  # noqa: S101 - for mypy: every view here is for members
-    return request.user
-
-
 @login_required
 @require_GET
 def dataset_list(request: HttpRequest) -> HttpResponse:
     """The datasets I may see, newest first, each with its newest version."""
-    page = Paginator(queries.listed_for(_member(request)), PAGE).get_page(request.GET.get("page"))
+    page = Paginator(queries.listed_for(signed_in(request)), PAGE).get_page(request.GET.get("page"))
     newest = queries.newest_versions([dataset.pk for dataset in page.object_list])
     for dataset in page.object_list:
         dataset.latest = newest.get(dataset.pk)
@@ -52,7 +47,7 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
     """A new dataset with its first file. The page's script sends both through the API; this is the way
     without it.
     """
-    form = NewDatasetForm(_member(request), request.POST or None, request.FILES or None)
+    form = NewDatasetForm(signed_in(request), request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid() and (made := _made(request, form)):
         return redirect("dataset-detail", made.pk)
     context = {"form": form, "max_bytes": settings.UPLOAD_MAX_BYTES}
@@ -66,7 +61,7 @@ def _made(request: HttpRequest, form: NewDatasetForm) -> Dataset | None:
     try:
         with transaction.atomic():
             known = {name: value for name, value in given.items() if value}
-            dataset = services.create_dataset(owner=_member(request), **known)
+            dataset = services.create_dataset(owner=signed_in(request), **known)
             take_file(dataset=dataset, file=file, label_column=column)
     except UserError as error:
         form.show(error)
@@ -78,7 +73,7 @@ def _made(request: HttpRequest, form: NewDatasetForm) -> Dataset | None:
 @require_http_methods(["GET", "POST"])
 def version_new(request: HttpRequest, dataset_id: str) -> HttpResponse:
     """Another file for a dataset."""
-    dataset = queries.changeable_by(_member(request), dataset_id)
+    dataset = queries.changeable_by(signed_in(request), dataset_id)
     posted = request.method == "POST"
     form = NewVersionForm(
         dataset.task,
@@ -108,7 +103,7 @@ def _to(version: Version) -> HttpResponse:
 @require_POST
 def version_again(request: HttpRequest, dataset_id: str, number: int) -> HttpResponse:
     """The same file as a new version, with another label column."""
-    member = _member(request)
+    member = signed_in(request)
     queries.changeable_by(member, dataset_id)
     version = queries.version_for(member, dataset_id, number)
     try:
@@ -123,7 +118,7 @@ def version_again(request: HttpRequest, dataset_id: str, number: int) -> HttpRes
 @require_GET
 def dataset_detail(request: HttpRequest, dataset_id: str) -> HttpResponse:
     """One dataset, at its newest version or the one asked for."""
-    dataset = queries.dataset_for(_member(request), dataset_id)
+    dataset = queries.dataset_for(signed_in(request), dataset_id)
     numbers = sorted(dataset.versions.all(), key=lambda version: -version.number)
     asked = request.GET.get("version", "")
     wanted = int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= DIGITS else LATEST
@@ -137,11 +132,11 @@ def dataset_detail(request: HttpRequest, dataset_id: str) -> HttpResponse:
 
 
 def _can_edit(request: HttpRequest, dataset: Dataset) -> bool:
-    return queries.may_change(_member(request), dataset)
+    return queries.may_change(signed_in(request), dataset)
 
 
 def _version_context(request: HttpRequest, dataset: Dataset, number: int) -> dict[str, Any]:
-    version = queries.version_for(_member(request), dataset.pk, number)
+    version = queries.version_for(signed_in(request), dataset.pk, number)
     return {
         "dataset": dataset,
         "version": version,
@@ -172,7 +167,7 @@ def _possible_labels(version: Version) -> list[str]:
 @require_GET
 def version_panel(request: HttpRequest, dataset_id: str, number: int) -> HttpResponse:
     """The part of the page that changes while a version is being checked."""
-    dataset = queries.dataset_for(_member(request), dataset_id)
+    dataset = queries.dataset_for(signed_in(request), dataset_id)
     return render(request, "datasets/_version.html", _version_context(request, dataset, number))
 
 
@@ -182,7 +177,7 @@ def version_file(request: HttpRequest, dataset_id: str, number: int, name: str) 
     """A thumbnail strip or the preview. Their bytes were made from a stranger's file: shown as what they are
     called, never guessed at, and cached for good, since a version never changes.
     """
-    version = queries.version_for(_member(request), dataset_id, number)
+    version = queries.version_for(signed_in(request), dataset_id, number)
     kind = next((kind for ending, kind in SHOWN_TYPES.items() if name.endswith(ending)), None)
     file = VersionFile.objects.filter(version=version, name=name).select_related("blob").first()
     if kind is None or file is None:
@@ -198,7 +193,7 @@ def version_file(request: HttpRequest, dataset_id: str, number: int, name: str) 
 @require_POST
 def dataset_delete(request: HttpRequest, dataset_id: str) -> HttpResponse:
     """Delete a dataset, or say why not."""
-    member = _member(request)
+    member = signed_in(request)
     dataset = queries.dataset_for(member, dataset_id)
     try:
         services.delete_dataset(dataset=dataset, actor=member)

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from jobs.queue import services
 from jobs.queue.models import Attempt, Job, JobEvent
 from jobs.queue.reasons import Status
-from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column, steward_of
+from portal.members.access import signed_in
+from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column
 
 STATUS_COLOURS = {
     Status.QUEUED: "info",
@@ -68,4 +69,4 @@ class JobAdmin(StewardAdmin):
 
     @admin.action(description=_("Cancel: end them, keep a checkpoint"))
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self.for_each(request, queryset, lambda job: services.cancel_job(job=job, actor=steward_of(request)))
+        self.for_each(request, queryset, lambda job: services.cancel_job(job=job, actor=signed_in(request)))

@@ -34,7 +34,9 @@ def admit(*, owner: Member, spec: JobSpec) -> Admitted:
     recipe = RECIPES.get(spec.recipe)
     if recipe is None:
         known = ", ".join(sorted(RECIPES))
-        raise _invalid("recipe", _("There is no recipe of that name. There are: %(known)s.") % {"known": known})
+        raise _invalid(
+            "recipe", _("There is no recipe of that name. There are: %(known)s.") % {"known": known}
+        )
     version = _version(owner, spec, recipe)
     _check_machine(spec)
     ledger.check_may_use(owner, spec.resources.accelerator)

@@ -5,30 +5,39 @@ It lives in the node's Celery worker process. Celery's messages only hasten it: 
 
 import logging
 import threading
-from datetime import timedelta
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import psutil
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
-from django.utils import timezone
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections, connections
+from django.db.models import Q
 
 from hardware.nodes import services as nodes
 from hardware.nodes.models import Node, NodeState
 from hardware.nodes.probe.machine import probe
-from jobs.queue import lifecycle
+from jobs.queue import lifecycle, nodefiles
 from jobs.queue.models import Attempt
-from jobs.queue.supervise import Supervisor, attempts_root, cache_root
-from jobs.runner.warm import WarmParent
+from jobs.queue.reasons import EndReason
+from jobs.queue.supervise import Supervisor
+from jobs.runner.warm import PRELOAD, WarmParent
 from portal.core import storage
 from portal.kit.ids import new_id
 
 log = logging.getLogger(__name__)
 BEAT_S = 2.0
-UNCLAIMED_S = 2.0
+TIDY_S = 60.0
+LEAVE_S = 30.0  # for all that runs to save a checkpoint and end
 TARGET = "jobs.engine.main:run"
+ENGINE = (
+    "jobs.engine.training.images",
+    "jobs.engine.training.tables",
+    "jobs.engine.training.steps_tensorflow",
+)
+CLAIMED = Q(claimed_at__isnull=False)
 
 
 class Agent:
@@ -37,33 +46,58 @@ class Agent:
     def __init__(self) -> None:
         self.holder = f"{settings.NODE_NAME}:{new_id()}"
         self.node: Node | None = None
-        self.draining = threading.Event()
+        self.maintenance = threading.Event()
         self.stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._warm = WarmParent(Path(settings.HOME) / "node", target=TARGET, shared=[storage.blobs_root()])
+        self._beats = [
+            threading.Thread(target=self._repeat, args=(BEAT_S, self._beat), name="agent", daemon=True),
+            threading.Thread(target=self._repeat, args=(TIDY_S, self._tidy), name="tidy", daemon=True),
+        ]
+        self._warm = WarmParent(
+            Path(settings.HOME) / "node",
+            target=TARGET,
+            preload=(*PRELOAD["tensorflow"], *ENGINE),
+            shared=[storage.blobs_root()],
+        )
 
     def start(self) -> None:
-        """Register this node, warm the engine up, and begin to beat."""
-        for folder in (attempts_root(), cache_root(), storage.blobs_root()):
+        """Clear up after an earlier process, register this node, warm the engine up, and begin to beat.
+
+        Call it while holding `nodefiles.only_worker`. UserError when the node's name is another computer's.
+        """
+        for folder in (nodefiles.attempts_root(), nodefiles.cache_root(), storage.blobs_root()):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        nodefiles.sweep_attempts(keep=set())
         self._warm.start()
+        self._register()
+        self._disown()
+        for thread in self._beats:
+            thread.start()
+
+    def _register(self) -> None:
+        report = self._warm.report
         self.node = nodes.register(
             name=settings.NODE_NAME,
             key=nodes.own_key(),
             probe=probe(),
-            sandbox=self._sandbox(),
+            sandbox={"available": report.available, "enforced": report.enforced, "missing": report.missing},
         )
-        threading.Thread(target=self._beat, name="agent", daemon=True).start()
 
-    def _sandbox(self) -> dict[str, Any]:
-        report = self._warm.report
-        return {"available": report.available, "enforced": report.enforced, "missing": report.missing}
+    def _disown(self) -> None:
+        """What an earlier process of this node claimed died with it: that is known now, not in half a minute."""
+        for attempt in Attempt.objects.filter(CLAIMED, node=self.node, ended_at=None):
+            lifecycle.take_away(attempt, EndReason.NODE_LOST, only=CLAIMED)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether what runs here is to save a checkpoint and go elsewhere."""
+        return self.maintenance.is_set() or self.stopping.is_set()
 
     def take(self, attempt_id: str) -> None:
         """Run the attempt in a thread of its own, unless somebody has claimed it."""
         with self._lock:
-            if attempt_id in self._threads or self.stopping.is_set():
+            if attempt_id in self._threads or self.is_draining:
                 return
             thread = threading.Thread(target=self._run, args=(attempt_id,), name=attempt_id)
             self._threads[attempt_id] = thread
@@ -73,36 +107,47 @@ class Agent:
         try:
             held = lifecycle.claim(attempt_id, holder=self.holder)
             if held is not None:
-                Supervisor(held, self._warm, self.draining).run()
-        except DatabaseError:
-            log.exception("attempt %s: the database failed; the lease will run out", attempt_id)
+                Supervisor(held, self._warm, lambda: self.is_draining).run()
+        except Exception:
+            log.exception("attempt %s: what was claimed will be found when its lease runs out", attempt_id)
         finally:
-            close_old_connections()
+            connections.close_all()  # this thread's
             with self._lock:
                 self._threads.pop(attempt_id, None)
 
-    def _beat(self) -> None:
-        while not self.stopping.wait(BEAT_S):
+    def _repeat(self, every_s: float, work: Any) -> None:
+        while not self.stopping.wait(every_s):
             try:
-                self._beat_once()
-            except DatabaseError:
+                work()
+            except DatabaseTrouble:
                 log.warning("the database can't be reached: trying again")
             except Exception:
-                log.exception("the agent's beat failed: trying again")
+                log.exception("the agent failed: trying again")
             finally:
                 close_old_connections()
+        connections.close_all()
 
-    def _beat_once(self) -> None:
+    def _beat(self) -> None:
         if self.node is None:
             return
-        state = nodes.heartbeat(self.node, load=self._load())
-        (self.draining.set if state == NodeState.MAINTENANCE else self.draining.clear)()
-        before = timezone.now() - timedelta(seconds=UNCLAIMED_S)
-        waiting = Attempt.objects.filter(
-            node=self.node, claimed_at=None, ended_at=None, created_at__lt=before
-        )
-        for attempt_id in waiting.values_list("pk", flat=True):
-            self.take(attempt_id)
+        try:
+            state = nodes.heartbeat(self.node, load=self._load())
+        except Node.DoesNotExist:  # a steward deleted it while it works
+            self._register()
+            return
+        (self.maintenance.set if state == NodeState.MAINTENANCE else self.maintenance.clear)()
+        waiting = Attempt.objects.filter(node=self.node, claimed_at=None, ended_at=None)
+        for attempt in waiting:
+            if self.maintenance.is_set():
+                lifecycle.withdraw(attempt, EndReason.DRAINED)
+            else:
+                self.take(attempt.pk)
+
+    def _tidy(self) -> None:
+        with self._lock:
+            running = set(self._threads)
+        nodefiles.sweep_attempts(keep=running)
+        nodefiles.sweep_caches()
 
     def _load(self) -> dict[str, float]:
         memory = psutil.virtual_memory()
@@ -115,13 +160,32 @@ class Agent:
             "warm": float(self._warm.ready),
         }
 
-    def stop(self) -> None:
-        """Ask everything that runs to save a checkpoint and end, wait for it, and close the engine."""
+    def leave(self) -> None:
+        """Begin to stop: take nothing more, and have what runs save a checkpoint. Safe in a signal's handler."""
         self.stopping.set()
-        self.draining.set()
-        for thread in list(self._threads.values()):
-            thread.join(timeout=25)
+
+    def stop(self) -> None:
+        """Wait until what runs has ended, give back what was not begun, and close the engine."""
+        self.leave()
+        self._give_back()
+        until = time.monotonic() + LEAVE_S
+        with self._lock:
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
         self._warm.close()
+
+    def _give_back(self) -> None:
+        """Tell the scheduler that this node goes, so that it sends nothing more and what it sent goes elsewhere."""
+        if self.node is None:
+            return
+        self._beats[0].join(timeout=BEAT_S)  # else a last beat would call it active again
+        try:
+            nodes.leave(self.node)
+            for attempt in Attempt.objects.filter(node=self.node, claimed_at=None, ended_at=None):
+                lifecycle.withdraw(attempt, EndReason.DRAINED)
+        except DatabaseTrouble:
+            log.warning("the database can't be reached: its silence will tell that this node is gone")
 
 
 @lru_cache(maxsize=1)

@@ -32,8 +32,17 @@ from portal.kit.errors import FieldError, UserError
 from portal.members.access import signed_in
 
 MAX_KEY = 200
-STATUS_FILTER = OpenApiParameter("status", str, enum=[str(item) for item in Status], description="Only such jobs.")
-KIND_FILTER = OpenApiParameter("kind", str, enum=[str(item) for item in JobKind], description="Only jobs of this kind.")
+STATUS_FILTER = OpenApiParameter(
+    "status", str, enum=[str(item) for item in Status], description="Only such jobs."
+)
+KIND_FILTER = OpenApiParameter(
+    "kind", str, enum=[str(item) for item in JobKind], description="Only jobs of this kind."
+)
+AFTER = OpenApiParameter(
+    "after", {"type": "integer", "minimum": -1}, description="The last step that you have."
+)
+LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1})
+OFFSET = OpenApiParameter("offset", {"type": "integer", "minimum": 0}, description="In bytes.")
 NEXT_OFFSET = OpenApiParameter(
     "X-Next-Offset", int, OpenApiParameter.HEADER, response=[200], description="The offset to go on from."
 )
@@ -106,7 +115,9 @@ class OneJob(APIView):
     """What the calls on one job share."""
 
     def job(self, request: Request, job_id: str) -> Job:
-        return generics.get_object_or_404(queries.with_details(queries.visible_to(signed_in(request))), pk=job_id)
+        return generics.get_object_or_404(
+            queries.with_details(queries.visible_to(signed_in(request))), pk=job_id
+        )
 
     def accepted(self, job: Job) -> Response:
         job = queries.with_details(Job.objects.all()).get(pk=job.pk)
@@ -135,7 +146,7 @@ class JobStop(OneJob):
 
 class JobMetrics(OneJob):
     @extend_schema(
-        parameters=[OpenApiParameter("after", int), OpenApiParameter("limit", int)],
+        parameters=[AFTER, LIMIT],
         responses={200: MetricSerializer(many=True), 400: PROBLEM, 404: PROBLEM},
     )
     def get(self, request: Request, job_id: str) -> Response:
@@ -150,7 +161,7 @@ class JobMetrics(OneJob):
 
 class JobLogs(OneJob):
     @extend_schema(
-        parameters=[OpenApiParameter("offset", int, description="In bytes.")],
+        parameters=[OFFSET, NEXT_OFFSET],
         responses={(200, "text/plain"): OpenApiTypes.STR, 400: PROBLEM, 404: PROBLEM},
     )
     def get(self, request: Request, job_id: str) -> HttpResponse:

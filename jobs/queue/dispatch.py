@@ -90,7 +90,9 @@ def _apply(placement: Placement, epoch: int) -> bool:
                 return False
             job = Job.objects.get(pk=placement.job)
             chosen = list(_takeable().filter(pk__in=placement.slots).select_related("node"))
-            gone = len(chosen) != len(placement.slots)  # switched off, or its node fell silent, since the snapshot
+            gone = len(chosen) != len(
+                placement.slots
+            )  # switched off, or its node fell silent, since the snapshot
             if gone or job.request == Request.CANCEL or _taken(chosen):
                 return False
             attempt = lifecycle.begin(job, node=chosen[0].node, accelerators=chosen)

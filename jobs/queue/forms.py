@@ -29,10 +29,16 @@ class JobForm(forms.Form):
         initial="any",
     )
     memory_mb = forms.IntegerField(
-        label=_("Memory limit (MB)"), required=False, min_value=256, help_text=_("The job ends if it takes more.")
+        label=_("Memory limit (MB)"),
+        required=False,
+        min_value=256,
+        help_text=_("The job ends if it takes more."),
     )
     max_minutes = forms.IntegerField(
-        label=_("Time limit (minutes)"), required=False, min_value=1, help_text=_("The job ends after so long.")
+        label=_("Time limit (minutes)"),
+        required=False,
+        min_value=1,
+        help_text=_("The job ends after so long."),
     )
 
     def __init__(self, *args: Any, targets: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -83,7 +89,9 @@ def _field(item: dict[str, Any]) -> forms.Field:
         "required": False,
     }
     if "enum" in item:
-        return forms.ChoiceField(choices=[(value, str(value).capitalize()) for value in item["enum"]], **common)
+        return forms.ChoiceField(
+            choices=[(value, str(value).capitalize()) for value in item["enum"]], **common
+        )
     if kind == "boolean":
         return forms.BooleanField(**common)
     if kind == "integer":

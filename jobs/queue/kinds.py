@@ -7,7 +7,7 @@ yields. Lower code never names them.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -72,47 +72,58 @@ class Yield:
     bundles: tuple[str, ...] = ()
 
 
-class Models(Protocol):
-    """What the room that keeps models does for this one."""
+@dataclass(frozen=True)
+class Extension:
+    """What a higher room adds to jobs; None where it adds nothing.
 
-    def trained(self, job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
-        """Record what a train job yields, in the transaction in which it succeeds."""
+    `trained` records what a train job yields, in the transaction in which it succeeds. `warm_start` gives the weights
+    of a model to start from (member, model id), or raises UserError. `yields` says what jobs led to (those without
+    are left out), in as few queries for all as for one. `panel` gives template variables for a job's page.
+    """
 
-    def warm_start(self, owner: Member, model: str) -> Blob:
-        """The weights of that model. UserError when it is unknown or not the owner's to use."""
-
-    def yields_of(self, job_ids: Sequence[str]) -> Mapping[str, Yield]:
-        """What these jobs led to (those without are left out), in as few queries for all as for one."""
-
-    def panel(self, job: Job) -> Mapping[str, Any]:
-        """What it adds to the page of `job`, as template variables."""
-
-
-class NoModels:
-    """Until a room keeps models: trainings yield nothing."""
-
-    def trained(self, job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
-        pass
-
-    def warm_start(self, owner: Member, model: str) -> Blob:
-        raise UserError("unknown_model", _("There is no such model to start from."))
-
-    def yields_of(self, job_ids: Sequence[str]) -> Mapping[str, Yield]:
-        return {}
-
-    def panel(self, job: Job) -> Mapping[str, Any]:
-        return {}
+    name: str
+    trained: Callable[[Job, Mapping[str, Blob], Mapping[str, Any]], None] | None = None
+    warm_start: Callable[[Member, str], Blob] | None = None
+    yields: Callable[[Sequence[str]], Mapping[str, Yield]] | None = None
+    panel: Callable[[Job], Mapping[str, Any]] | None = None
 
 
-_keeper: Models = NoModels()
+EXTENSIONS: dict[str, Extension] = {}
 
 
-def keep_models(keeper: Models) -> None:
-    """Name the room that keeps models, once, when it starts."""
-    global _keeper  # noqa: PLW0603 - one place, filled while the rooms load
-    _keeper = keeper
+def extend(extension: Extension) -> None:
+    """Make an extension known. A second one of the same name replaces the first (a reload of the same code)."""
+    EXTENSIONS[extension.name] = extension
 
 
-def models() -> Models:
-    """The room that keeps models."""
-    return _keeper
+def record_trained(job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
+    """Have what a train job yields recorded, in the transaction in which it succeeds."""
+    for extension in EXTENSIONS.values():
+        if extension.trained:
+            extension.trained(job, artefacts, summary)
+
+
+def warm_start_blob(*, owner: Member, model: str) -> Blob:
+    """The weights that a job is to start from. UserError when that model is unknown or not the owner's to use."""
+    for extension in EXTENSIONS.values():
+        if extension.warm_start:
+            return extension.warm_start(owner, model)
+    raise UserError("unknown_model", _("There is no such model to start from."), status=400)
+
+
+def yields_of(job_ids: Sequence[str]) -> Mapping[str, Yield]:
+    """What these jobs led to."""
+    found: dict[str, Yield] = {}
+    for extension in EXTENSIONS.values():
+        if extension.yields:
+            found.update(extension.yields(job_ids))
+    return found
+
+
+def panel_context(job: Job) -> dict[str, Any]:
+    """Everything that higher rooms add to the page of `job`."""
+    merged: dict[str, Any] = {}
+    for extension in EXTENSIONS.values():
+        if extension.panel:
+            merged.update(extension.panel(job))
+    return merged

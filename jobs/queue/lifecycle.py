@@ -117,7 +117,9 @@ def started(held: Held) -> None:
     """Starting → running: the engine has begun."""
     now = timezone.now()
     own(held, started_at=now, progressed_at=now)
-    job = Job.objects.get(pk=held.job_id)
+    job = Job.objects.select_for_update().get(pk=held.job_id)
+    if job.status == Status.RUNNING:  # said twice
+        return
     _move(job, Status.RUNNING, sentence="The engine has started.", started_at=job.started_at or now)
 
 
@@ -146,7 +148,10 @@ def withdraw(attempt: Attempt, reason: EndReason) -> Job | None:
 def take_away(attempt: Attempt, reason: EndReason, *, only: Q) -> Job | None:
     """End an open attempt from outside, as long as it is `only` such a one; whoever held it is fenced off."""
     rows = Attempt.objects.filter(only, pk=attempt.pk, epoch=attempt.epoch, ended_at=None)
-    if rows.update(ended_at=timezone.now(), end_reason=reason, epoch=F("epoch") + 1, lease_expires_at=None) != 1:
+    if (
+        rows.update(ended_at=timezone.now(), end_reason=reason, epoch=F("epoch") + 1, lease_expires_at=None)
+        != 1
+    ):
         return None
     attempt.refresh_from_db()
     return _settle(attempt, reason, "")

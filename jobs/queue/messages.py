@@ -1,12 +1,18 @@
 """What the engine says, checked: it comes out of a sandbox in which a member's data was read, so it is not trusted."""
 
 import math
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 MAX_TEXT = 20_000
+MAX_STEP = 2**53  # what JSON's readers hold exactly, and the database's columns hold too
+MAX_DEPTH = 20
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL takes no NUL, UTF-8 no half of a pair
 Number = Annotated[float, Field(allow_inf_nan=True)]
+Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
+Epoch = Annotated[float, Field(ge=0, le=MAX_STEP)]
 
 
 class Message(BaseModel):
@@ -21,16 +27,16 @@ class Progress(Message):
     type: Literal["progress"]
     phase: str = Field("", max_length=40)
     fraction: float = Field(0.0, ge=0.0, le=1.0)
-    step: int = Field(0, ge=0)
-    steps: int = Field(0, ge=0)
-    epoch: float = Field(0, ge=0)
-    epochs: float = Field(0, ge=0)
+    step: Step = 0
+    steps: Step = 0
+    epoch: Epoch = 0.0
+    epochs: Epoch = 0.0
 
 
 class MetricValues(Message):
     type: Literal["metric"]
-    step: int = Field(ge=0)
-    epoch: float | None = None
+    step: Step
+    epoch: Epoch | None = None
     values: dict[Annotated[str, Field(max_length=60)], Number] = Field(max_length=50)
 
     @field_validator("values")
@@ -47,7 +53,7 @@ class Log(Message):
 
 class CheckpointFile(Message):
     type: Literal["checkpoint"]
-    step: int = Field(ge=0)
+    step: Step
     path: str = Field(max_length=400)
 
 
@@ -65,14 +71,33 @@ class Done(Message):
 
 
 AnyMessage = Annotated[
-    Started | Progress | MetricValues | Log | CheckpointFile | ArtefactFile | Done, Field(discriminator="type")
+    Started | Progress | MetricValues | Log | CheckpointFile | ArtefactFile | Done,
+    Field(discriminator="type"),
 ]
 ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 
 
 def parse(event: object) -> AnyMessage | None:
-    """The message in `event`, or None when it is none that we know."""
+    """The message in `event`, or None when it is none that we know, or could not be stored."""
     try:
-        return ADAPTER.validate_python(event)
-    except ValidationError:
+        return ADAPTER.validate_python(_storable(event, MAX_DEPTH))
+    except ValueError:  # pydantic's is one
         return None
+
+
+def _storable(value: object, depth: int) -> object:
+    """`value` with every text as a database takes it. ValueError when it goes deeper than `depth`."""
+    if isinstance(value, str):
+        return plain(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if depth == 0:
+        raise ValueError("too deep")
+    if isinstance(value, list):
+        return [_storable(item, depth - 1) for item in value]
+    return {_storable(name, depth - 1): _storable(item, depth - 1) for name, item in value.items()}
+
+
+def plain(text: str) -> str:
+    """`text` without what a database can't store."""
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -51,7 +51,9 @@ class Page:
         if self.recipe is None:
             return None
         # Fields of another recipe were on the page before: then this recipe's defaults are shown.
-        known = self.data.get("recipe") == self.recipe.name and any(n.startswith("params-") for n in self.data)
+        known = self.data.get("recipe") == self.recipe.name and any(
+            n.startswith("params-") for n in self.data
+        )
         return ParamsForm(self.recipe, self.data if known else None)
 
     def submit(self) -> Job | None:

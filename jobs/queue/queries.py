@@ -23,7 +23,9 @@ def visible_to(member: Member) -> QuerySet[Job]:
 def with_details(jobs: QuerySet[Job]) -> QuerySet[Job]:
     """`jobs` with what their description needs, in a fixed number of queries."""
     attempts = Attempt.objects.prefetch_related("accelerators").order_by("number")
-    return jobs.select_related("owner", "version", "dataset").prefetch_related(Prefetch("attempts", queryset=attempts))
+    return jobs.select_related("owner", "version", "dataset").prefetch_related(
+        Prefetch("attempts", queryset=attempts)
+    )
 
 
 def metrics_after(job: Job, *, step: int | None, limit: int) -> list[Metric]:

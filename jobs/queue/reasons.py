@@ -55,14 +55,20 @@ class EndReason(models.TextChoices):
         _("The loss became infinite or not a number. A lower learning rate helps most often."),
     )
     BAD_DATA = "bad_data", _("The data could not be used for this recipe.")
-    DISK_FULL = "disk_full", _("The disk of the node was full. The stewards have to make room; then try again.")
+    DISK_FULL = (
+        "disk_full",
+        _("The disk of the node was full. The stewards have to make room; then try again."),
+    )
     CRASHED = "crashed", _("The training program stopped unexpectedly.")
     HUNG = "hung", _("It made no progress for too long and was ended.")
     LOST_TOO_OFTEN = (
         "lost_too_often",
         _("Its node was lost again and again while it ran, so it is not tried any more."),
     )
-    PLATFORM_ERROR = "platform_error", _("The platform made an error. It is not your fault, and no time is charged.")
+    PLATFORM_ERROR = (
+        "platform_error",
+        _("The platform made an error. It is not your fault, and no time is charged."),
+    )
     REFUSED = "refused", _("It cannot run on its target.")
 
 

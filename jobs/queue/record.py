@@ -107,33 +107,41 @@ class Recorder:
             self._update(checkpoint=blob, checkpoint_step=message.step)
 
     def log(self, text: str) -> None:
-        """Add to the job's log; written at most once a second."""
+        """Add to the job's log; `flush` writes it."""
+        text = messages.plain(text)
         self._log.append(text if text.endswith("\n") else text + "\n")
-        self.flush(force=sum(map(len, self._log)) > LOG_CHUNK_CHARS)
 
     def flush(self, *, force: bool = True) -> None:
-        """Write what was logged so far."""
+        """Write what was logged since the last time; unless forced, once a second or when it is much."""
         now = time.monotonic()
-        if not self._log or (not force and now - self._logged_at < LOG_EVERY_S):
+        due = force or now - self._logged_at >= LOG_EVERY_S or sum(map(len, self._log)) > LOG_CHUNK_CHARS
+        if not self._log or not due:
             return
-        text, self._log, self._logged_at = "".join(self._log).replace("\x00", "�"), [], now
-        if self._log_full:
-            return
-        if self._log_end + len(text.encode()) >= LOG_MAX_BYTES:
-            text, self._log_full = LOG_CUT, True
+        if not self._log_full:
+            self._write("".join(self._log))
+        self._log, self._logged_at = [], now  # only now: what could not be written is tried again
+
+    def _write(self, text: str) -> None:
+        full = self._log_end + len(text.encode()) >= LOG_MAX_BYTES
+        text = LOG_CUT if full else text
         size = len(text.encode())
         with transaction.atomic():
             lifecycle.own(self.held)
-            LogChunk.objects.create(job_id=self.held.job_id, offset=self._log_end, size=size, text=text)
+            LogChunk.objects.update_or_create(
+                job_id=self.held.job_id, offset=self._log_end, defaults={"size": size, "text": text}
+            )
         self._publish({"type": "log", "offset": self._log_end, "text": text})
         self._log_end += size
+        self._log_full = full
 
     def _log_size(self) -> int:
         last = LogChunk.objects.filter(job_id=self.held.job_id).order_by("-offset").first()
         return last.offset + last.size if last else 0
 
     def _update(self, **changes: object) -> None:
-        Job.objects.filter(pk=self.held.job_id, status__in=[Status.STARTING, Status.RUNNING]).update(**changes)
+        Job.objects.filter(pk=self.held.job_id, status__in=[Status.STARTING, Status.RUNNING]).update(
+            **changes
+        )
 
     def _publish(self, payload: dict[str, object]) -> None:
         live.publish(lifecycle.group_of(self.held.job_id), payload)

@@ -1,34 +1,34 @@
 """Running one attempt: prepare its folder, start the engine in the sandbox, relay what it says, end it once.
 
-Two threads an attempt: this one reads the engine's events; `Pulse` renews the lease and obeys what was asked. Whoever
-finds the lease lost kills the child and writes nothing more.
+Two threads an attempt: this one reads the engine's events; its `Pulse` renews the lease and obeys what was asked.
+Whoever finds the lease lost kills the child and writes nothing more.
 """
 
+import contextlib
 import errno
 import logging
 import os
 import queue
-import shutil
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
-from jobs.queue import lifecycle, tasks
-from jobs.queue.kinds import KINDS, Assignment, JobKind, Result
+from jobs.queue import lifecycle, nodefiles
+from jobs.queue.kinds import KINDS, Assignment, Result
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Job, Request
+from jobs.queue.pulse import Pulse
 from jobs.queue.reasons import EndReason
 from jobs.queue.record import Recorder
 from jobs.runner.limits import MIB, Exit, Limits
 from jobs.runner.running import Running
-from jobs.runner.warm import WarmParent
-from portal.core import live, storage
+from jobs.runner.warm import START_SECONDS, WarmParent
+from portal.core import storage
 from portal.core.leases import StaleLease
 from portal.core.models import Blob
 from portal.kit.errors import RetryableError, UserError
@@ -36,85 +36,26 @@ from portal.kit.ids import new_id
 
 log = logging.getLogger(__name__)
 
-RENEW_S = 5.0
-LOOK_S = 1.0
 LISTEN_S = 0.1
-OBEY_S = 20.0  # between asking the engine to end and ending it
-
-
-def attempts_root() -> Path:
-    return Path(settings.HOME) / "node" / "attempts"
-
-
-def cache_root() -> Path:
-    return Path(settings.HOME) / "node" / "cache"
-
-
-class Pulse(threading.Thread):
-    """Keeps the lease of an attempt, and passes on what its owner or the platform asks.
-
-    `lost` is set when the lease is gone: told by the database, or by this machine's own monotonic clock when the
-    database can't be reached for as long as a lease lasts.
-    """
-
-    def __init__(self, held: Held, running: Running, draining: threading.Event) -> None:
-        super().__init__(name=f"pulse-{held.attempt_id}", daemon=True)
-        self.held = held
-        self.running = running
-        self.draining = draining
-        self.request = ""
-        self.lost = threading.Event()
-        self.over = threading.Event()
-        self.killed_for: EndReason | None = None
-        self._renewed_at = time.monotonic()
-        self._asked_at: float | None = None
-
-    def run(self) -> None:
-        try:
-            while not self.over.is_set() and not self.lost.is_set():
-                self._beat()
-                self._wait()
-        finally:
-            close_old_connections()
-
-    def _wait(self) -> None:
-        try:
-            live.wait_for(tasks.control_bell(self.held.job_id), timeout_s=LOOK_S)
-        except (live.RedisError, OSError):
-            self.over.wait(LOOK_S)
-
-    def _beat(self) -> None:
-        try:
-            if time.monotonic() - self._renewed_at >= RENEW_S:
-                asked = lifecycle.renew(self.held)
-                self._renewed_at = time.monotonic()
-            else:
-                asked = lifecycle.requested(self.held)
-        except (StaleLease, Job.DoesNotExist):
-            self._give_up()
-            return
-        except DatabaseError:
-            log.warning("attempt %s: the database can't be reached", self.held.attempt_id)
-            if time.monotonic() - self._renewed_at >= lifecycle.LEASE_S:
-                self._give_up()
-            return
-        self._obey(asked or (Request.DRAIN if self.draining.is_set() else ""))
-
-    def _give_up(self) -> None:
-        self.lost.set()
-        self.running.kill()
-
-    def _obey(self, asked: str) -> None:
-        if asked and asked != self.request:
-            self.request, self._asked_at = asked, time.monotonic()
-            self.running.send("stop" if asked == Request.STOP else "checkpoint")
-        elif self._asked_at and self.request != Request.STOP and time.monotonic() - self._asked_at > OBEY_S:
-            self.running.kill()
-
-    def end_for(self, reason: EndReason) -> None:
-        """Kill the engine, and remember why."""
-        self.killed_for = reason
-        self.running.kill()
+AGAIN_S = 20.0  # for a warm parent that was ready to be so again
+GOING_S = 5.0  # for a killed child to be gone
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+SAID = frozenset(  # what the engine may say of itself; the rest is for us to find
+    {
+        EndReason.DONE,
+        EndReason.OUT_OF_MEMORY,
+        EndReason.NAN_LOSS,
+        EndReason.BAD_DATA,
+        EndReason.DISK_FULL,
+        EndReason.REFUSED,
+    }
+)
+ASKED = {
+    Request.CANCEL: EndReason.CANCELLED,
+    Request.DRAIN: EndReason.DRAINED,
+    Request.PREEMPT: EndReason.PREEMPTED,
+    Request.STOP: EndReason.CANCELLED,
+}
 
 
 def _ended(running: Running) -> Exit | None:
@@ -127,19 +68,17 @@ def _ended(running: Running) -> Exit | None:
 class Supervisor:
     """One attempt from claim to end."""
 
-    def __init__(self, held: Held, warm: WarmParent, draining: threading.Event) -> None:
+    def __init__(self, held: Held, warm: WarmParent, is_draining: Callable[[], bool]) -> None:
         self.held = held
         self.warm = warm
-        self.draining = draining
-        self.job = Job.objects.select_related("owner", "version__upload", "version__dataset", "checkpoint").get(
-            pk=held.job_id
-        )
-        self.kind: JobKind = KINDS[self.job.kind]
-        self.folder = attempts_root() / held.attempt_id
+        self.pulse = Pulse(held, is_draining)
+        self.folder = nodefiles.attempts_root() / held.attempt_id
         self.out = self.folder / "out"
+        self.job: Job
 
     def run(self) -> None:
         """Run the attempt and end it, whatever happens. Never raises but for what ends the process."""
+        self.pulse.start()
         try:
             self._run()
         except StaleLease:
@@ -149,47 +88,74 @@ class Supervisor:
         except RetryableError as error:
             self._end(EndReason.PLATFORM_ERROR, str(error))
         except OSError as error:
-            self._unexpected(error, full=error.errno == errno.ENOSPC)
+            self._unexpected(error, full=error.errno in DISK_FULL)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job must end in words
             self._unexpected(error, full=False)
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.pulse.over.set()
+            nodefiles.remove(self.folder)
 
     def _unexpected(self, error: Exception, *, full: bool) -> None:
         reference = new_id()
         log.error("attempt %s: unexpected error %s", self.held.attempt_id, reference, exc_info=error)
         reason = EndReason.DISK_FULL if full else EndReason.PLATFORM_ERROR
+        nodefiles.remove(self.folder)  # its room may be what the database needs
         self._end(reason, "" if full else f"{reason.label} ({reference})")
 
     def _end(self, reason: EndReason, message: str = "", exit_: Exit | None = None) -> None:
+        peak = exit_.peak_memory_bytes if exit_ else None
         try:
-            peak = exit_.peak_memory_bytes if exit_ else None
-            lifecycle.end(self.held, reason, message=message, peak_memory_bytes=peak)
+            self.pulse.patiently(
+                lambda: lifecycle.end(self.held, reason, message=message, peak_memory_bytes=peak)
+            )
         except StaleLease:
             log.warning("attempt %s lost its lease before it could be ended", self.held.attempt_id)
 
+    def _load(self) -> Job:
+        rows = Job.objects.select_related("owner", "version__upload", "version__dataset", "checkpoint")
+        return rows.get(pk=self.held.job_id)
+
     def _run(self) -> None:
-        assignment = self.kind.assign(self.job)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.job = self.pulse.patiently(self._load)
+        assignment = self.pulse.patiently(lambda: KINDS[self.job.kind].assign(self.job))
+        if (asked := self._wait_for_engine()) is not None:
+            self._end(asked)
+            return
+        nodefiles.remove(self.folder)
         self.out.mkdir(parents=True, mode=0o700)
+        with self._cache(assignment.cache_key) as cache:
+            self._attend(assignment, cache)
+
+    def _wait_for_engine(self) -> EndReason | None:
+        """Until the warm parent is ready, which after a start takes a while; or why to run no more."""
+        until = time.monotonic() + START_SECONDS
+        while not self.warm.wait_ready(LISTEN_S) and time.monotonic() < until:
+            self.pulse.check()
+            if self.pulse.request not in {"", Request.STOP}:
+                return ASKED[Request(self.pulse.request)]
+            self.pulse.lost.wait(LISTEN_S)
+        return None
+
+    def _attend(self, assignment: Assignment, cache: Path) -> None:
         events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         running = self.warm.run(
             assignment.task | {"threads": self._threads()},
             job_dir=self.folder,
-            cache=self._cache(assignment.cache_key),
+            cache=cache,
             read_only=self._inputs(assignment),
             limits=self._limits(),
             on_event=events.put,
+            timeout=AGAIN_S,
         )
-        pulse = Pulse(self.held, running, self.draining)
-        pulse.start()
+        self.pulse.attach(running)
         try:
-            recorder = Recorder(self.held, running.host_path)
-            exit_ = self._follow(running, events, recorder, pulse)
-            self._conclude(recorder, pulse, exit_)
+            recorder = self.pulse.patiently(lambda: Recorder(self.held, running.host_path))
+            exit_ = self._follow(running, events, recorder)
+            self._conclude(recorder, exit_)
         finally:
             running.kill()
-            pulse.over.set()
+            with contextlib.suppress(TimeoutError):
+                running.wait(timeout=GOING_S)
 
     def _inputs(self, assignment: Assignment) -> dict[Path, str]:
         """The stored files that the job gets to see, and under which names."""
@@ -199,11 +165,14 @@ class Supervisor:
         resources = self.job.spec.get("resources") or {}
         return int(resources.get("threads") or len(os.sched_getaffinity(0)))
 
-    def _cache(self, key: str) -> Path:
-        folder = cache_root() / (key or self.held.attempt_id)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.utime(folder)
-        return folder
+    @contextlib.contextmanager
+    def _cache(self, key: str) -> Iterator[Path]:
+        """The folder kept under that key, else one that goes with the attempt."""
+        if not key:
+            yield self.folder / "cache"
+            return
+        with nodefiles.cache(key) as folder:
+            yield folder
 
     def _limits(self) -> Limits:
         resources = self.job.spec.get("resources") or {}
@@ -215,48 +184,53 @@ class Supervisor:
         )
 
     def _follow(
-        self, running: Running, events: "queue.SimpleQueue[dict[str, Any]]", recorder: Recorder, pulse: Pulse
+        self, running: Running, events: "queue.SimpleQueue[dict[str, Any]]", recorder: Recorder
     ) -> Exit:
         """Relay events until the engine is gone. Raises StaleLease when the lease is."""
         exit_: Exit | None = None
         while True:
             try:
-                recorder.take(events.get(timeout=LISTEN_S))
+                event = events.get(timeout=LISTEN_S)
             except queue.Empty:
                 if exit_ is not None:
                     break
                 exit_ = _ended(running)
-            recorder.flush(force=False)
+            else:
+                self._relay(recorder, event)
+            self.pulse.patiently(lambda: recorder.flush(force=False))
+            self.pulse.check()
             if time.monotonic() - recorder.moved_at > settings.HUNG_AFTER_S:
-                pulse.end_for(EndReason.HUNG)
-        if pulse.lost.is_set():
-            raise StaleLease
+                self.pulse.end_for(EndReason.HUNG)
         if recorder.done is None and exit_.tail:
             recorder.log(exit_.tail)
-        recorder.flush()
+        self.pulse.patiently(recorder.flush)
         return exit_
 
-    def _conclude(self, recorder: Recorder, pulse: Pulse, exit_: Exit) -> None:
-        reason, message = self._why(recorder, pulse, exit_)
+    def _relay(self, recorder: Recorder, event: dict[str, Any]) -> None:
+        self.pulse.patiently(lambda: recorder.take(event))
+
+    def _conclude(self, recorder: Recorder, exit_: Exit) -> None:
+        reason, message = self._why(recorder, exit_)
         if reason != EndReason.DONE or recorder.done is None:
             self._end(reason, message, exit_)
             return
         result = Result(self.out, recorder.artefacts, recorder.done.summary)
-        self._succeed(self.kind.collect(self.job, result), result.summary, exit_)
+        kind = KINDS[self.job.kind]
+        blobs = self.pulse.patiently(lambda: kind.collect(self.job, result))
+        self.pulse.patiently(lambda: self._succeed(blobs, result.summary, exit_))
 
     def _succeed(self, blobs: Mapping[str, Blob], summary: Mapping[str, object], exit_: Exit) -> None:
         with transaction.atomic():
             job = lifecycle.end(self.held, EndReason.DONE, peak_memory_bytes=exit_.peak_memory_bytes)
-            self.kind.finish(job, blobs, summary)
+            KINDS[job.kind].finish(job, blobs, summary)
 
-    def _why(self, recorder: Recorder, pulse: Pulse, exit_: Exit) -> tuple[EndReason, str]:
+    def _why(self, recorder: Recorder, exit_: Exit) -> tuple[EndReason, str]:
         """The reason this attempt ended, and the engine's own sentence where it has one."""
         done = recorder.done
         if done is not None and done.reason not in {"interrupted", "crashed"}:
-            known = {str(reason) for reason in EndReason}
-            return (EndReason(done.reason), done.message) if done.reason in known else (EndReason.CRASHED, "")
-        if pulse.killed_for is not None:
-            return pulse.killed_for, ""
+            return (EndReason(done.reason), done.message) if done.reason in SAID else (EndReason.CRASHED, "")
+        if self.pulse.killed_for is not None:
+            return self.pulse.killed_for, ""
         for over, reason in (
             (exit_.over_memory, EndReason.OVER_MEMORY_LIMIT),
             (exit_.timed_out, EndReason.OVER_TIME_LIMIT),
@@ -265,16 +239,12 @@ class Supervisor:
         ):
             if over:
                 return reason, ""
-        asked = {
-            Request.CANCEL: EndReason.CANCELLED,
-            Request.DRAIN: EndReason.DRAINED,
-            Request.PREEMPT: EndReason.PREEMPTED,
-            Request.STOP: EndReason.CANCELLED,
-        }
-        if pulse.request and (done is not None or exit_.killed):
-            return asked[Request(pulse.request)], ""
+        if self.pulse.request and (done is not None or exit_.killed):
+            return ASKED[Request(self.pulse.request)], ""
         return EndReason.CRASHED, self._crash(done.message if done else "", exit_)
 
     def _crash(self, said: str, exit_: Exit) -> str:
         how = _("signal %(n)s") % {"n": exit_.signal} if exit_.signal else _("code %(n)s") % {"n": exit_.code}
-        return said or _("The training program stopped unexpectedly (%(how)s). Its log may say why.") % {"how": how}
+        return said or _("The training program stopped unexpectedly (%(how)s). Its log may say why.") % {
+            "how": how
+        }

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs.datasets.models import Version
-from jobs.queue.kinds import TRAINED, Assignment, JobKind, Result, register, warm_start_blob
+from jobs.queue.kinds import Assignment, JobKind, Result, record_trained, register, warm_start_blob
 from jobs.queue.models import Job
 from portal.core import storage
 from portal.core.models import Blob
@@ -53,10 +53,5 @@ def collect(_job: Job, result: Result) -> Mapping[str, Blob]:
     return {name: storage.copy_in(path) for name, path in result.artefacts.items()}
 
 
-def finish(job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
-    for record in TRAINED:
-        record(job, artefacts, summary)
-
-
 def install() -> None:
-    register(JobKind(name="train", assign=assign, collect=collect, finish=finish))
+    register(JobKind(name="train", assign=assign, collect=collect, finish=record_trained))

@@ -39,7 +39,9 @@ def job_list(request: HttpRequest) -> HttpResponse:
         ),
     ]
     live = any(job.status in OPEN for job in page)
-    return render(request, "queue/list.html", {"page_obj": page, "tabs": tabs, "status": status, "live": live})
+    return render(
+        request, "queue/list.html", {"page_obj": page, "tabs": tabs, "status": status, "live": live}
+    )
 
 
 @login_required

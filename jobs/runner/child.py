@@ -187,7 +187,8 @@ def _run(spec: dict[str, Any], handles: Handles, control: socket.socket, target:
     task = (
         spec["task"]
         if spec["confine"]
-        else translate(spec["task"], {name: path for path, name in spec["binds"]})
+        # Inputs have links under their own names in the folder of inputs; their sources are named by a hash.
+        else translate(spec["task"], {n: path for path, n in spec["binds"] if not n.startswith("/job/in/")})
     )
     _set_threads(task.get("threads"))
     wishes = Control()

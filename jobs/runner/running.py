@@ -88,6 +88,7 @@ class Running:
         self._worker: int | None = None  # the worker's id, as this process sees it
         self._pidfd: int | None = None
         self._status: int | None = None
+        self._held_back: list[str] | None = []  # commands for a child that has not begun; None once it has
         self._ended = False
         self._killed = False
         self._error: BaseException | None = None
@@ -109,7 +110,16 @@ class Running:
             yield event
 
     def send(self, command: str) -> None:
-        """Asks the task for "checkpoint" or "stop"; nothing happens when it has ended."""
+        """Asks the task for "checkpoint" or "stop"; nothing happens when it has ended. What is asked before the child
+        may begin is told it then: the first word that it hears must be the one that lets it.
+        """
+        with self._lock:
+            if self._held_back is not None:
+                self._held_back.append(command)
+                return
+        self._tell(command)
+
+    def _tell(self, command: str) -> None:
         with contextlib.suppress(OSError):
             self._ends.control.send(command.encode("ascii"))
 
@@ -209,7 +219,10 @@ class Running:
         except ProcessLookupError:
             return  # it died meanwhile, which its keeper will tell
         self._guard.attach(pid, forked=True)
-        self.send("go")
+        with self._lock:
+            commands, self._held_back = ["go", *(self._held_back or [])], None
+            for command in commands:
+                self._tell(command)
 
     def _take_status(self) -> None:
         """The keeper's report, or the end of its socket when it was killed."""

@@ -35,7 +35,10 @@ class AlwaysJson(BaseContentNegotiation):
         return next(iter(parsers))
 
     def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None  # noqa: ARG002 - REST framework's signature
+        self,
+        request: Request,  # noqa: ARG002 - REST framework's signature
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002
     ) -> tuple[BaseRenderer, str]:
         first = next(iter(renderers))
         return first, str(first.media_type)
@@ -92,6 +95,15 @@ class NewestFirst(CursorPagination):
         if cursor is not None and UNFIT.search(str(cursor.position or "")):
             raise _bad_cursor()
         return cursor
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """What a page looks like in OpenAPI 3.1, which knows no `nullable`."""
+        address = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": address, "previous": address, "results": schema},
+        }
 
 
 def _bad_cursor() -> UserError:

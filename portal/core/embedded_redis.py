@@ -25,7 +25,9 @@ def binary() -> str:
 
 
 def command(*, socket: Path, data: Path) -> list[str]:
-    """The command line of a server on that socket alone, with an append-only file in `data`."""
+    """The command line of a server on that socket alone. It writes nothing down: what it carries are hints and
+    counters, and a file could be torn, or fill the disk. `data` is where it stands.
+    """
     socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     options = {
@@ -33,7 +35,7 @@ def command(*, socket: Path, data: Path) -> list[str]:
         "unixsocket": str(socket),
         "unixsocketperm": "700",
         "dir": str(data),
-        "appendonly": "yes",
+        "appendonly": "no",
         "save": "",
         "maxmemory": MAX_MEMORY,
         "maxmemory-policy": "volatile-lru",

@@ -3,7 +3,7 @@
 One mechanism for the scheduler's leader, attempts and validations. See `portal.core.models.Leased`.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -32,9 +32,10 @@ def free() -> Q:
 def take(rows: QuerySet[L], *, holder: str, ttl_s: float) -> int | None:
     """Take the one row of `rows` if it is free; its new epoch, or None if someone else holds it."""
     with transaction.atomic():
-        if rows.filter(free()).update(
-            holder=holder, epoch=F("epoch") + 1, lease_expires_at=in_future(ttl_s)
-        ) != 1:
+        if (
+            rows.filter(free()).update(holder=holder, epoch=F("epoch") + 1, lease_expires_at=in_future(ttl_s))
+            != 1
+        ):
             return None
         return int(rows.values_list("epoch", flat=True).get())
 
@@ -55,3 +56,8 @@ def named(name: str) -> QuerySet[Lease]:
     Lease.objects.get_or_create(name=name)
     return Lease.objects.filter(name=name)
 
+
+def clock() -> datetime:
+    """The time by the clock that leases go by: the database's."""
+    now: datetime = named("clock").values_list(Now(), flat=True).get()
+    return now

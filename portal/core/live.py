@@ -3,6 +3,7 @@ costs a moment, never the work.
 """
 
 import logging
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -17,21 +18,23 @@ __all__ = ["RedisError", "connection", "publish", "ring", "wait_for"]
 
 log = logging.getLogger(__name__)
 BELL_SECONDS = 60
+ANSWER_S = 5.0  # a Redis that hangs holds nobody up for longer; `wait_for` waits for less
+HANGS_S = 15.0  # and is left alone for as long
 
 
 @lru_cache(maxsize=1)
 def connection() -> "redis.Redis":
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=30, socket_connect_timeout=2)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=ANSWER_S, socket_connect_timeout=2)
 
 
 def publish(group: str, payload: dict[str, Any]) -> None:
     """Send `payload` to the websockets of `group` once the transaction is committed."""
-    transaction.on_commit(lambda: _send(group, payload))
+    transaction.on_commit(lambda: _send(group, payload), robust=True)
 
 
 def ring(bell: str) -> None:
     """Wake whoever waits at `bell`, once the transaction is committed. Many rings before they wake are one."""
-    transaction.on_commit(lambda: _ring(bell))
+    transaction.on_commit(lambda: _ring(bell), robust=True)
 
 
 def wait_for(bell: str, *, timeout_s: float) -> bool:
@@ -43,22 +46,44 @@ def _key(bell: str) -> str:
     return f"bell:{bell}"
 
 
+class _Patience:
+    """A Redis that hangs is waited for once, and then for a while not at all: a hint is not worth its time."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @property
+    def is_lost(self) -> bool:
+        return time.monotonic() < self._until
+
+    def away(self, error: Exception, told: str) -> None:
+        """Redis did not take a hint that was for `told`."""
+        log.warning("Redis is away: %s was not told (%s)", told, type(error).__name__)
+        if isinstance(error, (redis.TimeoutError, TimeoutError)):
+            self._until = time.monotonic() + HANGS_S
+
+
+_patience = _Patience()
+
+
 def _ring(bell: str) -> None:
+    if _patience.is_lost:
+        return
     try:
         with connection().pipeline() as pipe:
             pipe.delete(_key(bell))
             pipe.rpush(_key(bell), "1")
             pipe.expire(_key(bell), BELL_SECONDS)
             pipe.execute()
-    except redis.RedisError:
-        log.warning("Redis is away: %s will find its work at its next sweep", bell)
+    except redis.RedisError as error:
+        _patience.away(error, bell)
 
 
 def _send(group: str, payload: dict[str, Any]) -> None:
     layer = get_channel_layer()
-    if layer is None:
+    if layer is None or _patience.is_lost:
         return
     try:
         async_to_sync(layer.group_send)(group, {"type": "forward", "payload": payload})
-    except (redis.RedisError, OSError):
-        log.warning("Redis is away: nobody watching %s was told", group)
+    except (redis.RedisError, OSError) as error:
+        _patience.away(error, group)

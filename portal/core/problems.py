@@ -28,7 +28,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="Stable: scripts may rely on it.")
     detail = serializers.CharField(help_text="A sentence that says what to do.")
     errors = serializers.ListField(  # type: ignore[assignment] # the contract's name, also an attribute of serializers
-        child=serializers.DictField(child=serializers.CharField()))
+        child=serializers.DictField(child=serializers.CharField())
+    )
 
 
 PROBLEM = OpenApiResponse(ProblemSerializer, description="What is wrong, in words.")
@@ -155,5 +156,7 @@ def not_found_page(request: HttpRequest, exception: Exception) -> HttpResponse:
 def error_page(request: HttpRequest) -> HttpResponse:
     """Django's handler of what nobody foresaw, outside of the API's views too (500)."""
     if is_api(request):
-        return response(status=500, code="unexpected", detail="Unexpected error. Try again, or tell the stewards.")
+        return response(
+            status=500, code="unexpected", detail="Unexpected error. Try again, or tell the stewards."
+        )
     return defaults.server_error(request)

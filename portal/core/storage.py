@@ -137,7 +137,9 @@ def condemn() -> int:
     """Mark what nothing points at any more, and take the mark off what is used again; how many are newly marked."""
     now = timezone.now()
     loose = unreferenced()
-    Blob.objects.filter(condemned_at__isnull=False).exclude(pk__in=loose.values("pk")).update(condemned_at=None)
+    Blob.objects.filter(condemned_at__isnull=False).exclude(pk__in=loose.values("pk")).update(
+        condemned_at=None
+    )
     return loose.filter(condemned_at=None, created_at__lt=now - GRACE).update(condemned_at=now)
 
 
@@ -174,7 +176,9 @@ def sweep_strays() -> int:
 
 
 def _enter_strays(folder: Path, before: float) -> int:
-    old = {path.name: status.st_size for path in folder.iterdir() if (status := path.stat()).st_ctime < before}
+    old = {
+        path.name: status.st_size for path in folder.iterdir() if (status := path.stat()).st_ctime < before
+    }
     known = set(Blob.objects.filter(pk__in=old).values_list("pk", flat=True))
     rows = [
         Blob(sha256=name, bytes=size, condemned_at=timezone.now())

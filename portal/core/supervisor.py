@@ -80,14 +80,20 @@ class Supervisor:
     def _revive(self, program: Program) -> None:
         now = time.monotonic()
         if program.process is not None:
-            lasted, program.process = now - program.started_at, None
-            program.failures = 0 if lasted > STABLE_S else program.failures + 1
-            delay = min(BACKOFF_MAX_S, 0.2 * 2**program.failures)
-            program.due = now + delay
-            log.warning("%s ended after %.0f s: restarting it in %.1f s (see %s)",
-                        program.name, lasted, delay, program.log)
+            self._put_off(program, now, f"ended after {now - program.started_at:.0f} s (see {program.log})")
         elif now >= program.due:
-            program.start()
+            try:
+                program.start()
+            except OSError as error:  # no memory, no disk: one program waits, the others live
+                program.started_at = now
+                self._put_off(program, now, f"could not be started: {error}")
+
+    def _put_off(self, program: Program, now: float, why: str) -> None:
+        lasted, program.process = now - program.started_at, None
+        program.failures = 0 if lasted > STABLE_S else program.failures + 1
+        delay = min(BACKOFF_MAX_S, 0.2 * 2**program.failures)
+        program.due = now + delay
+        log.warning("%s %s: starting it in %.1f s", program.name, why, delay)
 
     def end(self) -> None:
         """End every program, last started first; whoever does not go in its grace time is killed."""

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.ledger import queries
+from portal.members.access import signed_in
 from portal.members.models import Member
 
 
@@ -65,5 +66,5 @@ class MeView(APIView):
     @extend_schema(operation_id="me", responses=Me, tags=["members"])
     def get(self, request: Request) -> Response:
         """Who I am, what I may use, what I use, and my share of the machine."""
-        assert isinstance(request.user, Member)  # noqa: S101 - for mypy: only members are let in
-        return Response(Me(describe(request.user)).data)
+        member = signed_in(request)
+        return Response(Me(describe(member)).data)

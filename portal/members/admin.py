@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.members import services, tokens
+from portal.members.access import signed_in
 from portal.members.models import ApiToken, AuditEntry, Invitation, Member, Team
-from portal.members.stewarding import StewardAdmin, column, steward_of
+from portal.members.stewarding import StewardAdmin, column
 
 for elsewhere in (Group, EmailAddress, Authenticator):  # not used here, or offered as actions on members
     if admin.site.is_registered(elsewhere):
@@ -97,28 +98,26 @@ class MemberAdmin(StewardAdmin):
         for row in (row for row in formset.forms if row.instance in changed):
             values = {name: str(row.cleaned_data[name]) for name in row.changed_data}
             action = f"{row.instance._meta.model_name}.changed"  # noqa: SLF001 - documented introspection
-            services.audit(steward_of(request), action, form.instance, values)
+            services.audit(signed_in(request), action, form.instance, values)
         for gone in formset.deleted_objects:
             action = f"{gone._meta.model_name}.deleted"  # noqa: SLF001 - documented introspection
-            services.audit(steward_of(request), action, form.instance)
+            services.audit(signed_in(request), action, form.instance)
 
     @admin.action(description=gettext_lazy("Approve: let them in"))
     def approve(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
-        self.for_each(request, queryset, lambda row: services.approve(actor=steward_of(request), member=row))
+        self.for_each(request, queryset, lambda row: services.approve(actor=signed_in(request), member=row))
 
     @admin.action(description=gettext_lazy("Refuse: remove the sign-up"))
     def refuse(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
-        self.for_each(request, queryset, lambda row: services.refuse(actor=steward_of(request), member=row))
+        self.for_each(request, queryset, lambda row: services.refuse(actor=signed_in(request), member=row))
 
     @admin.action(description=gettext_lazy("Suspend: shut them out, keep their things"))
     def suspend(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
-        self.for_each(request, queryset, lambda row: services.suspend(actor=steward_of(request), member=row))
+        self.for_each(request, queryset, lambda row: services.suspend(actor=signed_in(request), member=row))
 
     @admin.action(description=gettext_lazy("Reinstate: let them in again"))
     def reinstate(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
-        self.for_each(
-            request, queryset, lambda row: services.reinstate(actor=steward_of(request), member=row)
-        )
+        self.for_each(request, queryset, lambda row: services.reinstate(actor=signed_in(request), member=row))
 
     @admin.action(description=gettext_lazy("Make a steward"))
     def make_steward(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
@@ -129,14 +128,14 @@ class MemberAdmin(StewardAdmin):
         self._set_steward(request, queryset, steward=False)
 
     def _set_steward(self, request: HttpRequest, queryset: QuerySet[Member], *, steward: bool) -> None:
-        actor = steward_of(request)
+        actor = signed_in(request)
         self.for_each(
             request, queryset, lambda row: services.set_steward(actor=actor, member=row, steward=steward)
         )
 
     @admin.action(description=gettext_lazy("Remove the second factor (they lost it)"))
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
-        actor = steward_of(request)
+        actor = signed_in(request)
         self.for_each(request, queryset, lambda row: services.remove_second_factor(actor=actor, member=row))
 
     @admin.action(description=gettext_lazy("Make a link to choose a new password"))
@@ -147,7 +146,7 @@ class MemberAdmin(StewardAdmin):
         member = queryset[0]
         return self.show_link(
             request,
-            path=services.reset_link(actor=steward_of(request), member=member),
+            path=services.reset_link(actor=signed_in(request), member=member),
             title=_("A new password"),
             sentence=_("By this link %(who)s chooses a new password, once.") % {"who": member.username},
         )
@@ -164,10 +163,10 @@ class TeamAdmin(StewardAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         names = sorted(form.instance.members.values_list("username", flat=True))
-        services.audit(steward_of(request), "team.changed", form.instance, {"members": names})
+        services.audit(signed_in(request), "team.changed", form.instance, {"members": names})
 
     def delete_model(self, request: HttpRequest, obj: Team) -> None:
-        services.audit(steward_of(request), "team.deleted", obj)
+        services.audit(signed_in(request), "team.deleted", obj)
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Team]) -> None:
@@ -195,7 +194,7 @@ class InvitationAdmin(StewardAdmin):
         form: forms.Form,
         change: bool,  # noqa: ARG002
     ) -> None:
-        made, path = services.invite(actor=steward_of(request), **form.cleaned_data)
+        made, path = services.invite(actor=signed_in(request), **form.cleaned_data)
         obj.__dict__.update(made.__dict__)
         obj.path = path  # type: ignore[attr-defined]
 
@@ -214,7 +213,7 @@ class InvitationAdmin(StewardAdmin):
 
     @admin.action(description=gettext_lazy("Withdraw: make the link useless"))
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
-        actor = steward_of(request)
+        actor = signed_in(request)
         self.for_each(request, queryset, lambda row: services.withdraw(actor=actor, invitation=row))
 
 
@@ -231,7 +230,7 @@ class ApiTokenAdmin(StewardAdmin):
 
     @admin.action(description=gettext_lazy("Revoke: stop working at once"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        actor = steward_of(request)
+        actor = signed_in(request)
         self.for_each(request, queryset, lambda row: tokens.revoke(token=row, actor=actor))
 
 

@@ -14,7 +14,6 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from portal.kit.errors import UserError
-from portal.members.models import Member
 
 Method = TypeVar("Method", bound=Callable[..., object])
 
@@ -29,12 +28,6 @@ def column(
         return shown
 
     return mark
-
-
-def steward_of(request: HttpRequest) -> Member:
-    """Who acts. The admin lets nobody in but stewards."""
-    assert isinstance(request.user, Member)  # noqa: S101 - for mypy
-    return request.user
 
 
 class StewardAdmin(ModelAdmin):  # type: ignore[misc]

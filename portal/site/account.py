@@ -15,17 +15,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from portal.kit.errors import UserError
 from portal.ledger import queries as ledger
 from portal.members import services, tokens
+from portal.members.access import signed_in
 from portal.members.forms import ProfileForm, TokenForm
 from portal.members.models import Member
 
 
-def _me(request: HttpRequest) -> Member:
-    assert isinstance(request.user, Member)  # noqa: S101 - for mypy: the views below need sign-in
-    return request.user
-
-
 def _page(request: HttpRequest, *, status: int = 200, **given: Any) -> HttpResponse:
-    member = _me(request)
+    member = signed_in(request)
     quota = ledger.quota_of(member)
     context = {
         "room": "account",
@@ -52,15 +48,15 @@ def account(request: HttpRequest) -> HttpResponse:
     """The account page; the profile is posted to it. A new mail address needs the password once more."""
     if request.method != "POST":
         return _page(request)
-    form = ProfileForm(request.POST, instance=Member.objects.get(pk=_me(request).pk))
+    form = ProfileForm(request.POST, instance=Member.objects.get(pk=signed_in(request).pk))
     if not form.is_valid():
         return _page(request, profile_form=form, status=400)
-    save = _save_with_email if form.cleaned_data["email"] != _me(request).email.lower() else _save
+    save = _save_with_email if form.cleaned_data["email"] != signed_in(request).email.lower() else _save
     return save(request, form)
 
 
 def _save(request: HttpRequest, form: ProfileForm) -> HttpResponse:
-    services.set_profile(member=_me(request), **form.cleaned_data)
+    services.set_profile(member=signed_in(request), **form.cleaned_data)
     messages.success(request, _("Saved."))
     return redirect("account")
 
@@ -79,7 +75,7 @@ def token_create(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, token_form=form, status=400)
     try:
-        _row, text = tokens.create(member=_me(request), name=form.cleaned_data["name"])
+        _row, text = tokens.create(member=signed_in(request), name=form.cleaned_data["name"])
     except UserError as error:
         form.add_error("name", error.detail)
         return _page(request, token_form=form, status=error.status)
@@ -90,9 +86,9 @@ def token_create(request: HttpRequest) -> HttpResponse:
 @require_POST
 def token_revoke(request: HttpRequest, pk: str) -> HttpResponse:
     """End one of my tokens."""
-    token = _me(request).auth_token_set.filter(ref=pk).first()
+    token = signed_in(request).auth_token_set.filter(ref=pk).first()
     if token is None:
         raise Http404
-    tokens.revoke(token=token, actor=_me(request))
+    tokens.revoke(token=token, actor=signed_in(request))
     messages.success(request, _("The token “%(name)s” is revoked.") % {"name": token.name})
     return redirect("account")

@@ -21,13 +21,43 @@ def programs(*, host: str, port: int) -> list[Program]:
     own_redis = settings.REDIS_URL.startswith("unix://")
     return [
         *([_redis()] if own_redis else []),
-        _python("web", ["-m", "uvicorn", "portal.asgi:application", "--host", host, "--port", str(port),
-                        "--no-access-log", "--log-level", "warning", "--ws-ping-interval", "20",
-                        "--timeout-graceful-shutdown", "5"]),
+        _python(
+            "web",
+            [
+                "-m",
+                "uvicorn",
+                "portal.asgi:application",
+                "--host",
+                host,
+                "--port",
+                str(port),
+                "--no-access-log",
+                "--log-level",
+                "warning",
+                "--ws-ping-interval",
+                "20",
+                "--timeout-graceful-shutdown",
+                "5",
+            ],
+        ),
         _manage("scheduler", "scheduler"),
-        _python("helper", ["-m", "celery", "-A", "portal.celery", "worker", "--pool=threads", "--concurrency=2",
-                           "--queues=gristmill", f"--hostname=helper@{settings.NODE_NAME}", "--without-gossip",
-                           "--without-mingle", "--loglevel=WARNING"]),
+        _python(
+            "helper",
+            [
+                "-m",
+                "celery",
+                "-A",
+                "portal.celery",
+                "worker",
+                "--pool=threads",
+                "--concurrency=2",
+                "--queues=gristmill",
+                f"--hostname=helper@{settings.NODE_NAME}",
+                "--without-gossip",
+                "--without-mingle",
+                "--loglevel=WARNING",
+            ],
+        ),
         _manage("node", "node", grace_s=40.0),
     ]
 
@@ -77,10 +107,14 @@ def _manage(name: str, *arguments: str, grace_s: float = 10.0) -> Program:
 
 
 def _python(name: str, arguments: list[str]) -> Program:
-    env = os.environ | THREADS_QUIET | {
-        "GRISTMILL_HOME": str(settings.HOME),
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "PYTHONPATH": str(settings.BASE_DIR),
-        "PYTHONUNBUFFERED": "1",
-    }
+    env = (
+        os.environ
+        | THREADS_QUIET
+        | {
+            "GRISTMILL_HOME": str(settings.HOME),
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "PYTHONPATH": str(settings.BASE_DIR),
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
     return Program(name=name, argv=[sys.executable, *arguments], env=env, log=_log(name))

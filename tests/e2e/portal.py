@@ -48,7 +48,11 @@ class Portal:
     @property
     def env(self) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("GRISTMILL_")}
-        return plain | {"GRISTMILL_HOME": str(self.home), "DJANGO_SETTINGS_MODULE": "portal.settings"} | self.extra
+        return (
+            plain
+            | {"GRISTMILL_HOME": str(self.home), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+            | self.extra
+        )
 
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -103,7 +107,9 @@ class Scripter:
 
     def __post_init__(self) -> None:
         self.http = httpx.Client(
-            base_url=f"{self.portal.address}/api/v1", headers={"Authorization": f"Token {self.token}"}, timeout=60
+            base_url=f"{self.portal.address}/api/v1",
+            headers={"Authorization": f"Token {self.token}"},
+            timeout=60,
         )
 
     def get(self, path: str) -> Any:

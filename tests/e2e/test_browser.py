@@ -77,7 +77,9 @@ def test_the_main_job_by_clicking(
     train(page, width)
     home = download(page, tmp_path)
     shoot(page, f"job-{width}")
-    said = subprocess.run([sys.executable, "-I", "run.py", "--selftest"], cwd=home, capture_output=True, text=True)
+    said = subprocess.run(
+        [sys.executable, "-I", "run.py", "--selftest"], cwd=home, capture_output=True, text=True
+    )
     assert said.returncode == 0, said.stdout + said.stderr
     assert json.loads((home / "labels.json").read_text()) == [str(digit) for digit in range(10)]
     for path in ("/", "/jobs", "/models", "/machine", "/account", "/datasets"):

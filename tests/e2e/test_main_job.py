@@ -56,7 +56,12 @@ def test_the_job_tells_how_it_went(ada: Scripter, trained: dict) -> None:
     assert {"loss", "val_loss"} <= set(rows[0]["values"])
     assert ada.get(f"{path}/metrics?after={rows[0]['step']}") == rows[1:]
     moves = [(event["old"], event["new"]) for event in ada.get(f"{path}/events")]
-    assert moves == [(None, "queued"), ("queued", "starting"), ("starting", "running"), ("running", "succeeded")]
+    assert moves == [
+        (None, "queued"),
+        ("queued", "starting"),
+        ("starting", "running"),
+        ("running", "succeeded"),
+    ]
     assert ada.http.get(f"{path}/logs").text
 
 
@@ -70,7 +75,9 @@ def test_the_model_was_evaluated_on_the_untouched_split(ada: Scripter, trained: 
     assert ada.http.get(model["keras"]).content[:2] == b"PK"
 
 
-def test_the_bundle_runs_by_itself_and_agrees(ada: Scripter, home: Path, bundle: dict, tmp_path: Path) -> None:
+def test_the_bundle_runs_by_itself_and_agrees(
+    ada: Scripter, home: Path, bundle: dict, tmp_path: Path
+) -> None:
     assert bundle["metrics"]["accuracy"] > 0.85
     self_test = run(home, "--selftest")
     assert self_test.returncode == 0, self_test.stdout + self_test.stderr
@@ -126,6 +133,8 @@ def test_a_table_becomes_a_bundle_too(ada: Scripter, tmp_path: Path) -> None:
         packed.extractall(tmp_path)
     home = next(tmp_path.iterdir())
     (tmp_path / "rows.csv").write_bytes(text)
-    answers = [json.loads(line) for line in run(home, str(tmp_path / "rows.csv"), "--json").stdout.splitlines()]
+    answers = [
+        json.loads(line) for line in run(home, str(tmp_path / "rows.csv"), "--json").stdout.splitlines()
+    ]
     right = [answer["label"] == f"class {label}" for answer, label in zip(answers, wine.target, strict=True)]
     assert np.mean(right) > 0.9

@@ -32,7 +32,9 @@ def test_stop_keeps_the_best_so_far(ada: Scripter, long_job: dict) -> None:
     assert ada.get(f"/models/{job['model']}")["metrics"]["test"]["accuracy"] > 0.1
 
 
-def test_a_killed_training_process_goes_on_from_its_checkpoint(ada: Scripter, portal: Portal, long_job: dict) -> None:
+def test_a_killed_training_process_goes_on_from_its_checkpoint(
+    ada: Scripter, portal: Portal, long_job: dict
+) -> None:
     path = f"/jobs/{long_job['id']}"
     seen = ada.wait(f"{path}/metrics", lambda rows: len(rows) >= 4)
     portal.child("jobs.runner.warm_main", newest=True).kill()

@@ -27,7 +27,11 @@ def test_it_says_how_the_first_steward_gets_in_and_ends_cleanly(own: Portal) -> 
     assert own.address in said
     assert httpx.get(steward_link(said), follow_redirects=True).status_code == 200
     second = subprocess.run(
-        [sys.executable, "manage.py", "up", "--port", "1"], cwd=ROOT, env=own.env, capture_output=True, text=True
+        [sys.executable, "manage.py", "up", "--port", "1"],
+        cwd=ROOT,
+        env=own.env,
+        capture_output=True,
+        text=True,
     )
     assert second.returncode != 0
     assert "already" in second.stderr

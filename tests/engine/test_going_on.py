@@ -1,5 +1,6 @@
 """Interrupted, stopped, resumed: what a training is worth when it does not run through."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ def weights(run: Run) -> list[Any]:
 
     assert run.done["reason"] == "done", run.logs
     return list(keras.models.load_model(run.out / "model.keras", compile=False).get_weights())
+
+
+def validation_accuracy(run: Run) -> float:
+    report = json.loads((run.out / "report.json").read_text())
+    return float(report["metrics"]["validation"]["accuracy"])
 
 
 def last_checkpoint(run: Run, keep: Path) -> Path:
@@ -79,9 +85,19 @@ def test_stop_keeps_the_best_so_far(few_digits: Path, start: Start) -> None:
     assert 1 <= len(run.of("metric")) < 20
     assert (run.out / "model.keras").is_file()
     best = max(event["values"]["val_accuracy"] for event in run.of("metric"))
-    import json
+    assert validation_accuracy(run) == best
 
-    assert json.loads((run.out / "report.json").read_text())["metrics"]["validation"]["accuracy"] == best
+
+def test_a_resumed_training_remembers_the_best_of_before(
+    few_digits: Path, start: Start, tmp_path: Path
+) -> None:
+    params = {"epochs": 200, "early_stop": False}
+    first = start("image-classifier", few_digits, params, After("checkpoint", 144))
+    best = max(event["values"]["val_accuracy"] for event in first.of("metric"))
+    resume = last_checkpoint(first, tmp_path / "kept.npz")
+    second = start("image-classifier", few_digits, params, After("stop", 0), resume=resume)
+    assert second.of("metric") == []
+    assert validation_accuracy(second) == best
 
 
 def test_stop_at_once_still_gives_a_model(iris: Path, start: Start) -> None:

@@ -23,7 +23,12 @@ def test_a_server_on_the_network() -> None:
 )
 def test_a_unix_socket_keeps_its_folder_as_written(url: str) -> None:
     found = postgres.parse(url)
-    assert (found["HOST"], found["USER"], found["NAME"], found["PORT"]) == ("/run/Post gres", "mill", "grist", "")
+    assert (found["HOST"], found["USER"], found["NAME"], found["PORT"]) == (
+        "/run/Post gres",
+        "mill",
+        "grist",
+        "",
+    )
 
 
 def test_an_ipv6_address() -> None:
@@ -32,7 +37,8 @@ def test_an_ipv6_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://mill:secret@host/", "mysql://mill:secret@host/x", "postgresql://mill:secret@host:five/x"]
+    "url",
+    ["postgresql://mill:secret@host/", "mysql://mill:secret@host/x", "postgresql://mill:secret@host:five/x"],
 )
 def test_what_can_not_be_meant_is_said_without_the_password(url: str) -> None:
     with pytest.raises(EnvError) as refused:

@@ -25,8 +25,12 @@ def node(db: None) -> Node:
 def version(alice: Member) -> Version:
     dataset = Dataset.objects.create(owner=alice, name="Leaves", task="image-classification")
     return Version.objects.create(
-        dataset=dataset, number=1, state=VersionState.READY, filename="leaves.zip",
-        upload=storage.put_bytes(b"leaves"), report={"samples": 9},
+        dataset=dataset,
+        number=1,
+        state=VersionState.READY,
+        filename="leaves.zip",
+        upload=storage.put_bytes(b"leaves"),
+        report={"samples": 9},
     )
 
 

@@ -45,7 +45,9 @@ def test_accept_never_causes_406(submit: Submit, alice: Member, api_for: ApiFor)
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_lists_come_in_pages_newest_first_and_can_be_filtered(submit: Submit, alice: Member, api_for: ApiFor) -> None:
+def test_lists_come_in_pages_newest_first_and_can_be_filtered(
+    submit: Submit, alice: Member, api_for: ApiFor
+) -> None:
     jobs = [submit(name=f"n{number}") for number in range(5)]
     api = api_for(alice)
     api.post(f"/api/v1/jobs/{jobs[0].pk}/cancel")
@@ -59,7 +61,9 @@ def test_lists_come_in_pages_newest_first_and_can_be_filtered(submit: Submit, al
     assert api.get("/api/v1/jobs?status=lost").status_code == 400
 
 
-def test_a_page_of_jobs_costs_the_same_whatever_its_length(submit: Submit, alice: Member, api_for: ApiFor) -> None:
+def test_a_page_of_jobs_costs_the_same_whatever_its_length(
+    submit: Submit, alice: Member, api_for: ApiFor
+) -> None:
     api = api_for(alice)
     api.get("/api/v1/jobs")  # notes the token's first use
     counts = []

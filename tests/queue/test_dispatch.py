@@ -1,6 +1,7 @@
 """Dispatch: from the database through the plan and back, once."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import IntegrityError
@@ -74,3 +75,18 @@ def test_a_job_has_one_open_attempt_whatever_happens(submit: Submit, start: Star
     held = start(submit())
     with pytest.raises(IntegrityError):
         Attempt.objects.create(job_id=held.job_id, number=9, node=node, node_name="x", accelerator_kind="cpu")
+
+
+def test_what_was_switched_off_since_the_snapshot_gets_nothing(
+    submit: Submit, node: Node, epoch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, real = submit(), dispatch.take_snapshot
+
+    def then_switched_off(*given: Any, **more: Any) -> Any:
+        snapshot = real(*given, **more)
+        Accelerator.objects.update(enabled=False)
+        return snapshot
+
+    monkeypatch.setattr(dispatch, "take_snapshot", then_switched_off)
+    assert dispatch.dispatch(now=0, epoch=epoch) == 0
+    assert statuses(job) == [Status.QUEUED]

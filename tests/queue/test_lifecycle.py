@@ -7,10 +7,12 @@ from itertools import product
 import pytest
 from django.utils import timezone
 
+from hardware.nodes.models import Node
 from jobs.queue import lifecycle, services, sweeps
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt, Job, JobEvent
 from jobs.queue.reasons import FINAL, MOVES, POLICY, EndReason, Status
+from portal.core import storage
 from portal.core.leases import StaleLease
 from portal.kit.errors import UserError
 from portal.ledger.models import LedgerEntry
@@ -46,7 +48,12 @@ def test_every_move_leaves_an_event(submit: Submit, start: Start) -> None:
     held = start(job)
     lifecycle.end(held, EndReason.DONE)
     moves = list(JobEvent.objects.filter(job=job).values_list("old", "new"))
-    assert moves == [("", "queued"), ("queued", "starting"), ("starting", "running"), ("running", "succeeded")]
+    assert moves == [
+        ("", "queued"),
+        ("queued", "starting"),
+        ("starting", "running"),
+        ("running", "succeeded"),
+    ]
 
 
 def test_a_lost_race_moves_nothing(submit: Submit) -> None:
@@ -85,7 +92,12 @@ def test_a_stale_attempt_that_wakes_up_changes_nothing(submit: Submit, start: St
     held = start(job)
     lose(held)
     sweeps.reap()
-    for write in (lifecycle.renew, lifecycle.started, lifecycle.own, lambda held: lifecycle.end(held, EndReason.DONE)):
+    for write in (
+        lifecycle.renew,
+        lifecycle.started,
+        lifecycle.own,
+        lambda held: lifecycle.end(held, EndReason.DONE),
+    ):
         with pytest.raises(StaleLease):
             write(held)
     job.refresh_from_db()
@@ -135,7 +147,9 @@ def test_cancel_of_a_queued_job_is_at_once(submit: Submit, alice: Member) -> Non
     assert (refused.value.code, refused.value.status) == ("already_ended", 409)
 
 
-def test_cancel_of_a_running_job_holds_even_if_its_node_dies(submit: Submit, start: Start, alice: Member) -> None:
+def test_cancel_of_a_running_job_holds_even_if_its_node_dies(
+    submit: Submit, start: Start, alice: Member
+) -> None:
     job = submit()
     held = start(job)
     job.refresh_from_db()
@@ -161,3 +175,70 @@ def test_stop_survives_a_lost_node(submit: Submit, start: Start, alice: Member) 
     sweeps.reap()
     job.refresh_from_db()
     assert (job.status, job.request) == (Status.QUEUED, "stop")
+
+
+def begun(job: Job, node: Node) -> Attempt:
+    """Sent to its node, which has not begun with it."""
+    return lifecycle.begin(job, node=node, accelerators=list(node.accelerators.all()))
+
+
+def test_cancel_of_what_no_node_has_begun_with_is_at_once(submit: Submit, node: Node, alice: Member) -> None:
+    job = submit()
+    attempt = begun(job, node)
+    assert services.cancel_job(job=job, actor=alice).status == Status.CANCELLED
+    assert lifecycle.claim(attempt.pk, holder="late message") is None
+
+
+def test_cancel_by_a_page_that_is_out_of_date_leaves_nothing_in_the_queue(
+    submit: Submit, start: Start, alice: Member
+) -> None:
+    job = submit()
+    held = start(job)
+    seen = Job.objects.get(pk=job.pk)  # running, says the page
+    lifecycle.end(held, EndReason.DRAINED)
+    assert services.cancel_job(job=seen, actor=alice).status == Status.CANCELLED
+
+
+def test_a_job_that_never_reached_a_node_is_not_to_blame(submit: Submit, start: Start, node: Node) -> None:
+    job = submit()
+    for _node in range(4):
+        job.refresh_from_db()
+        attempt = begun(job, node)
+        Attempt.objects.filter(pk=attempt.pk).update(lease_expires_at=timezone.now() - timedelta(minutes=1))
+        assert sweeps.reap() == 1
+    job.refresh_from_db()
+    assert job.status == Status.QUEUED
+    lose(start(job))
+    sweeps.reap()
+    job.refresh_from_db()
+    assert job.status == Status.QUEUED
+
+
+def test_one_that_can_not_be_ended_holds_up_no_other(submit: Submit, start: Start) -> None:
+    broken, other = submit(), submit()
+    for job in (broken, other):
+        lose(start(job))
+    Job.objects.filter(pk=broken.pk).update(status=Status.SUCCEEDED)  # no move leads from there
+    assert sweeps.reap() == 1
+    other.refresh_from_db()
+    assert other.status == Status.QUEUED
+
+
+def test_what_was_said_to_have_started_twice_has_started_once(submit: Submit, start: Start) -> None:
+    job = submit()
+    lifecycle.started(start(job))
+    assert JobEvent.objects.filter(job=job, new=Status.RUNNING).count() == 1
+
+
+def test_a_checkpoint_is_let_go_of_when_nothing_will_go_on_from_it(submit: Submit, start: Start) -> None:
+    done, failed = submit(), submit()
+    blob = storage.put_bytes(b"checkpoint")
+    for job, reason in ((done, EndReason.DONE), (failed, EndReason.NAN_LOSS)):
+        held = start(job)
+        Job.objects.filter(pk=job.pk).update(checkpoint=blob, checkpoint_step=5)
+        lifecycle.end(held, reason)
+    assert sweeps.prune_checkpoints() == 0
+    assert set(Job.objects.values_list("status", "checkpoint")) == {("succeeded", None), ("failed", blob.pk)}
+    Job.objects.update(ended_at=timezone.now() - timedelta(days=8))
+    assert sweeps.prune_checkpoints() == 1
+    assert not Job.objects.filter(checkpoint__isnull=False).exists()

@@ -75,7 +75,9 @@ def test_a_quota_of_zero_forbids(body: dict, alice: Member, api_for: ApiFor) -> 
     assert (answer.status_code, answer.json()["code"]) == (403, "quota_zero")
 
 
-def test_without_a_ready_version_it_says_so(body: dict, version: Version, alice: Member, api_for: ApiFor) -> None:
+def test_without_a_ready_version_it_says_so(
+    body: dict, version: Version, alice: Member, api_for: ApiFor
+) -> None:
     Version.objects.update(state=VersionState.VALIDATING)
     answer = api_for(alice).post("/api/v1/jobs", body)
     assert (answer.status_code, answer.json()["code"]) == (409, "no_ready_version")

@@ -246,3 +246,11 @@ def _below(pid: int) -> list[int]:
 def _alive(pids: list[int]) -> list[int]:
     living = [process for process in psutil.process_iter(["status"]) if process.pid in pids]
     return [process.pid for process in living if process.info["status"] != psutil.STATUS_ZOMBIE]
+
+
+def test_a_command_given_before_it_may_begin_is_heard_after(node: Node) -> None:
+    for _again in range(5):
+        running = node.run("obey")
+        running.send("stop")
+        assert first(running, "obeyed")["command"] == "stop"
+        assert running.wait(5).ok

@@ -64,7 +64,9 @@ def test_every_placement_fits(snapshot: Snapshot) -> None:
 
 
 @given(SNAPSHOTS)
-def test_no_accelerator_is_given_twice_and_no_member_gets_more_than_their_allowance(snapshot: Snapshot) -> None:
+def test_no_accelerator_is_given_twice_and_no_member_gets_more_than_their_allowance(
+    snapshot: Snapshot,
+) -> None:
     placements = plan(snapshot).placements
     given_out = [slot for placement in placements for slot in placement.slots]
     assert len(given_out) == len(set(given_out))
@@ -87,7 +89,9 @@ def test_an_idle_accelerator_is_not_left_idle_while_a_lone_job_fits_it(snapshot:
     if waiting or any(why == "concurrency" for why in result.blockers.values()):
         return
     placed = {placement.job for placement in result.placements}
-    left = [row for row, slot in enumerate(snapshot.slots.ids) if snapshot.slots.free[row] and slot not in taken]
+    left = [
+        row for row, slot in enumerate(snapshot.slots.ids) if snapshot.slots.free[row] and slot not in taken
+    ]
     assert not left or placed == set(snapshot.jobs.ids)
 
 

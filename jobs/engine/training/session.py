@@ -182,7 +182,8 @@ class _Training:
         write(self.task.out, self.learner.network.full, report, self.reporter)
         test = {name: value for name, value in report["metrics"]["test"].items() if isinstance(value, float)}
         figures = " · ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in test.items())
-        self.reporter.log(f"Kept epoch {report['best_epoch']}. On the test split: {figures}")
+        kept = f"epoch {report['best_epoch']}" if report["best_epoch"] else "what it had learned so far"
+        self.reporter.log(f"Kept {kept}. On the test split: {figures}")
         return summary(report)
 
 

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_shutting_down
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from jobs.queue import nodefiles
 from jobs.queue.agent import agent
 from jobs.queue.tasks import queue_of
 from portal.celery import app
+from portal.kit.errors import UserError
 
 THREADS = 4
 
@@ -17,25 +19,32 @@ class Command(BaseCommand):
     help = "Registers this computer as a node and runs the jobs that are sent to it, until it is stopped."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        worker_ready.connect(_start, weak=False)
-        worker_shutting_down.connect(_stop, weak=False)
-        app.worker_main(
-            [
-                "worker",
-                "--pool=threads",
-                f"--concurrency={THREADS}",
-                f"--queues={queue_of(settings.NODE_NAME)}",
-                f"--hostname=node@{settings.NODE_NAME}",
-                "--without-gossip",
-                "--without-mingle",
-                "--loglevel=WARNING",
-            ]
-        )
+        try:
+            with nodefiles.only_worker():
+                self._work()
+        except UserError as error:
+            raise CommandError(error.detail) from None
+
+    def _work(self) -> None:
+        """The agent first: it finds its work in the database, and the broker may be away."""
+        worker_shutting_down.connect(_leave, weak=False)
+        agent().start()
+        try:
+            app.worker_main(
+                [
+                    "worker",
+                    "--pool=threads",
+                    f"--concurrency={THREADS}",
+                    f"--queues={queue_of(settings.NODE_NAME)}",
+                    f"--hostname=node@{settings.NODE_NAME}",
+                    "--without-gossip",
+                    "--without-mingle",
+                    "--loglevel=WARNING",
+                ]
+            )
+        finally:
+            agent().stop()
 
 
-def _start(**_signal: Any) -> None:
-    agent().start()
-
-
-def _stop(**_signal: Any) -> None:
-    agent().stop()
+def _leave(**_signal: Any) -> None:
+    agent().leave()

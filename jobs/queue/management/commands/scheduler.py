@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, close_old_connections
-from django.utils import timezone
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections
 
 from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
@@ -22,6 +22,7 @@ from portal.kit.ids import new_id
 log = logging.getLogger(__name__)
 LEADER_S = 10.0
 PASS_S = 1.0
+T = TypeVar("T")
 
 
 @dataclass
@@ -35,18 +36,32 @@ class Chore:
     def run_if_due(self) -> None:
         if time.monotonic() >= self.due:
             self.due = time.monotonic() + self.every_s
-            self.do()
+            attempted(self.do)
 
 
 def chores() -> list[Chore]:
     return [
-        Chore(5, lambda: nodes.mark_silent(timezone.now())),
+        Chore(5, lambda: nodes.mark_silent(leases.clock())),
         Chore(2, sweeps.reap),
         Chore(10, datasets.sweep),
         Chore(300, storage.condemn),
         Chore(300, storage.free),
+        Chore(3600, storage.sweep_strays),
+        Chore(3600, sweeps.prune_checkpoints),
         Chore(3600, sweeps.forget_old_keys),
     ]
+
+
+def attempted(work: Callable[[], T]) -> T | None:
+    """What `work` gives; None when it failed, which holds up nothing else and is tried again next time."""
+    try:
+        return work()
+    except (DatabaseTrouble, RetryableError):
+        log.exception("the database failed: trying again")
+        close_old_connections()
+    except Exception:
+        log.exception("a pass of the scheduler failed: trying again")
+    return None
 
 
 class Leader:
@@ -83,19 +98,14 @@ class Command(BaseCommand):
         while not stop.is_set():
             self._turn(leader, work)
             self._wait(stop)
-        leader.resign()
+        attempted(leader.resign)
 
     def _turn(self, leader: Leader, work: list[Chore]) -> None:
-        try:
-            if leader.lead() and leader.epoch is not None:
-                dispatch.dispatch(now=time.time(), epoch=leader.epoch)
-                for chore in work:
-                    chore.run_if_due()
-        except (DatabaseError, RetryableError):
-            log.exception("the database failed: trying again")
-            close_old_connections()
-        except Exception:
-            log.exception("a pass of the scheduler failed: trying again")
+        if not attempted(leader.lead):
+            return
+        attempted(lambda: dispatch.dispatch(now=time.time(), epoch=leader.epoch or 0))
+        for chore in work:
+            chore.run_if_due()
 
     def _wait(self, stop: threading.Event) -> None:
         try:

@@ -43,10 +43,14 @@ class Command(BaseCommand):
                 raise CommandError(error.detail) from None
             if not good:
                 raise CommandError("The accuracy is below the goal.")
-            self.stdout.write(self.style.SUCCESS("Done: from a folder of pictures to a bundle for a Raspberry Pi."))
+            self.stdout.write(
+                self.style.SUCCESS("Done: from a folder of pictures to a bundle for a Raspberry Pi.")
+            )
             if running is not None and not exit:
                 secret = settings.HOME / "secrets" / "demo-password"
-                self.stdout.write(f"Browse it at {address}, as {NAME} with the password in {secret}. Ctrl-C ends it.")
+                self.stdout.write(
+                    f"Browse it at {address}, as {NAME} with the password in {secret}. Ctrl-C ends it."
+                )
                 sys.stdout.flush()
                 running.wait()
 

@@ -1,0 +1,129 @@
+"""What jobs leave on a node's disk: attempts' folders, which go with the attempt, and caches, which stay while there
+is room. Whatever a killed worker left is swept when the next one starts.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from jobs.datasets.models import Version
+from jobs.runner.limits import GIB, MIB
+from portal.kit.errors import UserError
+
+DISK_LOW_BYTES = 2 * GIB
+
+_used: Counter[str] = Counter()
+_used_lock = threading.Lock()
+
+
+def attempts_root() -> Path:
+    return Path(settings.HOME) / "node" / "attempts"
+
+
+def cache_root() -> Path:
+    return Path(settings.HOME) / "node" / "cache"
+
+
+@contextlib.contextmanager
+def only_worker() -> Iterator[None]:
+    """Be the one worker on this home. UserError when another process is.
+
+    So everything that lies in the node's folders, and every attempt that this node claimed before, is nobody's.
+    """
+    path = Path(settings.HOME) / "run" / "node.lock"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sentence = _("Another worker runs on %(home)s. Give this one a home of its own (GRISTMILL_HOME).")
+            raise UserError("node_running", sentence % {"home": settings.HOME}) from None
+        yield
+
+
+@contextlib.contextmanager
+def cache(key: str) -> Iterator[Path]:
+    """The folder kept under that key; it is not swept while in use."""
+    folder = cache_root() / key
+    with _used_lock:
+        _used[key] += 1
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.utime(folder)  # when it was last of use
+        yield folder
+    finally:
+        with _used_lock:
+            _used[key] -= 1
+
+
+def sweep_attempts(*, keep: set[str]) -> int:
+    """Remove the folders of attempts that are over; how many."""
+    over = [folder for folder in _folders(attempts_root()) if folder.name not in keep]
+    for folder in over:
+        remove(folder)
+    return len(over)
+
+
+def sweep_caches() -> int:
+    """Remove the caches of versions that were deleted; then, while they take too much or the disk is nearly full,
+    those longest out of use. How many.
+    """
+    kept = _folders(cache_root())
+    known = set(Version.objects.filter(pk__in=[folder.name for folder in kept]).values_list("pk", flat=True))
+    gone = sum(_remove_unused(folder) for folder in kept if folder.name not in known)
+    kept = sorted((folder for folder in kept if folder.exists()), key=lambda folder: folder.stat().st_mtime)
+    sizes = {folder: _size(folder) for folder in kept}
+    for folder in kept:
+        if sum(sizes.values()) <= settings.NODE_CACHE_MB * MIB and _disk_free() > DISK_LOW_BYTES:
+            break
+        if _remove_unused(folder):
+            gone, sizes[folder] = gone + 1, 0
+    return gone
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that a job wrote in, which may have forbidden it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        return
+    for place, names, _files in os.walk(folder):
+        for name in names:
+            inner = os.path.join(place, name)  # noqa: PTH118 - as os.walk gives them
+            if not os.path.islink(inner):  # noqa: PTH114
+                with contextlib.suppress(OSError):
+                    os.chmod(inner, 0o700)  # noqa: PTH101
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_unused(folder: Path) -> bool:
+    with _used_lock:
+        if _used[folder.name]:
+            return False
+        remove(folder)
+    return True
+
+
+def _folders(root: Path) -> list[Path]:
+    return [entry for entry in root.iterdir() if entry.is_dir()] if root.is_dir() else []
+
+
+def _size(folder: Path) -> int:
+    """Bytes on the disk, counted without following links."""
+    total = 0
+    for place, _names, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118
+    return total
+
+
+def _disk_free() -> int:
+    return shutil.disk_usage(settings.HOME).free

@@ -1,0 +1,147 @@
+"""An attempt's pulse: keeps its lease, and passes on what is asked of its job."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import Error as DatabaseTrouble
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
+
+from jobs.queue import lifecycle, tasks
+from jobs.queue.lifecycle import Held
+from jobs.queue.models import Job, Request
+from jobs.queue.reasons import EndReason
+from jobs.runner.running import Running
+from portal.core import live
+from portal.core.leases import StaleLease
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+RENEW_S = 5.0
+LOOK_S = 1.0
+RETRY_S = 0.5
+OBEY_S = 20.0  # between asking the engine to end and ending it
+GIVE_UP_S = lifecycle.LEASE_S - 2.0
+
+
+class Pulse(threading.Thread):
+    """Keeps the lease of an attempt from the claim on, and passes on what its owner or the platform asks.
+
+    `lost` is set when the lease is gone: told by the database, or by this machine's own monotonic clock when the
+    database can't be reached for as long as a lease lasts. `request` is what was asked (a `Request`). The engine is
+    named later (`attach`): starting it takes a while, and a lease does not wait.
+    """
+
+    def __init__(self, held: Held, is_draining: Callable[[], bool]) -> None:
+        super().__init__(name=f"pulse-{held.attempt_id}", daemon=True)
+        self.held = held
+        self.request = ""
+        self.lost = threading.Event()
+        self.over = threading.Event()
+        self.killed_for: EndReason | None = None
+        self._is_draining = is_draining
+        self._running: Running | None = None
+        self._renewed_at = time.monotonic()
+        self._asked_at: float | None = None
+        self._lock = threading.RLock()
+
+    def run(self) -> None:
+        try:
+            while not self.over.is_set() and not self.lost.is_set():
+                self._beat()
+                self._wait()
+        except Exception:
+            log.exception("attempt %s: its pulse failed", self.held.attempt_id)
+            self.give_up()
+        finally:
+            connections.close_all()
+
+    def attach(self, running: Running) -> None:
+        """The engine has begun: tell it what was asked meanwhile."""
+        with self._lock:
+            self._running = running
+            if self.lost.is_set():
+                running.kill()
+            elif self.request:
+                self._tell(self.request)
+
+    def end_for(self, reason: EndReason) -> None:
+        """Kill the engine, and remember why."""
+        if self.killed_for is None:
+            self.killed_for = reason
+            self._kill()
+
+    def give_up(self) -> None:
+        """The lease is lost: end the engine, and write nothing more."""
+        self.lost.set()
+        self._kill()
+
+    def check(self) -> None:
+        """Raises StaleLease when the lease is lost, even if the database lets the beat hang."""
+        if time.monotonic() - self._renewed_at >= GIVE_UP_S:
+            self.give_up()
+        if self.lost.is_set():
+            raise StaleLease
+
+    def patiently(self, write: Callable[[], T]) -> T:
+        """`write` to the database; while it can't be reached, again and again. Raises StaleLease when the lease has
+        run out meanwhile. What is written must bear to be written twice.
+        """
+        while True:
+            try:
+                return write()
+            except (OperationalError, InterfaceError) as error:
+                log.warning("attempt %s: the database can't be written to: %s", self.held.attempt_id, error)
+                close_old_connections()
+                self.check()
+                self.lost.wait(RETRY_S)
+
+    def _wait(self) -> None:
+        try:
+            live.wait_for(tasks.control_bell(self.held.job_id), timeout_s=LOOK_S)
+        except (live.RedisError, OSError):
+            self.over.wait(LOOK_S)
+
+    def _beat(self) -> None:
+        now = time.monotonic()  # before the database is asked: its lease may begin as early as this
+        try:
+            if now - self._renewed_at >= RENEW_S:
+                asked = lifecycle.renew(self.held)
+                self._renewed_at = now
+            else:
+                asked = lifecycle.requested(self.held)
+        except (StaleLease, Job.DoesNotExist):
+            if not self.over.is_set():
+                self.give_up()
+        except DatabaseTrouble as error:
+            log.warning("attempt %s: the database can't be reached: %s", self.held.attempt_id, error)
+            close_old_connections()
+            if time.monotonic() - self._renewed_at >= GIVE_UP_S:
+                self.give_up()
+        else:
+            self._obey(asked)
+
+    def _obey(self, asked: str) -> None:
+        if self._is_draining() and asked != Request.CANCEL:
+            asked = Request.DRAIN
+        with self._lock:
+            if asked and asked != self.request:
+                self.request = asked
+                self._tell(asked)
+            elif (
+                self._asked_at and self.request != Request.STOP and time.monotonic() - self._asked_at > OBEY_S
+            ):
+                self._kill()
+
+    def _tell(self, asked: str) -> None:
+        if self._running is not None:
+            self._asked_at = time.monotonic()
+            self._running.send("stop" if asked == Request.STOP else "checkpoint")
+
+    def _kill(self) -> None:
+        with self._lock:
+            if self._running is not None:
+                self._running.kill()

@@ -1,0 +1,55 @@
+"""The process tree: what can't be started waits its turn, and the rest lives."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from portal.core.supervisor import Program, Supervisor
+
+
+def sleeper(name: str, log: Path) -> Program:
+    return Program(
+        name=name,
+        argv=[sys.executable, "-c", "import time; time.sleep(600)"],
+        env=os.environ,
+        log=log,
+        grace_s=2,
+    )
+
+
+def eventually(condition: Callable[[], bool], within: float = 10.0) -> bool:
+    until = time.monotonic() + within
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_a_program_that_can_not_be_started_again_does_not_end_the_others(tmp_path: Path) -> None:
+    steady, broken = sleeper("steady", tmp_path / "steady.log"), sleeper("broken", tmp_path / "logs" / "log")
+    supervisor = Supervisor([steady, broken])
+    supervisor.start()
+    watcher = threading.Thread(target=supervisor.watch)
+    watcher.start()
+    try:
+        assert steady.process is not None
+        assert broken.process is not None
+        first = broken.process.pid
+        (tmp_path / "logs" / "log").unlink()
+        (tmp_path / "logs" / "log").mkdir()  # no room for what it says: it can't be opened
+        broken.process.kill()
+        assert eventually(lambda: broken.failures >= 2)
+        assert watcher.is_alive()
+        assert steady.alive
+        (tmp_path / "logs" / "log").rmdir()
+        assert eventually(lambda: broken.alive)
+        assert broken.process is not None
+        assert broken.process.pid != first
+    finally:
+        supervisor.stop()
+        watcher.join()
+        supervisor.end()
+    assert not steady.alive
+    assert not broken.alive

@@ -1,0 +1,154 @@
+"""Running attempts, with a real warm parent and the faults that befall them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+
+from hardware.nodes.models import Node
+from jobs.queue import lifecycle, nodefiles, pulse, services, sweeps
+from jobs.queue.models import Attempt, Job, Request
+from jobs.queue.reasons import EndReason, Status
+from jobs.queue.supervise import Supervisor
+from jobs.runner.warm import WarmParent
+from portal.core import storage
+from portal.members.models import Member
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Submit = Callable[..., Job]
+Warm = Callable[..., WarmParent]
+ENGINE = Path(__file__).parent / "engine"
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    """A warm parent of this node; it may take three seconds to be ready."""
+    opened: list[WarmParent] = []
+
+    def make(*, slow: bool = False) -> WarmParent:
+        storage.blobs_root().mkdir(exist_ok=True)
+        preload = ["slow_to_load"] if slow else ["json"]
+        home = Path(settings.HOME) / "node"
+        made = WarmParent(
+            home, target="short_tasks:run", preload=preload, code=[ENGINE], shared=[storage.blobs_root()]
+        )
+        made.start()
+        opened.append(made)
+        return made
+
+    yield make
+    for made in opened:
+        made.close()
+
+
+@pytest.fixture
+def begin(submit: Submit, node: Node) -> Callable[..., Attempt]:
+    """An attempt at a job that does `do`, sent to the node."""
+
+    def make(do: str, **changes: str) -> Attempt:
+        job = submit()
+        Job.objects.filter(pk=job.pk).update(spec=job.spec | {"params": {"do": do}}, **changes)
+        job.refresh_from_db()
+        return lifecycle.begin(job, node=node, accelerators=list(node.accelerators.all()))
+
+    return make
+
+
+def supervise(attempt: Attempt, warm: WarmParent, *, draining: bool = False) -> threading.Thread:
+    """The attempt runs, in a thread of its own."""
+    held = lifecycle.claim(attempt.pk, holder="test")
+    assert held is not None
+
+    def run() -> None:
+        try:
+            Supervisor(held, warm, lambda: draining).run()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def ended(attempt: Attempt, thread: threading.Thread, within: float = 20.0) -> Job:
+    thread.join(timeout=within)
+    assert not thread.is_alive()
+    assert not (nodefiles.attempts_root() / attempt.pk).exists()
+    return Job.objects.get(pk=attempt.job_id)
+
+
+def test_a_lease_is_kept_while_the_engine_is_still_loading(
+    begin: Callable[..., Attempt], warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "LEASE_S", 1.2)
+    monkeypatch.setattr(pulse, "RENEW_S", 0.2)
+    monkeypatch.setattr(pulse, "LOOK_S", 0.2)
+    attempt = begin("count")
+    thread = supervise(attempt, warm(slow=True))
+    while thread.is_alive():
+        assert sweeps.reap() == 0
+        time.sleep(0.2)
+    job = ended(attempt, thread)
+    assert (job.end_reason, job.message) == (EndReason.NAN_LOSS, "counted")
+    assert job.attempts.count() == 1
+
+
+def test_what_is_cancelled_while_the_engine_loads_never_starts(
+    begin: Callable[..., Attempt], warm: Warm, alice: Member
+) -> None:
+    attempt = begin("count")
+    thread = supervise(attempt, warm(slow=True))
+    services.cancel_job(job=attempt.job, actor=alice)
+    job = ended(attempt, thread, within=2.5)
+    assert (job.status, job.started_at) == (Status.CANCELLED, None)
+
+
+def test_a_node_that_goes_gives_back_what_waits_for_the_engine(
+    begin: Callable[..., Attempt], warm: Warm
+) -> None:
+    attempt = begin("count")
+    job = ended(attempt, supervise(attempt, warm(slow=True), draining=True), within=2.5)
+    assert job.status == Status.QUEUED
+    assert job.attempts.get().end_reason == EndReason.DRAINED
+
+
+def test_what_was_asked_before_the_start_is_obeyed_at_once(begin: Callable[..., Attempt], warm: Warm) -> None:
+    for _again in range(3):
+        attempt = begin("obey", request=Request.STOP)
+        job = ended(attempt, supervise(attempt, warm()))
+        assert (job.end_reason, job.message) == (EndReason.NAN_LOSS, "stop")
+        assert job.attempts.count() == 1
+
+
+def test_a_lost_lease_ends_the_engine_and_writes_nothing(begin: Callable[..., Attempt], warm: Warm) -> None:
+    attempt = begin("obey")
+    thread = supervise(attempt, warm())
+    attempt.refresh_from_db()
+    assert lifecycle.take_away(attempt, EndReason.NODE_LOST, only=Q()) is not None
+    job = ended(attempt, thread)
+    assert (job.status, job.end_reason) == (Status.QUEUED, "")
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="only a server can hang up")
+def test_a_database_that_hangs_up_again_and_again_costs_nothing(
+    begin: Callable[..., Attempt], warm: Warm
+) -> None:
+    attempt = begin("count")
+    thread = supervise(attempt, warm())
+    while thread.is_alive():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        time.sleep(0.4)
+    job = ended(attempt, thread)
+    assert (job.end_reason, job.message) == (EndReason.NAN_LOSS, "counted")
+    assert list(job.metric_rows.values_list("step", flat=True)) == list(range(30))
+    text = "".join(job.log_chunks.values_list("text", flat=True))
+    assert text.splitlines() == [f"step {step}" for step in range(30)]
