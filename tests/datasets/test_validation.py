@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -124,7 +125,7 @@ def test_platform_trouble_is_tried_three_times_and_then_owned_up_to(make_version
 
 def test_a_check_that_keeps_killing_its_worker_is_given_up(make_version: Checked) -> None:
     version = make_version(image_zip())
-    Version.objects.update(tries=3, holder="killed", lease_expires_at=timezone.now())
+    Version.objects.update(tries=3, holder="killed", lease_expires_at=timezone.now() - timedelta(seconds=1))
     validation.validate(version.pk)
     version.refresh_from_db()
     assert (version.state, version.code) == (VersionState.REJECTED, "platform_error")
