@@ -4,11 +4,8 @@ State lives in one folder, `GRISTMILL_HOME`. Without further settings that is ev
 and local files. `DATABASE_URL` and `REDIS_URL` point at servers of your own.
 """
 
-import contextlib
-import os
 import secrets
 import socket
-import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from portal.kit import env, postgres
+from portal.kit import env, keep, postgres
 
 django_stubs_ext.monkeypatch()  # so that generic classes of Django take their type arguments at run time
 
@@ -30,15 +27,7 @@ HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 def kept_secret(name: str) -> str:
     """The secret of that name in the home folder, made on first use and readable by us alone."""
-    path = HOME / "secrets" / name
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
-            file.write(secrets.token_urlsafe(48))
-            file.flush()
-            with contextlib.suppress(FileExistsError):  # a process beside us was quicker
-                os.link(file.name, path)
-    return path.read_text(encoding="ascii")
+    return keep.kept(HOME / "secrets" / name, lambda: secrets.token_urlsafe(48).encode()).decode("ascii")
 
 
 DEBUG = env.boolean("GRISTMILL_DEBUG", default=False)

@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Prefetch, Q, QuerySet
 
 from jobs.bundles.models import Bundle, BundleState, TrainedModel
-from jobs.queue.kinds import Yield
 from jobs.queue.models import Job
+from jobs.queue.yields import Yield
 from portal.members.models import Member
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from jobs.queue.models import Job
+from jobs.queue.yields import Yield
 from portal.core.models import Blob
 from portal.kit.errors import UserError
 from portal.members.models import Member
@@ -62,14 +63,6 @@ KINDS: dict[str, JobKind] = {}
 def register(kind: JobKind) -> None:
     """Make a kind known. A second one of the same name replaces the first (a reload of the same code)."""
     KINDS[kind.name] = kind
-
-
-@dataclass(frozen=True)
-class Yield:
-    """What a job led to: the id of its model, and the ids of the bundles built of it."""
-
-    model: str | None = None
-    bundles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Queued work: jobs, the attempts at them, and what they said."""
 
-from typing import TYPE_CHECKING
-
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -9,11 +7,9 @@ from django.utils.translation import gettext_lazy as _
 from hardware.nodes.models import Accelerator, Node
 from jobs.datasets.models import Dataset, Version
 from jobs.queue.reasons import EndReason, Status
+from jobs.queue.yields import Yield
 from portal.core.models import Blob, Identified, Leased
 from portal.members.models import Member
-
-if TYPE_CHECKING:
-    from jobs.queue.kinds import Yield
 
 
 class Request(models.TextChoices):
@@ -61,7 +57,7 @@ class Job(Identified):
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 
-    yielded: "Yield | None" = None  # looked up for a page at once, see jobs.queue.kinds
+    yielded: Yield | None = None  # looked up for a page at once, see jobs.queue.kinds
 
     class Meta:
         ordering = ["-id"]

@@ -9,7 +9,7 @@ from typing import TypeVar
 from django.db import Error as DatabaseTrouble
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
-from jobs.queue import lifecycle, tasks
+from jobs.queue import bells, lifecycle
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import EndReason
@@ -101,7 +101,7 @@ class Pulse(threading.Thread):
 
     def _wait(self) -> None:
         try:
-            live.wait_for(tasks.control_bell(self.held.job_id), timeout_s=LOOK_S)
+            live.wait_for(bells.control_bell(self.held.job_id), timeout_s=LOOK_S)
         except (live.RedisError, OSError):
             self.over.wait(LOOK_S)
 

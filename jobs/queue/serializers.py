@@ -4,10 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from jobs.queue.kinds import Yield, yields_of
+from jobs.queue.kinds import yields_of
 from jobs.queue.models import Attempt, Job, JobEvent, Metric
 from jobs.queue.queries import ids_of
 from jobs.queue.reasons import Status
+from jobs.queue.yields import Yield
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):

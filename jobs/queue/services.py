@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from jobs.datasets.models import Dataset, Version
 from jobs.engine.spec import JobSpec
-from jobs.queue import admission, lifecycle, tasks
-from jobs.queue.kinds import Yield
+from jobs.queue import admission, bells, lifecycle
 from jobs.queue.models import Attempt, Job, JobEvent, Request, Submission
 from jobs.queue.reasons import FINAL, EndReason, Status
+from jobs.queue.yields import Yield
 from portal.core import live
 from portal.kit.errors import UserError
 from portal.members.models import Member
@@ -135,7 +135,7 @@ def _ask(job: Job, request: Request, sentence: str, actor: Member) -> Job:
         elif current.request not in {request, Request.CANCEL}:
             Job.objects.filter(pk=job.pk).update(request=request)
             lifecycle.note(job.pk, Status(current.status), sentence % {"who": actor.username})
-            tasks.wake_control(current)
+            bells.wake_control(current)
     if request == Request.CANCEL and current.status == Status.STARTING:
         _withdraw(current)
     return _fresh(job)

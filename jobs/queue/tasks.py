@@ -5,9 +5,6 @@ import logging
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from jobs.queue.models import Job
-from portal.core import live
-
 log = logging.getLogger(__name__)
 
 
@@ -30,13 +27,3 @@ def wake_node(node_name: str, attempt_id: str) -> None:
         run_attempt.apply_async((attempt_id,), queue=queue_of(node_name), retry=False)
     except (OperationalError, OSError):
         log.warning("the broker is away: %s will find attempt %s at its next sweep", node_name, attempt_id)
-
-
-def control_bell(job_id: str) -> str:
-    """The bell at which the supervisor of a running job waits."""
-    return f"job.{job_id}"
-
-
-def wake_control(job: Job) -> None:
-    """Tell the supervisor of a running job that something was asked of it."""
-    live.ring(control_bell(job.pk))

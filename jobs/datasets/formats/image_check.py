@@ -7,11 +7,12 @@ from functools import partial
 from typing import Final
 
 from jobs.datasets.formats import limits
-from jobs.datasets.formats.archives import Archive, Member, content_bytes, open_archive
+from jobs.datasets.formats.archives import Archive, Member, content_bytes
 from jobs.datasets.formats.index import FORMAT, SPLITS, ImageIndex, write_index
 from jobs.datasets.formats.labels_file import Labelling, read_labels
 from jobs.datasets.formats.layout import Placed, by_folders, counted, named
 from jobs.datasets.formats.names import shown
+from jobs.datasets.formats.opening import open_archive
 from jobs.datasets.formats.outcome import Progress, Ready, Skips, Upload
 from jobs.datasets.formats.parallel import default_workers, ordered_map
 from jobs.datasets.formats.pictures import Picture, look

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.datasets.formats.archives import content_bytes, open_archive
+from jobs.datasets.formats.archives import content_bytes
 from jobs.datasets.formats.index import ImageIndex, ImageSample, Index, TableIndex, read_index, write_index
 from jobs.datasets.formats.names import shown
+from jobs.datasets.formats.opening import open_archive
 from jobs.datasets.formats.parallel import default_workers, ordered_map
 from jobs.datasets.formats.pictures import DECODING_ERRORS
 from jobs.datasets.formats.pixels import pixels
