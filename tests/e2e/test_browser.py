@@ -60,6 +60,7 @@ def sign_in(page: Page, name: str) -> None:
 
 
 def shoot(page: Page, name: str) -> None:
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0, f"{name} is {wide} pixels too wide"
