@@ -157,3 +157,22 @@ def sign_in_with(page: Page, name: str, password: str) -> None:
     page.locator("input[type=password]").fill(password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("link", name="Datasets").first).to_be_attached()
+
+
+def test_who_forgot_the_password_gets_a_link_from_a_steward(browser: Browser, portal: Portal) -> None:
+    portal.member("forgetful")
+    admin, _complaints = open_page(browser, portal, 1280)
+    sign_in(admin, portal.member("sven", steward=True).name)
+    admin.goto("/admin/members/member/?q=forgetful")
+    admin.locator("input[name=_selected_action]").first.check()
+    admin.locator("select[name=action]").select_option(label="Make a link to choose a new password")
+    admin.locator("button[name=index], button:has-text('Run')").first.click()
+    link = admin.get_by_text("/account/password/reset/key/").inner_text()
+    page, _complaints = open_page(browser, portal, 390)
+    page.goto(link)
+    for field in page.locator("input[type=password]").all():
+        field.fill("a brand new password")
+    shoot(page, "new-password-390")
+    page.get_by_role("button", name="Change Password").click()
+    expect(page.get_by_role("button", name="Change Password")).to_have_count(0)
+    sign_in_with(page, "forgetful", "a brand new password")
