@@ -42,7 +42,7 @@ class NodeAdmin(StewardAdmin):
     list_display = ["name", "show_state", "last_seen_at", "show_accelerators", "created_at"]
     list_filter = ["state", "accelerators__kind"]
     search_fields = ["name", "id"]
-    fields = ["name", "state", "last_seen_at", "load", "probe", "sandbox"]
+    fields = ["name", "state", "trouble", "last_seen_at", "load", "probe", "sandbox"]
     readonly_fields: ClassVar[list[str]] = fields
     inlines: ClassVar[list[type[AcceleratorInline]]] = [AcceleratorInline]
     actions = ["activate", "drain", "maintain"]
@@ -81,11 +81,11 @@ class NodeAdmin(StewardAdmin):
     def activate(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
         self._set(request, queryset, NodeState.ACTIVE)
 
-    @admin.action(description=_("Drain: what runs moves elsewhere, nothing new starts"))
+    @admin.action(description=_("Drain: what runs ends in peace, nothing new starts"))
     def drain(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
         self._set(request, queryset, NodeState.DRAINING)
 
-    @admin.action(description=_("Maintenance: take no work"))
+    @admin.action(description=_("Maintenance: what runs moves elsewhere, nothing new starts"))
     def maintain(self, request: HttpRequest, queryset: QuerySet[Node]) -> None:
         self._set(request, queryset, NodeState.MAINTENANCE)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS, IsAdminUser, IsAuthenticated
@@ -52,11 +53,19 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
     accelerators = AcceleratorSerializer(many=True, read_only=True)
     sandbox = SandboxSerializer(read_only=True)
     load = serializers.DictField(read_only=True)
+    trouble = serializers.SerializerMethodField(
+        help_text="Why the node can take no work now; empty when it can. Stewards are told what is wrong."
+    )
 
     class Meta:
         model = Node
-        fields = ["id", "name", "state", "last_seen_at", "load", "sandbox", "accelerators"]
+        fields = ["id", "name", "state", "trouble", "last_seen_at", "load", "sandbox", "accelerators"]
         read_only_fields = fields
+
+    def get_trouble(self, node: Node) -> str:
+        """The details may name files of the node's."""
+        known = node.trouble if self.context.get("steward") else _("The stewards have to see to it.")
+        return known if node.trouble else ""
 
 
 class CorrectionSerializer(serializers.Serializer[dict[str, Any]]):

@@ -36,6 +36,7 @@ class Node(Identified):
     probe = models.JSONField(_("what it said of itself"), default=dict, blank=True)
     sandbox = models.JSONField(_("what its sandbox enforces"), default=dict, blank=True)
     load = models.JSONField(_("load at the last heartbeat"), default=dict, blank=True)
+    trouble = models.TextField(_("why it takes no work now"), blank=True, default="", editable=False)
 
     class Meta:
         ordering = ["name"]

@@ -99,15 +99,18 @@ def _refresh(row: Accelerator, item: Found) -> None:
     row.save(update_fields=["model", "memory_bytes", "enabled", "missing_since"])
 
 
-def heartbeat(node: Node, load: Mapping[str, Any]) -> NodeState:
+def heartbeat(node: Node, load: Mapping[str, Any], *, trouble: str = "") -> NodeState:
     """Note that the node lives and how busy it is; its state, which says whether it should take work.
 
-    A node that was offline is active again. The time is the database's, so that nodes' clocks need not agree.
+    `trouble` says why the node itself can take none (empty: it can). A node that was offline is active again. The
+    time is the database's, so that nodes' clocks need not agree.
     """
     rows = Node.objects.filter(pk=node.pk)
-    if rows.filter(state=NodeState.OFFLINE).update(state=NodeState.ACTIVE):
+    back = rows.filter(state=NodeState.OFFLINE).update(state=NodeState.ACTIVE)
+    well = rows.exclude(trouble="").update(trouble="") if not trouble else 0
+    if back or well:
         live.ring(SCHEDULER_BELL)
-    rows.update(last_seen_at=Now(), load=dict(load))
+    rows.update(last_seen_at=Now(), load=dict(load), trouble=trouble)
     return NodeState(rows.values_list("state", flat=True).get())
 
 

@@ -6,9 +6,7 @@ the version is rejected in words that say it was not the member's fault.
 
 import contextlib
 import logging
-import os
 import shutil
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ from jobs.runner.limits import GIB, MIB, Exit, Limits
 from portal.core import leases, storage
 from portal.core.leases import StaleLease
 from portal.core.models import Blob
+from portal.kit import identity
 from portal.kit.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ UPLOAD, OUT = "/check/upload", "/check/out"
 def validate(version_id: str) -> None:
     """Check the version's upload unless it was, or another holds its lease."""
     rows = Version.objects.filter(pk=version_id, state=VersionState.VALIDATING)
-    epoch = leases.take(rows, holder=f"{socket.gethostname()}:{os.getpid()}", ttl_s=LEASE_S)
+    epoch = leases.take(rows, holder=identity.me(), ttl_s=LEASE_S)
     if epoch is None:
         return
     held = _Held(rows, epoch)
@@ -246,5 +245,6 @@ def _end(held: _Held, state: VersionState, **changes: Any) -> None:
 
 def due() -> list[str]:
     """Ids of versions that wait for a check, oldest first."""
-    rows = Version.objects.filter(leases.free(), state=VersionState.VALIDATING)
-    return list(rows.order_by("pk").values_list("pk", flat=True))
+    rows = Version.objects.filter(state=VersionState.VALIDATING)
+    leases.give_back_for_the_dead(rows)
+    return list(rows.filter(leases.free()).order_by("pk").values_list("pk", flat=True))

@@ -15,17 +15,20 @@ from django.conf import settings
 from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections, connections
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from hardware.nodes import services as nodes
 from hardware.nodes.models import Node, NodeState
 from hardware.nodes.probe.machine import probe
 from jobs.queue import lifecycle, nodefiles
+from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt
 from jobs.queue.reasons import EndReason
 from jobs.queue.supervise import Supervisor
+from jobs.runner.limits import MIB
 from jobs.runner.warm import PRELOAD, WarmParent
 from portal.core import storage
-from portal.kit.ids import new_id
+from portal.kit.identity import me
 
 log = logging.getLogger(__name__)
 BEAT_S = 2.0
@@ -44,10 +47,12 @@ class Agent:
     """One per node. `start` returns at once; attempts run in threads of their own."""
 
     def __init__(self) -> None:
-        self.holder = f"{settings.NODE_NAME}:{new_id()}"
+        self.holder = me()
         self.node: Node | None = None
         self.maintenance = threading.Event()
         self.stopping = threading.Event()
+        self.trouble = ""
+        self._cut_off: set[str] = set()
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
         self._beats = [
@@ -97,7 +102,7 @@ class Agent:
     def take(self, attempt_id: str) -> None:
         """Run the attempt in a thread of its own, unless somebody has claimed it."""
         with self._lock:
-            if attempt_id in self._threads or self.is_draining:
+            if attempt_id in self._threads or self.is_draining or self.trouble:
                 return
             thread = threading.Thread(target=self._run, args=(attempt_id,), name=attempt_id)
             self._threads[attempt_id] = thread
@@ -107,13 +112,19 @@ class Agent:
         try:
             held = lifecycle.claim(attempt_id, holder=self.holder)
             if held is not None:
-                Supervisor(held, self._warm, lambda: self.is_draining).run()
+                self._supervise(held)
         except Exception:
             log.exception("attempt %s: what was claimed will be found when its lease runs out", attempt_id)
         finally:
             connections.close_all()  # this thread's
             with self._lock:
                 self._threads.pop(attempt_id, None)
+
+    def _supervise(self, held: Held) -> None:
+        supervisor = Supervisor(held, self._warm, lambda: self.is_draining)
+        supervisor.run()
+        if supervisor.pulse.cut_off:
+            self._cut_off.add(held.attempt_id)
 
     def _repeat(self, every_s: float, work: Any) -> None:
         while not self.stopping.wait(every_s):
@@ -131,17 +142,38 @@ class Agent:
         if self.node is None:
             return
         try:
-            state = nodes.heartbeat(self.node, load=self._load())
+            self.trouble = self._find_trouble()
+            state = nodes.heartbeat(self.node, load=self._load(), trouble=self.trouble)
         except Node.DoesNotExist:  # a steward deleted it while it works
             self._register()
             return
         (self.maintenance.set if state == NodeState.MAINTENANCE else self.maintenance.clear)()
+        self._excuse()
         waiting = Attempt.objects.filter(node=self.node, claimed_at=None, ended_at=None)
         for attempt in waiting:
-            if self.maintenance.is_set():
+            if self.maintenance.is_set() or self.trouble:
                 lifecycle.withdraw(attempt, EndReason.DRAINED)
             else:
                 self.take(attempt.pk)
+
+    def _excuse(self) -> None:
+        """Tell of the attempts that were lost because the database, which now answers, did not."""
+        for attempt_id in list(self._cut_off):
+            lifecycle.excuse(attempt_id, holder=self.holder)
+            self._cut_off.discard(attempt_id)
+
+    def _find_trouble(self) -> str:
+        """Why this node can take no work now, in words; empty when it can."""
+        if self._warm.trouble:
+            return _("Its training engine does not start: %(why)s") % {"why": self._warm.trouble}
+        free = nodefiles.disk_free()
+        if free < settings.NODE_DISK_RESERVE_MB * MIB:
+            figures = {"free": free // MIB, "least": settings.NODE_DISK_RESERVE_MB}
+            return (
+                _("Its disk is nearly full: %(free)d MB are free, and it takes work from %(least)d on.")
+                % figures
+            )
+        return ""
 
     def _tidy(self) -> None:
         with self._lock:
@@ -155,7 +187,7 @@ class Agent:
             "cpu_percent": psutil.cpu_percent(),
             "memory_percent": memory.percent,
             "memory_available_bytes": memory.available,
-            "disk_free_bytes": psutil.disk_usage(str(settings.HOME)).free,
+            "disk_free_bytes": nodefiles.disk_free(),
             "running": len(self._threads),
             "warm": float(self._warm.ready),
         }

@@ -106,7 +106,7 @@ def _apply(placement: Placement, epoch: int) -> bool:
 
 def _takeable() -> QuerySet[Accelerator]:
     """The accelerators that work may be sent to."""
-    return Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE)
+    return Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE, node__trouble="")
 
 
 def _taken(chosen: Iterable[Accelerator]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from hardware.nodes.models import Accelerator, Node
 from jobs.queue.kinds import KINDS
@@ -21,6 +22,7 @@ from portal.ledger import services as ledger
 
 LEASE_S = 30.0
 CLAIM_S = 60.0
+CUT_OFF = _("Its node could not reach the portal for a while. It goes on from its last checkpoint.")
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,19 @@ def withdraw(attempt: Attempt, reason: EndReason) -> Job | None:
 
 
 @transaction.atomic
-def take_away(attempt: Attempt, reason: EndReason, *, only: Q) -> Job | None:
+def excuse(attempt_id: str, *, holder: str) -> None:
+    """The node of this attempt lives, and was cut off from the database for longer than a lease lasts. So its loss
+    says nothing about the job, and does not count against its retries. If the attempt is open still, it ends now.
+    """
+    attempt = Attempt.objects.filter(pk=attempt_id).first()  # its job may have been deleted
+    if attempt is None:
+        return
+    Attempt.objects.filter(pk=attempt_id).update(cut_off=True)
+    take_away(attempt, EndReason.NODE_LOST, only=Q(holder=holder), message=str(CUT_OFF))
+
+
+@transaction.atomic
+def take_away(attempt: Attempt, reason: EndReason, *, only: Q, message: str = "") -> Job | None:
     """End an open attempt from outside, as long as it is `only` such a one; whoever held it is fenced off."""
     rows = Attempt.objects.filter(only, pk=attempt.pk, epoch=attempt.epoch, ended_at=None)
     if (
@@ -154,7 +168,7 @@ def take_away(attempt: Attempt, reason: EndReason, *, only: Q) -> Job | None:
     ):
         return None
     attempt.refresh_from_db()
-    return _settle(attempt, reason, "")
+    return _settle(attempt, reason, message)
 
 
 def _settle(attempt: Attempt, reason: EndReason, message: str) -> Job:
@@ -176,10 +190,13 @@ def _kept(job: Job) -> str:
 
 
 def _may_retry(job: Job, reason: EndReason, policy: Policy) -> bool:
-    """Whether `reason` is to be tried again. An attempt that never reached a node says nothing about the job."""
+    """Whether `reason` is to be tried again. An attempt that never reached a node, or whose node was cut off, says
+    nothing about the job.
+    """
     if policy.retries is None:
         return True
-    return job.attempts.filter(end_reason=reason, claimed_at__isnull=False).count() <= policy.retries
+    telling = job.attempts.filter(end_reason=reason, claimed_at__isnull=False, cut_off=False)
+    return telling.count() <= policy.retries
 
 
 def _final_reason(reason: EndReason, policy: Policy) -> EndReason:

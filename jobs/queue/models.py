@@ -100,6 +100,9 @@ class Attempt(Identified, Leased):
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=20, choices=EndReason.choices, blank=True, default="")
     peak_memory_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    cut_off = models.BooleanField(
+        _("its node lived, but could not reach the database"), default=False, editable=False
+    )
 
     class Meta:
         ordering = ["job", "number"]

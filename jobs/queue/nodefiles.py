@@ -82,7 +82,7 @@ def sweep_caches() -> int:
     kept = sorted((folder for folder in kept if folder.exists()), key=lambda folder: folder.stat().st_mtime)
     sizes = {folder: _size(folder) for folder in kept}
     for folder in kept:
-        if sum(sizes.values()) <= settings.NODE_CACHE_MB * MIB and _disk_free() > DISK_LOW_BYTES:
+        if sum(sizes.values()) <= settings.NODE_CACHE_MB * MIB and disk_free() > DISK_LOW_BYTES:
             break
         if _remove_unused(folder):
             gone, sizes[folder] = gone + 1, 0
@@ -125,5 +125,6 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _disk_free() -> int:
+def disk_free() -> int:
+    """Bytes free where the node's folders lie."""
     return shutil.disk_usage(settings.HOME).free

@@ -24,6 +24,7 @@ RENEW_S = 5.0
 LOOK_S = 1.0
 RETRY_S = 0.5
 OBEY_S = 20.0  # between asking the engine to end and ending it
+STALL_S = 5.0  # this process stood still for longer: not the database was away, but we
 GIVE_UP_S = lifecycle.LEASE_S - 2.0
 
 
@@ -32,7 +33,8 @@ class Pulse(threading.Thread):
 
     `lost` is set when the lease is gone: told by the database, or by this machine's own monotonic clock when the
     database can't be reached for as long as a lease lasts. `request` is what was asked (a `Request`). The engine is
-    named later (`attach`): starting it takes a while, and a lease does not wait.
+    named later (`attach`): starting it takes a while, and a lease does not wait. `cut_off` tells that the lease ran
+    out although this process was at work: the database was out of reach.
     """
 
     def __init__(self, held: Held, is_draining: Callable[[], bool]) -> None:
@@ -42,13 +44,16 @@ class Pulse(threading.Thread):
         self.lost = threading.Event()
         self.over = threading.Event()
         self.killed_for: EndReason | None = None
+        self.cut_off = False
         self._is_draining = is_draining
         self._running: Running | None = None
-        self._renewed_at = time.monotonic()
+        self._renewed_at = self._looked_at = time.monotonic()
+        self._stalled = False
         self._asked_at: float | None = None
         self._lock = threading.RLock()
 
     def run(self) -> None:
+        threading.Thread(target=self._guard, name=f"guard-{self.held.attempt_id}", daemon=True).start()
         try:
             while not self.over.is_set() and not self.lost.is_set():
                 self._beat()
@@ -58,6 +63,24 @@ class Pulse(threading.Thread):
             self.give_up()
         finally:
             connections.close_all()
+
+    def _guard(self) -> None:
+        """Never asks the database, so that one which lets every other thread hang can't keep a lost lease unseen."""
+        while not self.over.wait(LOOK_S) and not self.lost.is_set():
+            self._notice_stall()
+            self._expire()
+
+    def _notice_stall(self) -> None:
+        now = time.monotonic()
+        self._stalled |= now - self._looked_at > STALL_S
+        self._looked_at = now
+
+    def _expire(self) -> None:
+        """Give up once the lease has run out by this machine's clock."""
+        now = time.monotonic()
+        if now - self._renewed_at >= GIVE_UP_S and not self.lost.is_set():
+            self.cut_off = not (self._stalled or now - self._looked_at > STALL_S)
+            self.give_up()
 
     def attach(self, running: Running) -> None:
         """The engine has begun: tell it what was asked meanwhile."""
@@ -81,8 +104,7 @@ class Pulse(threading.Thread):
 
     def check(self) -> None:
         """Raises StaleLease when the lease is lost, even if the database lets the beat hang."""
-        if time.monotonic() - self._renewed_at >= GIVE_UP_S:
-            self.give_up()
+        self._expire()
         if self.lost.is_set():
             raise StaleLease
 
@@ -119,8 +141,7 @@ class Pulse(threading.Thread):
         except DatabaseTrouble as error:
             log.warning("attempt %s: the database can't be reached: %s", self.held.attempt_id, error)
             close_old_connections()
-            if time.monotonic() - self._renewed_at >= GIVE_UP_S:
-                self.give_up()
+            self._expire()
         else:
             self._obey(asked)
 

@@ -37,6 +37,7 @@ from portal.kit.ids import new_id
 log = logging.getLogger(__name__)
 
 LISTEN_S = 0.1
+TROUBLE_S = 5.0  # of an engine that fails to start; the node's heartbeat has told of it by then
 AGAIN_S = 20.0  # for a warm parent that was ready to be so again
 GOING_S = 5.0  # for a killed child to be gone
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -128,11 +129,16 @@ class Supervisor:
 
     def _wait_for_engine(self) -> EndReason | None:
         """Until the warm parent is ready, which after a start takes a while; or why to run no more."""
-        until = time.monotonic() + START_SECONDS
+        well_at = time.monotonic()
+        until = well_at + START_SECONDS
         while not self.warm.wait_ready(LISTEN_S) and time.monotonic() < until:
             self.pulse.check()
             if self.pulse.request not in {"", Request.STOP}:
                 return ASKED[Request(self.pulse.request)]
+            if not self.warm.trouble:
+                well_at = time.monotonic()
+            elif time.monotonic() - well_at > TROUBLE_S:
+                return EndReason.DRAINED
             self.pulse.lost.wait(LISTEN_S)
         return None
 

@@ -17,7 +17,10 @@ CHECKPOINT_LIVES = timedelta(days=7)
 
 
 def reap() -> int:
-    """End the attempts whose lease ran out; how many. One that can't be ended holds up no other."""
+    """End the attempts whose lease ran out, or whose worker is known to be gone; how many. One that can't be ended
+    holds up no other.
+    """
+    leases.give_back_for_the_dead(Attempt.objects.filter(ended_at=None))
     return sum(_reap(attempt) for attempt in list(Attempt.objects.filter(leases.free(), ended_at=None)))
 
 

@@ -84,6 +84,11 @@ class WarmParent:
         return self._link is not None
 
     @property
+    def trouble(self) -> str:
+        """Why its last start failed; empty once it is ready, and while it has not failed yet."""
+        return self._trouble
+
+    @property
     def pid(self) -> int | None:
         """The process that holds the warm parent's sandbox."""
         return self._process.pid if self._process else None

@@ -11,6 +11,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, V
 from django.db.models.functions import Now
 
 from portal.core.models import Lease, Leased
+from portal.kit import identity
 
 L = TypeVar("L", bound=Leased)
 
@@ -49,6 +50,16 @@ def renew(rows: QuerySet[L], *, epoch: int, ttl_s: float, **changes: Any) -> Non
 def give_back(rows: QuerySet[L], *, epoch: int) -> bool:
     """End the lease early, so that the next holder need not wait for it to run out."""
     return rows.filter(epoch=epoch).update(lease_expires_at=None, holder="") == 1
+
+
+def give_back_for_the_dead(rows: QuerySet[L]) -> int:
+    """End the leases among `rows` that a process of this machine held which is gone; how many.
+
+    Others run out by themselves: this only spares the wait. Holders are told by `portal.kit.identity.me`.
+    """
+    held = rows.filter(lease_expires_at__gt=Now(), holder__startswith=identity.machine())
+    dead = [row for row in held.only("pk", "holder", "epoch") if identity.is_gone(row.holder)]
+    return sum(give_back(rows.filter(pk=row.pk), epoch=row.epoch) for row in dead)
 
 
 def named(name: str) -> QuerySet[Lease]:

@@ -47,7 +47,7 @@ def nodes_seen_by(member: Member) -> list[Node]:
 def _slot(node: Node, accelerator: Accelerator, member: Member) -> Slot:
     attempts: list[Attempt] = accelerator.open_attempts  # type: ignore[attr-defined]
     job = attempts[0].job if attempts else None
-    takes_work = accelerator.enabled and node.state == NodeState.ACTIVE
+    takes_work = accelerator.enabled and node.state == NodeState.ACTIVE and not node.trouble
     may_see = job is not None and (member.is_staff or job.owner_id == member.pk)
     return Slot(
         title=f"{accelerator.get_kind_display()} {accelerator.index} · {node.name}",

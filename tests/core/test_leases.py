@@ -3,6 +3,8 @@
 import pytest
 
 from portal.core import leases
+from portal.core.models import Lease
+from portal.kit import identity
 
 pytestmark = pytest.mark.django_db
 
@@ -28,3 +30,13 @@ def test_a_lease_given_back_is_free_at_once() -> None:
     assert epoch is not None
     assert leases.give_back(rows, epoch=epoch)
     assert leases.take(rows, holder="b", ttl_s=30) == epoch + 1
+
+
+def test_a_lease_of_a_process_that_is_gone_need_not_run_out() -> None:
+    where, pid, born = identity.me().split("/")
+    rows, others = leases.named("leader"), leases.named("other")
+    leases.take(rows, holder=f"{where}/{pid}/{int(born) - 1}", ttl_s=30)
+    leases.take(others, holder=identity.me(), ttl_s=30)
+    assert leases.give_back_for_the_dead(Lease.objects.all()) == 1
+    assert leases.take(rows, holder="b", ttl_s=30) == 2
+    assert leases.take(others, holder="b", ttl_s=30) is None

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from hardware.nodes.models import Node
 from jobs.queue import lifecycle, nodefiles, pulse, services, sweeps
+from jobs.queue import supervise as supervise_module
 from jobs.queue.models import Attempt, Job, Request
 from jobs.queue.reasons import EndReason, Status
 from jobs.queue.supervise import Supervisor
@@ -30,9 +31,9 @@ def warm() -> Iterator[Warm]:
     """A warm parent of this node; it may take three seconds to be ready."""
     opened: list[WarmParent] = []
 
-    def make(*, slow: bool = False) -> WarmParent:
+    def make(*, slow: bool = False, broken: bool = False) -> WarmParent:
         storage.blobs_root().mkdir(exist_ok=True)
-        preload = ["slow_to_load"] if slow else ["json"]
+        preload = ["not_installed"] if broken else ["slow_to_load"] if slow else ["json"]
         home = Path(settings.HOME) / "node"
         made = WarmParent(
             home, target="short_tasks:run", preload=preload, code=[ENGINE], shared=[storage.blobs_root()]
@@ -115,6 +116,18 @@ def test_a_node_that_goes_gives_back_what_waits_for_the_engine(
     job = ended(attempt, supervise(attempt, warm(slow=True), draining=True), within=2.5)
     assert job.status == Status.QUEUED
     assert job.attempts.get().end_reason == EndReason.DRAINED
+
+
+def test_where_the_engine_does_not_start_a_job_goes_elsewhere(
+    begin: Callable[..., Attempt], warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise_module, "TROUBLE_S", 0.3)
+    engine = warm(broken=True)
+    attempt = begin("count")
+    job = ended(attempt, supervise(attempt, engine))
+    assert job.status == Status.QUEUED
+    assert job.attempts.get().end_reason == EndReason.DRAINED
+    assert "not_installed" in engine.trouble
 
 
 def test_what_was_asked_before_the_start_is_obeyed_at_once(begin: Callable[..., Attempt], warm: Warm) -> None:

@@ -17,11 +17,12 @@ from jobs.datasets import services as datasets
 from jobs.queue import dispatch, sweeps
 from portal.core import leases, live, storage
 from portal.kit.errors import RetryableError
-from portal.kit.ids import new_id
+from portal.kit.identity import me
 
 log = logging.getLogger(__name__)
 LEADER_S = 10.0
 PASS_S = 1.0
+BLIND_S = 8.0
 T = TypeVar("T")
 
 
@@ -32,6 +33,7 @@ class Chore:
     every_s: float
     do: Callable[[], object]
     due: float = 0.0
+    judges: bool = False  # takes silence for death: not just after the database itself was away
 
     def run_if_due(self) -> None:
         if time.monotonic() >= self.due:
@@ -41,8 +43,8 @@ class Chore:
 
 def chores() -> list[Chore]:
     return [
-        Chore(5, lambda: nodes.mark_silent(leases.clock())),
-        Chore(2, sweeps.reap),
+        Chore(5, lambda: nodes.mark_silent(leases.clock()), judges=True),
+        Chore(2, sweeps.reap, judges=True),
         Chore(10, datasets.sweep),
         Chore(300, storage.condemn),
         Chore(300, storage.free),
@@ -68,7 +70,7 @@ class Leader:
     """The one process that decides, by the database's clock. `epoch` is None while somebody else leads."""
 
     def __init__(self) -> None:
-        self.holder = new_id()
+        self.holder = me()
         self.epoch: int | None = None
 
     def lead(self) -> bool:
@@ -79,6 +81,7 @@ class Leader:
         except leases.StaleLease:
             self.epoch = None
         if self.epoch is None:
+            leases.give_back_for_the_dead(rows)
             self.epoch = leases.take(rows, holder=self.holder, ttl_s=LEADER_S)
         return self.epoch is not None
 
@@ -100,12 +103,23 @@ class Command(BaseCommand):
             self._wait(stop)
         attempted(leader.resign)
 
+    blind_until = 0.0
+
     def _turn(self, leader: Leader, work: list[Chore]) -> None:
-        if not attempted(leader.lead):
+        if not self._leads(leader):
             return
         attempted(lambda: dispatch.dispatch(now=time.time(), epoch=leader.epoch or 0))
         for chore in work:
-            chore.run_if_due()
+            if not (chore.judges and time.monotonic() < self.blind_until):
+                chore.run_if_due()
+
+    def _leads(self, leader: Leader) -> bool:
+        """Whether we lead. After an outage of the database the nodes, which missed it too, get time to speak up."""
+        asked = time.monotonic()
+        leads = attempted(leader.lead)
+        if leads is None or time.monotonic() - asked > BLIND_S:
+            self.blind_until = time.monotonic() + BLIND_S
+        return bool(leads)
 
     def _wait(self, stop: threading.Event) -> None:
         try:
