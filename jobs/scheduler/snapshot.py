@@ -1,79 +1,111 @@
-"""What the scheduler sees and what it decides: columns of plain numbers, no rows of a database, no clock."""
+"""What the scheduler sees and what it decides: columns of plain numbers, no rows of a database, no clock.
+
+Accelerators come in *pools*: those of one type on one node. Types are numbered; what they are is the caller's business.
+"""
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS: Final = ("cpu", "gpu", "tpu", "fpga")
-ANY: Final = -1
+from jobs.scheduler import lifetable
+from jobs.scheduler.lifetable import LifeTable
 
-
-def kind_code(kind: str) -> int:
-    """The column code of an accelerator kind; `any` is -1. ValueError for what is none."""
-    return ANY if kind == "any" else KINDS.index(kind)
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+NOWHERE: Final = -1
 
 
 @dataclass(frozen=True)
 class Jobs:
-    """Queued jobs, one a row, in any order.
+    """Open jobs, one a row, in any order: those that wait and those that run.
 
-    ids: as the database names them; owner: dense member numbers; submitted_at: seconds since the epoch;
-    kind: accelerator code (-1 any); count: accelerators needed, all on one node; memory_bytes: asked for, 0 unknown.
+    ids: as the database names them. owner: dense member numbers. submitted_at, since: seconds since the epoch; since is
+    when a running job was put where it runs. gang: accelerators it needs at once, all in one pool. memory_bytes: that
+    each of them must have, 0 unknown. speed (jobs × types): on a type over that on its fastest, 0 where it may not
+    run. attained: seconds of work done so far, as on its fastest type. remaining: such seconds still to do, NaN when
+    nobody can tell. ran: seconds it has run, on whatever. pool: where it runs, -1 while it waits. checkpoint_s: what a
+    checkpoint costs it. fixed: it may not be preempted. spare: its member is over quota, so it takes only what would be
+    idle, and gives way at once.
     """
 
     ids: tuple[str, ...]
-    owner: NDArray[np.int64]
-    submitted_at: NDArray[np.float64]
-    kind: NDArray[np.int8]
-    count: NDArray[np.int64]
-    memory_bytes: NDArray[np.int64]
+    owner: Ints
+    submitted_at: Floats
+    gang: Ints
+    memory_bytes: Ints
+    speed: Floats
+    attained: Floats
+    remaining: Floats
+    ran: Floats
+    pool: Ints
+    since: Floats
+    checkpoint_s: Floats
+    fixed: Bools
+    spare: Bools
 
 
 @dataclass(frozen=True)
-class Slots:
-    """Accelerators that take work, one a row.
-
-    node: dense number; kind: accelerator code; memory_bytes: 0 unknown; speed: relative; free: nothing runs on it.
+class Pools:
+    """Alike accelerators of one node, a pool a row. node and type: dense numbers; memory_bytes of each accelerator, 0
+    unknown; size: how many take work, running or not.
     """
 
-    ids: tuple[str, ...]
-    node: NDArray[np.int64]
-    kind: NDArray[np.int8]
-    memory_bytes: NDArray[np.int64]
-    speed: NDArray[np.float64]
-    free: NDArray[np.bool_]
+    node: Ints
+    type: Ints
+    memory_bytes: Ints
+    size: Ints
 
 
 @dataclass(frozen=True)
 class Owners:
-    """Members by their dense number: how many more jobs each may have running."""
+    """Members by their dense number. limit: jobs they may have running at once; usage: decayed device-seconds;
+    share: what they are entitled to of the whole, summing to 1 over those with open jobs or not.
+    """
 
-    allowance: NDArray[np.int64]
+    limit: Ints
+    usage: Floats
+    share: Floats
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything a pass looks at."""
+    """Everything a pass looks at. `lives` is the life table of past jobs."""
 
     now: float
     jobs: Jobs
-    slots: Slots
+    pools: Pools
     owners: Owners
+    lives: LifeTable = lifetable.EMPTY
+
+
+class Blocker(IntEnum):
+    """What a job that was not placed waits for."""
+
+    NONE = 0
+    ACCELERATOR = 1
+    CONCURRENCY = 2
+    NOWHERE = 3  # nothing here is of a type, a size or a memory that it can run on
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Start this job on these accelerators, which are on one node."""
+    """Put this job into that pool."""
 
     job: str
-    slots: tuple[str, ...]
+    pool: int
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a pass decided, in the order in which it is to be applied."""
+    """What a pass decided, in the order in which it is to be applied. `preempted`: running jobs that give way, those
+    that move elsewhere among them. `blocker`: a `Blocker` for each row of the jobs. `weight`: what each was worth.
+    """
 
-    placements: tuple[Placement, ...] = ()
-    blockers: dict[str, str] = field(default_factory=dict)
+    placements: tuple[Placement, ...]
+    preempted: tuple[str, ...]
+    blocker: NDArray[np.int8]
+    weight: Floats = field(repr=False)

@@ -91,6 +91,34 @@ def share_of(member: Member) -> Share:
     return Share(share=share, used_fraction=used, fair_factor=shares.fair_factor(used, share))
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a member is entitled to (a fraction of the whole) and used lately (faded device-seconds)."""
+
+    share: float
+    used_s: float
+
+
+def standing(owners: Iterable[str]) -> dict[str, Standing]:
+    """How these members (by id) stand towards each other. Two queries, however many they are."""
+    default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
+    given = dict.fromkeys(owners, default)
+    given.update(Quota.objects.filter(member__in=list(given)).values_list("member", "share"))
+    whole = sum(given.values()) or 1.0
+    used = _faded_by_member(list(given))
+    return {owner: Standing(share / whole, used.get(owner, 0.0)) for owner, share in given.items()}
+
+
+def _faded_by_member(owners: list[str]) -> dict[str, float]:
+    now = timezone.now()
+    charged = LedgerEntry.objects.filter(member__in=owners, created_at__gte=now - REMEMBERED, refunded=False)
+    days = charged.annotate(day=TruncDate("created_at")).values("member", "day").order_by()
+    found: dict[str, float] = {}
+    for member, day, seconds in days.annotate(all=Sum("device_seconds")).values_list("member", "day", "all"):
+        found[member] = found.get(member, 0.0) + shares.faded(seconds, float((now.date() - day).days))
+    return found
+
+
 def _entitled(member: Member) -> float:
     active = Member.objects.filter(is_active=True)
     totals = active.aggregate(

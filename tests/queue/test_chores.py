@@ -7,7 +7,7 @@ from django.db import OperationalError
 
 from hardware.nodes import services as nodes
 from hardware.nodes.models import Node, NodeState
-from jobs.queue import dispatch
+from jobs.queue import columns
 from jobs.queue.management.commands.scheduler import Chore, Command, Leader, chores
 from jobs.queue.models import Job
 from jobs.queue.reasons import Status
@@ -33,7 +33,7 @@ def test_a_chore_that_fails_holds_up_neither_the_others_nor_itself() -> None:
 
 def test_a_dispatch_that_fails_holds_up_no_chore(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    monkeypatch.setattr(dispatch, "take_slots", lambda: 1 / 0)
+    monkeypatch.setattr(columns, "take_machine", lambda: 1 / 0)
     Command()._turn(Leader(), [Chore(0, lambda: done.append("reaped"))])
     assert done == ["reaped"]
     monkeypatch.undo()

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError
 
 from hardware.nodes.models import Accelerator, Node, NodeState
-from jobs.queue import dispatch, lifecycle
+from jobs.queue import columns, dispatch, lifecycle
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import EndReason, Status
@@ -80,13 +80,13 @@ def test_a_job_has_one_open_attempt_whatever_happens(submit: Submit, start: Star
 def test_what_was_switched_off_since_the_snapshot_gets_nothing(
     submit: Submit, node: Node, epoch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, real = submit(), dispatch.take_snapshot
+    job, real = submit(), columns.take_snapshot
 
     def then_switched_off(*given: Any, **more: Any) -> Any:
         snapshot = real(*given, **more)
         Accelerator.objects.update(enabled=False)
         return snapshot
 
-    monkeypatch.setattr(dispatch, "take_snapshot", then_switched_off)
+    monkeypatch.setattr(columns, "take_snapshot", then_switched_off)
     assert dispatch.dispatch(now=0, epoch=epoch) == 0
     assert statuses(job) == [Status.QUEUED]

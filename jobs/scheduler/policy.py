@@ -1,0 +1,44 @@
+"""The numbers that the policy is made of. Tuned on two traces by `jobs.scheduler.simulate`; held back are others."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a job weighs, and when it may take another's place. A job's weight is the product of
+
+    - (age + `age_offset_s`)^`age_power` and gang^`gang_power`;
+    - urgency^`urgency_power`: urgency is the Gittins index at the work done so far, in 1/s; once a job has run for
+      `known_after_s` and its remaining time R is estimated, it is 1 / (R + `tail_s`);
+    - fair: (û + `fair_floor`)^-`fair_power` · max(û, 1)^-`over_power`, û the member's part of all use over what they
+      are entitled to;
+    - `probe` while a job has run for less than `probe_s`: the unknown show themselves.
+    """
+
+    age_offset_s: float = 3600.0
+    age_power: float = 0.4
+    gang_power: float = 0.7
+    urgency_power: float = 0.5
+    known_after_s: float = 120.0
+    tail_s: float = 1800.0
+    probe: float = 1.5
+    probe_s: float = 300.0
+    fair_power: float = 0.35
+    fair_floor: float = 0.125
+    over_power: float = 1.0
+    charge_s: float = 3600.0  # what a placement is taken to use, when the next of the same member is weighed
+
+    stay: float = 1.1  # what running is worth
+    same: float = 1.3  # and what running on the same type is, on top
+    protect_s: float = 300.0  # nobody is preempted sooner,
+    protect_checkpoints: float = 10.0  # nor before the run has lasted so many times what its checkpoint costs
+
+    overdue_s: float = 43_200.0  # who waits for longer than this
+    overdue_lengths: float = 4.0  # and than so many times its own expected length reserves its place
+
+    full_every_s: float = 360.0  # between two full passes; arrivals fill what is idle at once
+    full_soon_s: float = 120.0  # when an arrival waits or was put on a slow type
+    slow: float = 0.5  # a type on which it runs at less than this of its best
+
+
+DEFAULT = Policy()

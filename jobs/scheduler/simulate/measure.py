@@ -1,0 +1,62 @@
+"""The figures by which policies are compared."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from jobs.scheduler.simulate.trace import Trace
+from jobs.scheduler.simulate.world import Outcome
+from jobs.scheduler.snapshot import Floats
+
+HOUR = 3600.0
+SHORT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Hours unless the name says otherwise. rho: completion time over that under a fluid equal share. jain: of the
+    members' mean rho. short_wait: until the first start of jobs that take less than ten minutes. Preemptions and
+    migrations per job.
+    """
+
+    average: float
+    median: float
+    p99: float
+    makespan: float
+    utilisation: float
+    rho_max: float
+    rho_p99: float
+    jain: float
+    short_wait_p50_s: float
+    short_wait_p95_s: float
+    preemptions: float
+    migrations: float
+
+    def as_row(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def measure(trace: Trace, outcome: Outcome, fair_s: Floats, capacity: Floats) -> Figures:
+    took = outcome.done - trace.arrival
+    rho, wait = took / fair_s, outcome.first - trace.arrival
+    short = wait[trace.length_s < SHORT_S]
+    span = float(outcome.done.max() - trace.arrival.min())
+    return Figures(
+        average=float(took.mean() / HOUR),
+        median=float(np.median(took) / HOUR),
+        p99=float(np.percentile(took, 99) / HOUR),
+        makespan=span / HOUR,
+        utilisation=outcome.busy / (float(capacity.sum()) * span),
+        rho_max=float(rho.max()),
+        rho_p99=float(np.percentile(rho, 99)),
+        jain=_jain(np.array([rho[trace.owner == who].mean() for who in np.unique(trace.owner)])),
+        short_wait_p50_s=float(np.percentile(short, 50)) if len(short) else np.nan,
+        short_wait_p95_s=float(np.percentile(short, 95)) if len(short) else np.nan,
+        preemptions=float(outcome.preempted.mean()),
+        migrations=float(outcome.migrated.mean()),
+    )
+
+
+def _jain(values: Floats) -> float:
+    """Jain's fairness index (Jain, Chiu, Hawe 1984): 1 when all are equal, 1/n when one has it all."""
+    return float(values.sum() ** 2 / (len(values) * (values**2).sum()))

@@ -1,0 +1,86 @@
+"""Traces of jobs: a CSV of arrivals, gangs, steps and steps per second on each type of accelerator."""
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from jobs.scheduler.snapshot import Floats, Ints
+
+SUFFIX = "_steps_per_s"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """arrival: seconds, ascending. gang: accelerators at once. steps: in all. rate (jobs × types): steps per second of
+    the whole gang. types: names in the order of the columns. owner: dense member numbers, one member at first.
+    """
+
+    arrival: Floats
+    gang: Ints
+    steps: Floats
+    rate: Floats
+    types: tuple[str, ...]
+    owner: Ints
+
+    @property
+    def length_s(self) -> Floats:
+        """Seconds of work on each job's fastest type."""
+        return np.asarray(self.steps / self.rate.max(axis=1))
+
+
+def read(path: Path, types: tuple[str, ...]) -> Trace:
+    """The trace in the file, with the columns of `types`. ValueError in words for what is none."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    wanted = ["arrival_s", "gang", "total_steps", *(name + SUFFIX for name in types)]
+    missing = [name for name in wanted if not rows or name not in rows[0]]
+    if missing:
+        raise ValueError(f"{path.name} has no rows or lacks the columns {', '.join(missing)}.")
+    column = {name: np.array([float(row[name]) for row in rows]) for name in wanted}
+    order = np.argsort(column["arrival_s"], kind="stable")
+    rate = np.stack([column[name + SUFFIX] for name in types], axis=1)
+    return Trace(
+        arrival=column["arrival_s"][order],
+        gang=column["gang"][order].astype(np.int64),
+        steps=column["total_steps"][order],
+        rate=rate[order],
+        types=types,
+        owner=np.zeros(len(rows), dtype=np.int64),
+    )
+
+
+def jittered(trace: Trace, rng: np.random.Generator) -> Trace:
+    """A copy whose gaps between arrivals vary by a fifth and whose lengths by a tenth."""
+    gaps = np.diff(trace.arrival, prepend=0.0) * rng.uniform(0.8, 1.2, len(trace.arrival))
+    steps = trace.steps * rng.uniform(0.9, 1.1, len(trace.steps))
+    return replace(trace, arrival=np.cumsum(gaps), steps=steps)
+
+
+def owned(trace: Trace, rng: np.random.Generator, *, members: int = 20, exponent: float = 1.1) -> Trace:
+    """A copy whose jobs belong to members drawn by Zipf's law."""
+    share = np.arange(1, members + 1) ** -exponent
+    return replace(trace, owner=rng.choice(members, len(trace.arrival), p=share / share.sum()))
+
+
+def hogged(trace: Trace, rng: np.random.Generator, *, share: float = 0.6, members: int = 20) -> Trace:
+    """A copy of which member 0 submits `share`, and the others the rest evenly."""
+    others = rng.integers(1, members, len(trace.arrival))
+    return replace(trace, owner=np.where(rng.random(len(others)) < share, 0, others))
+
+
+def split(trace: Trace, row: int, pieces: int) -> Trace:
+    """A copy in which one job is cut into `pieces` equal ones, submitted at once."""
+    times = np.ones(len(trace.arrival), dtype=np.int64)
+    times[row] = pieces
+    steps = trace.steps.copy()
+    steps[row] /= pieces
+    return replace(
+        trace,
+        arrival=np.repeat(trace.arrival, times),
+        gang=np.repeat(trace.gang, times),
+        steps=np.repeat(steps, times),
+        rate=np.repeat(trace.rate, times, axis=0),
+        owner=np.repeat(trace.owner, times),
+    )

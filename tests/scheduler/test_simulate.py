@@ -1,0 +1,117 @@
+"""The simulator: its arithmetic by hand, and that the policy is fair and bounded in it."""
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.scheduler.plan import plan
+from jobs.scheduler.policy import DEFAULT
+from jobs.scheduler.simulate import baselines, fluid
+from jobs.scheduler.simulate.trace import Trace
+from jobs.scheduler.simulate.world import Conditions, Decide, Outcome, World
+from jobs.scheduler.snapshot import Plan, Snapshot
+
+ONE = Conditions(capacity=(1,), per_node=1)
+
+
+def ours(snapshot: Snapshot, full: bool) -> Plan:
+    return plan(snapshot, DEFAULT, full=full)
+
+
+def trace(*rows: tuple[float, int, float], owner: list[int] | None = None) -> Trace:
+    """(arrival, gang, seconds) a row, on one type."""
+    table = np.array(rows, dtype=np.float64)
+    return Trace(
+        arrival=table[:, 0],
+        gang=table[:, 1].astype(np.int64),
+        steps=table[:, 2],
+        rate=np.ones((len(rows), 1)),
+        types=("only",),
+        owner=np.array(owner or [0] * len(rows)),
+    )
+
+
+def run(made: Trace, decide: Decide, conditions: Conditions = ONE) -> Outcome:
+    return World(made, conditions, decide).run()
+
+
+def test_first_come_first_served_by_hand() -> None:
+    out = run(trace((0, 1, 100), (10, 1, 50), (20, 1, 5)), baselines.fifo)
+    assert list(out.done) == pytest.approx([100, 150, 155])
+    assert out.busy == pytest.approx(155)
+
+
+def test_a_small_one_goes_before_a_gang_that_waits_if_it_holds_it_up_by_nothing() -> None:
+    made = trace((0, 1, 100), (1, 2, 50), (2, 1, 90), (3, 1, 200))
+    out = run(made, baselines.easy, Conditions(capacity=(2,), per_node=2, sigma=0.0))
+    assert list(out.done) == pytest.approx([100, 150, 92, 350])
+
+
+def test_least_attained_service_preempts_and_pays_for_the_restart() -> None:
+    made = trace((0, 1, 40_000), (10_000, 1, 600))
+    out = run(made, baselines.tiresias, Conditions(capacity=(1,), per_node=1, restart_s=60))
+    assert out.preempted[0] == 1
+    assert out.done[1] < 11_500
+    assert out.done[0] == pytest.approx(40_000 + 600 + 60, abs=1)
+
+
+def test_an_equal_share_by_hand() -> None:
+    """Two on one accelerator, each at half speed until the first is done."""
+    found = fluid.equal_share_times(trace((0, 1, 100), (0, 1, 300)), np.array([1.0]))
+    assert list(found) == pytest.approx([200, 400])
+
+
+def test_every_job_ends_once_its_work_is_done() -> None:
+    rng = np.random.default_rng(1)
+    rows = [
+        (float(at), int(rng.choice([1, 2, 4])), float(rng.exponential(3000)))
+        for at in np.sort(rng.uniform(0, 40_000, 80))
+    ]
+    made = trace(*rows)
+    out = run(made, ours, Conditions(capacity=(8,), per_node=4))
+    assert not np.isnan(out.done).any()
+    assert (out.done - made.arrival >= made.length_s - 1e-3).all()
+    assert out.busy >= float((made.gang * made.length_s).sum()) - 1
+
+
+def test_nobody_waits_for_ever_behind_ever_new_short_ones() -> None:
+    """A stream of short jobs that would fill the machine by itself, and one long gang."""
+    stream = [(60.0 * number, 1, 230.0) for number in range(4000)]
+    made = trace((0.5, 4, 20_000), *stream)
+    out = run(made, ours, Conditions(capacity=(4,), per_node=4))
+    assert out.first[np.flatnonzero(made.gang == 4)[0]] < 2 * DEFAULT.overdue_s
+    assert out.done[np.flatnonzero(made.gang == 4)[0]] < 6 * DEFAULT.overdue_s
+
+
+def test_who_submits_most_does_not_hold_up_the_others() -> None:
+    """One member submits twelve long jobs, three others one each, a little later."""
+    rows = [(0.0, 1, 20_000.0)] * 12 + [(600.0, 1, 20_000.0)] * 3
+    made = trace(*rows, owner=[0] * 12 + [1, 2, 3])
+    machine = Conditions(capacity=(4,), per_node=4)
+    out = run(made, ours, machine)
+    fair = fluid.equal_share_times(made, np.array([4.0]))
+    rho = (out.done - made.arrival) / fair
+    assert rho[12:].max() < 0.7
+    assert out.done[12:].max() < 1.5 * 20_000
+
+
+def test_it_runs_on_a_file_from_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv"
+    rows = "".join(f"{60 * number},job,1,{1000 + number},2.0,1.0\n" for number in range(30))
+    file.write_text("arrival_s,job_type,gang,total_steps,fast_steps_per_s,slow_steps_per_s\n" + rows)
+    call = partial(subprocess.run, capture_output=True, text=True)
+    command = [sys.executable, "-m", "jobs.scheduler.simulate", str(file), "--per-node", "2"]
+    done = call([*command, "--cluster", "fast=2,slow=2", "--copies", "3", "--members", "hog", "--json"])
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["copies"] == 3
+    assert 0 < said["mean"]["average"] < said["mean"]["makespan"]
+    wrong = call([*command, "--cluster", "other=2"])
+    assert (wrong.returncode, "other_steps_per_s" in wrong.stderr) == (2, True)
+    unknown = call([*command, "--cluster", "fast=2,slow=2", "--set", "speed=3"])
+    assert (unknown.returncode, "age_power" in unknown.stderr) == (2, True)
