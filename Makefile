@@ -8,7 +8,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-postgres lint format bench lock clean system system-test
+.PHONY: help run demo test test-fast test-postgres test-faults test-arm lint format bench lock clean system system-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -20,7 +20,7 @@ demo: .venv/demo system front-end ## start it, and take real data through to a r
 	exec $(BIN)/python manage.py demo --port $(PORT) $(ARGS)
 
 test: .venv/dev system-test front-end ## every test, on SQLite, and what touches the database on PostgreSQL too
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -m "not faults and not docker" $(ARGS)
 	@$(MAKE) --no-print-directory test-postgres
 
 DATABASE_TESTS := $(addprefix tests/,bundles contract core datasets ledger members nodes queue) --ignore tests/datasets/test_tus.py
@@ -28,8 +28,14 @@ DATABASE_TESTS := $(addprefix tests/,bundles contract core datasets ledger membe
 test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQL of their own
 	$(BIN)/python -m tests.postgres pytest -q $(DATABASE_TESTS)
 
+test-faults: .venv/dev system-test front-end ## kill every part in every phase (docs/faults.md; ARGS=--write writes it)
+	timeout --signal=INT 720 $(BIN)/python -m tests.faults $(ARGS)
+
+test-arm: .venv/dev system-arm front-end ## bundles on emulated Raspberry Pis (Debian; root the first time)
+	$(BIN)/pytest -m arm tests/arm $(ARGS)
+
 test-fast: .venv/dev system front-end ## what neither trains, nor starts the portal, nor opens a browser
-	$(BIN)/pytest -m "not train and not e2e and not browser" $(ARGS)
+	$(BIN)/pytest -m "not train and not e2e and not browser and not faults and not docker" $(ARGS)
 
 lint: .venv/dev ## formatting, rules, types, deployment and migration checks
 	$(BIN)/ruff format --check .
@@ -44,8 +50,27 @@ format: .venv/dev ## put the code in order
 bench: .venv/dev system front-end ## measure (docs/benchmarks.md says what)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# -- Production (docs/production.md) ----------------------------------------------------------------------------------
+
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+.PHONY: docker-secrets docker-up test-docker
+
+docker-secrets: ## make the passwords and keys of docker-compose.yml, once
+	portal/edge/secrets $(or $(GRISTMILL_DOCKER),var/docker)
+
+docker-up: docker-secrets ## build the images and start everything in containers
+	$(COMPOSE) up --detach --build
+
+test-docker: .venv/dev ## try what docker-up started, and kill it (root; tests/docker)
+	$(BIN)/pytest -m docker tests/docker $(ARGS)
+
+# -- Locks ------------------------------------------------------------------------------------------------------------
+
 lock: .venv/uv ## write requirements/*.txt anew from *.in
-	cd requirements && for name in run demo dev; do ../$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt || exit 1; done
+	cd requirements && for name in run demo dev node gpu build; do ../$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt || exit 1; done
+	cd requirements && for name in web front; do ../$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes -c run.txt $$name.in -o $$name.txt || exit 1; done
+	cd requirements && ../$(UV) pip compile -q --upgrade --universal --python-version 3.9 --generate-hashes board.in -o board.txt
+	cd requirements && ../$(UV) pip compile -q --upgrade --no-deps --universal --python-version 3.9 --generate-hashes board-32bit.in -o board-32bit.txt
 
 clean: ## remove what was installed and built (not the state)
 	rm -rf .venv node_modules static/build
@@ -72,3 +97,6 @@ system:
 
 system-test:
 	@bash .ci/system test
+
+system-arm:
+	@bash .ci/system arm

@@ -8,14 +8,13 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-THREADS = 32  # a request holds one from its first byte to the answer's last; uploads by tus hold none
+THREADS = 32  # for pages and the API; uploads by tus hold none
+BULK_THREADS = 16  # for what is large: bodies of one request, and downloads
 # Loads the rooms, so the imports below come after it.
 pages: Any = get_wsgi_application()
-django: Any = WSGIMiddleware(pages, workers=THREADS)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.db import database_sync_to_async  # noqa: E402
@@ -26,16 +25,28 @@ from django.urls import re_path  # noqa: E402
 
 from jobs.datasets import tus  # noqa: E402
 from jobs.queue.urls import websockets  # noqa: E402
+from portal.core.observe import Observed  # noqa: E402
+from portal.core.shield import Shielded  # noqa: E402
 from portal.members import tokens  # noqa: E402
+from portal.members.watch import Watched  # noqa: E402
+from portal.site import probes  # noqa: E402
+from portal.site.door import Door  # noqa: E402
 
 Scope = Any
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+django = Door(pages, threads=THREADS, bulk=BULK_THREADS)
+HSTS = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload" if settings.HTTPS else ""
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    """Uploads in pieces to tus, which reads bodies as they come; everything else to Django."""
-    await (tus.application if tus.serves(scope["path"]) else django)(scope, receive, send)
+    """Probes are answered whatever Django does; uploads in pieces go to tus, which reads bodies as they come;
+    everything else to Django.
+    """
+    if probes.serves(scope):
+        await probes.application(scope, receive, send)
+    else:
+        await (tus.application if tus.serves(scope["path"]) else django)(scope, receive, send)
 
 
 def _is_ours(headers: Mapping[bytes, bytes]) -> bool:
@@ -71,5 +82,9 @@ class SessionOrToken:
 
 
 _nowhere: Any = WebsocketDenier()
-_sockets = SessionOrToken(URLRouter([*websockets, re_path("", _nowhere)]))
-application = ProtocolTypeRouter({"http": http, "websocket": _sockets})
+_sockets = SessionOrToken(Watched(URLRouter([*websockets, re_path("", _nowhere)])))
+application = Observed(
+    Shielded(
+        ProtocolTypeRouter({"http": http, "websocket": _sockets}), more={"strict-transport-security": HSTS}
+    )
+)

@@ -11,12 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
-from csp.constants import NONE, SELF
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from portal.kit import env, keep, postgres
+from portal.core import logs, turning
+from portal.kit import env, keep, names, postgres
 
 django_stubs_ext.monkeypatch()  # so that generic classes of Django take their type arguments at run time
 
@@ -34,7 +35,8 @@ DEBUG = env.boolean("GRISTMILL_DEBUG", default=False)
 SECRET_KEY = env.secret("GRISTMILL_SECRET_KEY") or kept_secret("django-secret-key")
 PUBLIC_URL = env.text("GRISTMILL_URL", "")
 HTTPS = PUBLIC_URL.startswith("https://")
-ALLOWED_HOSTS = env.words("GRISTMILL_HOSTS", urlsplit(PUBLIC_URL).hostname or "*")
+BEHIND_PROXY = env.boolean("GRISTMILL_BEHIND_PROXY", default=False)  # of one, which is trusted; never of more
+ALLOWED_HOSTS = env.words("GRISTMILL_HOSTS", urlsplit(PUBLIC_URL).hostname or "") or names.of_this_machine()
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL.rstrip("/")] if PUBLIC_URL else []
 
 INSTALLED_APPS = [
@@ -69,7 +71,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "portal.core.middleware.ContentPolicy",
+    "portal.core.middleware.PageMethods",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -80,6 +83,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.core.middleware.PlainPaths",
+    "portal.core.observe.Noted",
 ]
 
 APPEND_SLASH = False
@@ -192,7 +196,18 @@ ACCOUNT_FORMS = {"signup": "portal.members.forms.SignupForm"}
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ALLAUTH_TRUSTED_PROXY_COUNT = int(env.boolean("GRISTMILL_BEHIND_PROXY", default=False))
+ACCOUNT_RATE_LIMITS = {  # by account (key) and by address; while Redis is away each process counts for itself
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "signup": "20/m/ip",
+    "reset_password": "10/m/ip,3/m/key",
+    "reset_password_from_key": "20/m/ip",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+}
+JOIN_TRIES = "20/minute"  # of invitations, by address
+BAD_TOKENS = env.text("GRISTMILL_BAD_TOKENS", "300/minute")  # of one address
+ALLAUTH_TRUSTED_PROXY_COUNT = int(BEHIND_PROXY)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Gristmill"
@@ -201,6 +216,9 @@ MIGRATION_MODULES = {"knox": None}  # its own table is not ours, and would stand
 REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False, "AUTH_HEADER_PREFIX": "Token", "TOKEN_PREFIX": "gm_"}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 14 * 24 * 3600  # since the last sign-in
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 
 EMAIL_HOST = env.text("GRISTMILL_MAIL_HOST")
 EMAIL_PORT = env.integer("GRISTMILL_MAIL_PORT", 587)
@@ -234,6 +252,8 @@ REST_FRAMEWORK = {
         "read": env.text("GRISTMILL_API_READS", "6000/minute"),
     },
     "EXCEPTION_HANDLER": "portal.core.problems.handle",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is a method like any other that is not there
+    "NUM_PROXIES": int(BEHIND_PROXY),  # whose word on the caller's address is taken
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -287,7 +307,6 @@ CELERY = {
 # -- Pages ------------------------------------------------------------------------------------------------------------
 
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:"],
@@ -298,6 +317,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     },
 }
+# The admin's Alpine evaluates what stands in its attributes, and its widgets style themselves.
+ADMIN_CONTENT_POLICY = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
@@ -309,14 +330,53 @@ STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# -- Storage: what members bring and take home, in the home's folder or in a bucket that several homes share -----------
+
+
+def bucket() -> dict[str, Any] | None:
+    """The S3-compatible bucket that the environment names, as a Django storage; None for the home's own folder."""
+    name, endpoint = env.text("GRISTMILL_S3_BUCKET"), env.text("GRISTMILL_S3_ENDPOINT")
+    key, secret = env.secret("GRISTMILL_S3_ACCESS_KEY"), env.secret("GRISTMILL_S3_SECRET_KEY")
+    region, prefix = env.text("GRISTMILL_S3_REGION"), env.text("GRISTMILL_S3_PREFIX")
+    if not name and any((endpoint, key, secret, region, prefix)):
+        raise ImproperlyConfigured(
+            "GRISTMILL_S3_… is set but no GRISTMILL_S3_BUCKET. Name the bucket, or unset all."
+        )
+    if bool(key) != bool(secret):
+        missing = "GRISTMILL_S3_SECRET_KEY" if key else "GRISTMILL_S3_ACCESS_KEY"
+        raise ImproperlyConfigured(f"{missing} is missing: the two keys go together.")
+    if endpoint and not endpoint.startswith(("https://", "http://")):
+        raise ImproperlyConfigured("GRISTMILL_S3_ENDPOINT must begin with https:// (or http://).")
+    options = {
+        "bucket_name": name,
+        "endpoint_url": endpoint or None,
+        "region_name": region or "us-east-1",
+        "location": prefix.strip("/"),
+        "access_key": key or None,  # without keys: where Amazon's own tools find theirs
+        "secret_key": secret or None,
+        "addressing_style": "path" if endpoint else "auto",
+    }
+    return {"BACKEND": "portal.core.stores.bucket.Bucket", "OPTIONS": options} if name else None
+
+
+if distant := bucket():
+    STORAGES["blobs"] = distant
+BLOB_CACHE_MB = env.integer("GRISTMILL_S3_CACHE_MB", 20_480)
+ACCEL = env.boolean("GRISTMILL_ACCEL", default=False)
+SIGNING_KEY = env.secret("GRISTMILL_SIGNING_KEY").replace(
+    "\\n", "\n"
+)  # on one line, as files of variables need it
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
-FILE_UPLOAD_TEMP_DIR = HOME / "uploads"
-FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, exist_ok=True)
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+# Where the blobs have a mount of their own, an upload must grow there: what is complete is renamed.
+UPLOADS_FOLDER = env.text("GRISTMILL_UPLOADS", "uploads")
+FILE_UPLOAD_TEMP_DIR = HOME / UPLOADS_FOLDER
+FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+FILE_UPLOAD_HANDLERS = ["jobs.datasets.bodies.BodyHandler"]
 UPLOAD_MAX_BYTES = env.integer("GRISTMILL_UPLOAD_MAX_BYTES", 200 * 1024**3)
 
 # -- Security ---------------------------------------------------------------------------------------------------------
@@ -325,7 +385,6 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_SSL_REDIRECT = HTTPS and env.boolean("GRISTMILL_TLS_REDIRECT", default=True)
-BEHIND_PROXY = env.boolean("GRISTMILL_BEHIND_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -341,14 +400,16 @@ HUNG_AFTER_S = env.integer("GRISTMILL_HUNG_AFTER_S", 900)
 VALIDATION_MEMORY_MB = env.integer("GRISTMILL_VALIDATION_MEMORY_MB", 2048)
 VALIDATION_MINUTES = env.integer("GRISTMILL_VALIDATION_MINUTES", 30)
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"httpx": {"level": "WARNING"}},
-    "root": {"handlers": ["stderr"], "level": env.text("GRISTMILL_LOG_LEVEL", "INFO")},
-}
+# -- Watching over it: logs and figures -------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.secret("GRISTMILL_METRICS_TOKEN")
+LOG_LEVEL = env.choice("GRISTMILL_LOG_LEVEL", "info", ("debug", "info", "warning", "error")).upper()
+LOG_FORMAT = env.choice("GRISTMILL_LOG_FORMAT", "line", ("line", "json"))
+LOG_FILES = turning.Size(
+    env.integer("GRISTMILL_LOG_FILE_MB", 20, minimum=1) * 1024**2,
+    env.integer("GRISTMILL_LOG_FILES", 5, minimum=1),
+)
+LOGGING = logs.config(level=LOG_LEVEL, form=LOG_FORMAT, files=LOG_FILES)
 
 UNFOLD = {
     "SITE_TITLE": "Gristmill",

@@ -89,9 +89,7 @@ def collect(job: Job, result: Result) -> Mapping[str, Blob]:
     says.
     """
     bundle = Bundle.objects.select_related("model").get(job=job)
-    folder = storage.blobs_root() / "incoming"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(dir=storage.incoming()) as scratch:
         archive = Path(scratch) / BUNDLE_FILE
         sealing.seal(result.out / "bundle", signing_key(), archive, bundle.folder)
         return {BUNDLE_FILE: storage.adopt(archive)}
@@ -100,11 +98,13 @@ def collect(job: Job, result: Result) -> Mapping[str, Blob]:
 def finish(job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
     """The bundle of a build that succeeded is ready. Runs in the transaction of the job's success."""
     blob = artefacts[BUNDLE_FILE]
+    with storage.local(blob) as archive:
+        signature = sealing.signature_in(archive)
     Bundle.objects.filter(job=job).update(
         state=BundleState.READY,
         reason="",
         zip=blob,
-        signature=sealing.signature_in(storage.path_of(blob.sha256)),
+        signature=signature,
         metrics=_measured(summary),
     )
 

@@ -1,19 +1,35 @@
-"""The cooperative's signing key: made at first start, kept in the home folder."""
+"""The cooperative's signing key: `GRISTMILL_SIGNING_KEY`, which nodes with homes of their own share; else made at first
+start and kept in the home folder.
+"""
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings
+from django.utils.translation import gettext as _
 
 from hardware.nodes.keys import kept
 from jobs.bundles import signing
+from portal.kit.errors import UserError
 
 SIGNING_KEY = "signing-key.pem"
 
 
 def signing_key() -> Ed25519PrivateKey:
-    """The private key, made on first use (`GRISTMILL_HOME/secrets/signing-key.pem`, readable by us alone).
-
-    Raises ValueError when the file holds anything else.
+    """The private key: the setting's, else made on first use (`GRISTMILL_HOME/secrets/signing-key.pem`, readable by us
+    alone). UserError when the setting holds anything else, ValueError when the file does.
     """
+    if settings.SIGNING_KEY:
+        return _from_setting(settings.SIGNING_KEY)
     return signing.load_private(kept(SIGNING_KEY, lambda: signing.private_pem(signing.new_key())))
+
+
+def _from_setting(pem: str) -> Ed25519PrivateKey:
+    try:
+        return signing.load_private(pem.encode())
+    except ValueError:
+        detail = _(
+            "GRISTMILL_SIGNING_KEY is no Ed25519 private key in PEM. Make one with: openssl genpkey -algorithm ed25519"
+        )
+        raise UserError("bad_signing_key", detail) from None
 
 
 def public_pem() -> str:

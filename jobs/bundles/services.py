@@ -72,7 +72,8 @@ def _read_report(model: TrainedModel) -> None:
 def _report_of(blob: Blob | None) -> reports.Report:
     if blob is None or blob.bytes > reports.MAX_BYTES:
         raise UserError("bad_report", reports.SENTENCE)
-    return reports.parse(storage.path_of(blob.sha256).read_bytes())
+    with storage.open_blob(blob) as file:
+        return reports.parse(file.read())
 
 
 def _ask_for(model: TrainedModel, target: str) -> None:

@@ -4,9 +4,11 @@ The writer holds the kernel's lock on the open file, so a killed process gives i
 time-out.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -61,7 +63,7 @@ _memory = _Memory()
 
 
 def folder() -> Path:
-    return Path(settings.HOME) / "uploads"
+    return Path(settings.HOME) / settings.UPLOADS_FOLDER
 
 
 def path_of(upload: str) -> Path:
@@ -145,14 +147,19 @@ class Part:
         return self._digest
 
     def link(self) -> Path:
-        """A second name for the finished, synced file, for the store; this one stays until `delete`."""
+        """A second name for the finished, synced file (on another mount a copy), for the store; this one stays until
+        `delete`.
+        """
         with self._lock:
             os.fsync(self._file)
-        folder = storage.blobs_root() / "incoming"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        second = folder / f"upload-{self.upload}"
+        second = storage.incoming() / f"upload-{self.upload}"
         second.unlink(missing_ok=True)
-        os.link(self.path, second)
+        try:
+            os.link(self.path, second)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.copyfile(self.path, second)
         return second
 
     def close(self) -> None:

@@ -12,14 +12,15 @@ from jobs.datasets import queries, registry, tasks, uploads, validation
 from jobs.datasets.formats.names import clean
 from jobs.datasets.models import Dataset, Task, Upload, Version, Visibility
 from jobs.datasets.versions import add_version, label_column_for
-from portal.core import storage
+from portal.core import storage, swept
+from portal.core.stores.trouble import StoreAwayError
 from portal.kit.errors import FieldError, UserError
 from portal.ledger.services import check_storage
 from portal.members.models import Member, Team
 
 NAME_CHARACTERS = 120
 DESCRIPTION_CHARACTERS = 4000
-CONFLICT = 409
+CONFLICT, UNAVAILABLE = 409, 503
 
 
 def create_dataset(
@@ -89,7 +90,10 @@ def receive_file(
     column = label_column_for(label_column)
     uploads.refuse_too_large(size)
     check_storage(dataset.owner, size)  # before the file is read
-    blob = storage.adopt(file)
+    try:
+        blob = storage.adopt(file)
+    except StoreAwayError as error:
+        raise UserError("no_file_store", str(error), status=UNAVAILABLE) from error
     with uploads.room_for(dataset, size):
         return add_version(dataset=dataset, blob=blob, filename=filename, label_column=column)
 
@@ -121,4 +125,4 @@ def sweep() -> int:
     waiting = validation.due()
     for version_id in waiting:
         tasks.wake(version_id)
-    return len(waiting) + uploads.sweep()
+    return len(waiting) + swept.told("uploads", uploads.sweep)()

@@ -6,6 +6,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from jobs.datasets import validation
+from portal.core import logs
 
 log = logging.getLogger(__name__)
 
@@ -13,7 +14,8 @@ log = logging.getLogger(__name__)
 @shared_task(name="datasets.validate_version")
 def validate_version(version_id: str) -> None:
     """Check the version's upload, unless it is being checked or was."""
-    validation.validate(version_id)
+    with logs.about(version=version_id):
+        validation.validate(version_id)
 
 
 def wake(version_id: str) -> None:

@@ -9,6 +9,7 @@ import errno
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,7 +26,7 @@ from jobs.datasets.models import Upload
 from jobs.datasets.parts import Digest, Part
 from jobs.datasets.receiving import Ending, Intake, Receive
 from jobs.datasets.tus_requests import CHECKSUMS, VERSION
-from portal.core import problems
+from portal.core import logs, problems
 from portal.kit.errors import UserError
 from portal.members.models import Member
 
@@ -97,7 +98,7 @@ async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
         finally:
             close_old_connections()
 
-    return await asyncio.get_running_loop().run_in_executor(pool, work)
+    return await asyncio.get_running_loop().run_in_executor(pool, copy_context().run, work)
 
 
 def _problem(error: Exception) -> Reply:
@@ -122,7 +123,9 @@ async def _answer(scope: Scope, receive: Receive) -> Reply:
     handlers = OF_ONE if upload_id else OF_ALL
     if method not in handlers:
         raise tus_requests.not_allowed(method, handlers)
+    logs.learn(route=f"{PREFIX}/<id>" if upload_id else PREFIX)
     member = await _in_thread(tus_requests.member_of, request)
+    logs.learn(member=member.pk)
     return await handlers[method](Call(member, request, receive, upload_id))
 
 

@@ -13,11 +13,12 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs.datasets import parts, queries
+from jobs.datasets import bodies, parts, queries
 from jobs.datasets.models import Dataset, Upload
 from jobs.datasets.parts import Part, PartBusyError
 from jobs.datasets.versions import add_version, display_name, label_column_for
 from portal.core import storage
+from portal.core.stores.trouble import StoreAwayError
 from portal.kit.errors import UserError
 from portal.ledger.services import check_storage
 from portal.members.models import Member
@@ -156,7 +157,7 @@ def finish(upload: Upload, part: Part) -> None:
     sha256, link = part.sha256(), part.link()
     # The hash was taken while the bytes came in: `storage.adopt` would read them all again. Should the version not
     # come to be, the sweep frees the blob, which is why its row is not part of the transaction.
-    blob = storage._place(link, sha256, part.length)  # noqa: SLF001
+    blob = storage.settle(link, sha256, part.length)
     with transaction.atomic():
         upload.version = add_version(
             dataset=upload.dataset, blob=blob, filename=upload.filename, label_column=upload.label_column
@@ -200,6 +201,8 @@ def sweep() -> int:
             touched += settled(upload).version_id is not None
         except (UserError, Upload.DoesNotExist):
             log.info("upload %s can't become a version any more", upload.pk)
+        except StoreAwayError:
+            log.warning("upload %s waits for the file store", upload.pk)
     Upload.objects.filter(version__isnull=False, expires_at__lt=timezone.now()).delete()
     _free_strays()
     return touched
@@ -211,14 +214,16 @@ def _free_strays() -> None:
     open_ones = set(Upload.objects.filter(version=None).values_list("pk", flat=True))
     for file in files:
         if file.suffix != parts.SUFFIX:
-            _delete_if_old(file)
+            _delete_if_left(file)
         elif file.stem not in open_ones:
             delete_stray(file.stem)
 
 
-def _delete_if_old(file: Path) -> None:
+def _delete_if_left(file: Path) -> None:
+    """A server that is gone left it, or it is so old that one must have (another machine's can't be asked)."""
     with contextlib.suppress(FileNotFoundError):
-        if file.stat().st_mtime < timezone.now().timestamp() - STRAY_SECONDS:
+        is_old = file.stat().st_mtime < timezone.now().timestamp() - STRAY_SECONDS
+        if is_old or bodies.is_left_behind(file):
             file.unlink()
 
 

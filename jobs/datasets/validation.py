@@ -1,12 +1,13 @@
 """Checking an upload: in a sandbox, under a lease, its findings believed only as far as they fit.
 
-Platform trouble (a crashed checker, a full disk, a killed worker) is tried again, three times in all; then
-the version is rejected in words that say it was not the member's fault.
+Platform trouble (a full disk, a killed worker) is tried again, three times in all; then the version is rejected in
+words that say it was not the member's fault. A checker that crashes twice on the same bytes was crashed by them: then
+the words say how to save the file anew.
 """
 
 import contextlib
 import logging
-import shutil
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,18 +22,23 @@ from django.utils.translation import gettext as _
 
 from jobs.datasets import findings
 from jobs.datasets.findings import Progress, Ready, Rejected, UnbelievableError
-from jobs.datasets.models import Version, VersionFile, VersionState
-from jobs.runner import once
+from jobs.datasets.models import Task, Version, VersionFile, VersionState
+from jobs.runner import leftovers, once
 from jobs.runner.limits import GIB, MIB, Exit, Limits
 from portal.core import leases, storage
 from portal.core.leases import StaleLease
 from portal.core.models import Blob
+from portal.core.stores.trouble import DamagedError, StoreAwayError
 from portal.kit import identity
 from portal.kit.ids import new_id
 
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
+"""Signals that a program brings upon itself; one that is killed from outside gets others."""
+CRASHES_OF_A_FILE = 2
+"""So many are the file's doing: each try has a fresh sandbox."""
 LEASE_S = 45.0
 BEAT_S = 1.0
 RENEW_S = 10.0
@@ -70,13 +76,17 @@ class _Held:
 
 @dataclass(frozen=True)
 class _Checked:
-    """The outcome of one try. `trouble` (for the log) means that the platform failed."""
+    """The outcome of one try. `trouble` (for the log) means that the platform failed; `crashed`: so did the checker;
+    `away`: the file store can't be reached, which is no try at all.
+    """
 
     ready: Ready | None = None
     files: dict[str, Blob] = field(default_factory=dict)
     code: str = ""
     reason: str = ""
     trouble: str = ""
+    crashed: bool = False
+    away: bool = False
 
 
 @contextlib.contextmanager
@@ -85,13 +95,13 @@ def _folder(version_id: str) -> Iterator[Path]:
     root = Path(settings.HOME) / "work" / "checks"
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     for old in root.glob(f"{version_id}.*"):
-        shutil.rmtree(old, ignore_errors=True)
+        leftovers.remove(old)
     folder = root / f"{version_id}.{new_id()}"
     folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        leftovers.remove(folder)
 
 
 def _check(held: _Held, version: Version, folder: Path) -> _Checked:
@@ -101,14 +111,18 @@ def _check(held: _Held, version: Version, folder: Path) -> _Checked:
         return _judge(*_run(held, version, folder), folder)
     except (UnbelievableError, OSError) as error:
         return _Checked(trouble=f"{type(error).__name__}: {error}")
+    except DamagedError as error:
+        return _Checked(code=error.code, reason=error.detail)
+    except StoreAwayError as error:
+        return _Checked(trouble=str(error), away=True)
 
 
 def _run(held: _Held, version: Version, folder: Path) -> tuple[Exit, Ready | Rejected | None]:
     """Run the checker in the sandbox; how it ended and what it found."""
-    with _Beat(held) as beat:
+    with _Beat(held) as beat, storage.local(version.upload) as upload:
         end = once.run(
             _command(version),
-            read_only={storage.path_of(version.upload.sha256): UPLOAD},
+            read_only={upload: UPLOAD},
             writable={folder: OUT},
             limits=_limits(),
             on_line=beat.hear,
@@ -190,7 +204,7 @@ def _judge(end: Exit, result: Ready | Rejected | None, folder: Path) -> _Checked
         return _over_limit(end)
     if not end.ok or result is None:
         how = f"exit {end.code}, signal {end.signal}, {end.tail[-2000:]}"
-        return _Checked(trouble=f"the checker failed: {how}")
+        return _Checked(trouble=f"the checker failed: {how}", crashed=end.signal in CRASHES)
     if isinstance(result, Rejected):
         return _Checked(code=result.code, reason=result.reason)
     files = findings.left_files(result, folder)
@@ -210,7 +224,7 @@ def _over_limit(end: Exit) -> _Checked:
 
 def _apply(held: _Held, version: Version, checked: _Checked) -> None:
     if checked.trouble:
-        _put_off(held, version, checked.trouble)
+        _put_off(held, version, checked)
     elif checked.ready is not None:
         _accept(held, version, checked.ready, checked.files)
     else:
@@ -225,17 +239,37 @@ def _accept(held: _Held, version: Version, ready: Ready, files: dict[str, Blob])
         _end(held, VersionState.READY, report=findings.stored_report(ready.report), progress=1.0)
 
 
-def _put_off(held: _Held, version: Version, trouble: str) -> None:
+def _put_off(held: _Held, version: Version, checked: _Checked) -> None:
     """Try again later, if it was not the last try."""
-    log.error("version %s could not be checked, try %d: %s", version.pk, version.tries, trouble)
-    if version.tries < MAX_TRIES:
+    if checked.away:
+        log.warning("version %s waits for the file store", version.pk)
+        held.write(tries=version.tries - 1)
         leases.give_back(held.rows, epoch=held.epoch)
         return
-    reason = _(
-        "The portal could not check this file, which is not your fault, and tried %(tries)d times. "
-        "Upload it again later, and tell a steward if it happens again."
+    log.error("version %s could not be checked, try %d: %s", version.pk, version.tries, checked.trouble)
+    if checked.crashed and version.tries >= CRASHES_OF_A_FILE:
+        _end(held, VersionState.REJECTED, code="unreadable_file", reason=_save_anew(version))
+    elif version.tries < MAX_TRIES:
+        leases.give_back(held.rows, epoch=held.epoch)
+    else:
+        reason = _(
+            "The portal could not check this file, which is not your fault, and tried %(tries)d times. "
+            "Upload it again later, and tell a steward if it happens again."
+        )
+        _end(held, VersionState.REJECTED, code="platform_error", reason=reason % {"tries": MAX_TRIES})
+
+
+def _save_anew(version: Version) -> str:
+    """What to do about a file that crashes the checker."""
+    if version.dataset.task == Task.IMAGE_CLASSIFICATION:
+        return _(
+            "The checker broke down on this file each time: a picture in it is damaged in a way that breaks even "
+            "programs made for it. Save the pictures anew as JPEG or PNG, make a new zip of them, and upload that."
+        )
+    return _(
+        "The checker broke down on this file each time: it is damaged in a way that breaks even programs made for it. "
+        "Open it where it comes from, save it as CSV (UTF-8), and upload that."
     )
-    _end(held, VersionState.REJECTED, code="platform_error", reason=reason % {"tries": MAX_TRIES})
 
 
 def _end(held: _Held, state: VersionState, **changes: Any) -> None:

@@ -8,17 +8,18 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.datasets import findings, queries, registry, services, versions
 from jobs.datasets.api import take_file
 from jobs.datasets.forms import NewDatasetForm, NewVersionForm
 from jobs.datasets.models import Dataset, Task, Version, VersionFile, VersionState
 from portal.core import storage
+from portal.core.stores.trouble import StoreAwayError
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
 
@@ -30,7 +31,7 @@ DIGITS = 9  # of the longest version number
 
 
 @login_required
-@require_GET
+@require_safe
 def dataset_list(request: HttpRequest) -> HttpResponse:
     """The datasets I may see, newest first, each with its newest version."""
     page = Paginator(queries.listed_for(signed_in(request)), PAGE).get_page(request.GET.get("page"))
@@ -42,7 +43,7 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def dataset_new(request: HttpRequest) -> HttpResponse:
     """A new dataset with its first file. The page's script sends both through the API; this is the way
     without it.
@@ -70,7 +71,7 @@ def _made(request: HttpRequest, form: NewDatasetForm) -> Dataset | None:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def version_new(request: HttpRequest, dataset_id: str) -> HttpResponse:
     """Another file for a dataset."""
     dataset = queries.changeable_by(signed_in(request), dataset_id)
@@ -115,7 +116,7 @@ def version_again(request: HttpRequest, dataset_id: str, number: int) -> HttpRes
 
 
 @login_required
-@require_GET
+@require_safe
 def dataset_detail(request: HttpRequest, dataset_id: str) -> HttpResponse:
     """One dataset, at its newest version or the one asked for."""
     dataset = queries.dataset_for(signed_in(request), dataset_id)
@@ -151,8 +152,11 @@ def _preview(version: Version) -> Mapping[str, Any] | None:
     file = version.files.filter(name=PREVIEW).select_related("blob").first()
     if file is None:
         return None
-    with storage.open_blob(file.blob) as content:
-        return findings.preview(content.read())
+    try:
+        with storage.open_blob(file.blob) as content:
+            return findings.preview(content.read())
+    except StoreAwayError:  # the rest of the page does without
+        return None
 
 
 def _possible_labels(version: Version) -> list[str]:
@@ -164,7 +168,7 @@ def _possible_labels(version: Version) -> list[str]:
 
 
 @login_required
-@require_GET
+@require_safe
 def version_panel(request: HttpRequest, dataset_id: str, number: int) -> HttpResponse:
     """The part of the page that changes while a version is being checked."""
     dataset = queries.dataset_for(signed_in(request), dataset_id)
@@ -172,8 +176,8 @@ def version_panel(request: HttpRequest, dataset_id: str, number: int) -> HttpRes
 
 
 @login_required
-@require_GET
-def version_file(request: HttpRequest, dataset_id: str, number: int, name: str) -> FileResponse:
+@require_safe
+def version_file(request: HttpRequest, dataset_id: str, number: int, name: str) -> HttpResponseBase:
     """A thumbnail strip or the preview. Their bytes were made from a stranger's file: shown as what they are
     called, never guessed at, and cached for good, since a version never changes.
     """
@@ -182,7 +186,11 @@ def version_file(request: HttpRequest, dataset_id: str, number: int, name: str) 
     file = VersionFile.objects.filter(version=version, name=name).select_related("blob").first()
     if kind is None or file is None:
         raise Http404
-    answer = FileResponse(storage.open_blob(file.blob), content_type=kind)
+    try:
+        content = storage.open_blob(file.blob)
+    except StoreAwayError as error:
+        return HttpResponse(str(error), status=503, content_type="text/plain", headers={"Retry-After": "5"})
+    answer = FileResponse(content, content_type=kind)
     answer["X-Content-Type-Options"] = "nosniff"
     answer["Cache-Control"] = "private, max-age=31536000, immutable"
     answer["Content-Disposition"] = content_disposition_header(as_attachment=False, filename=name) or "inline"

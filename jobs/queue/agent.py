@@ -27,7 +27,8 @@ from jobs.queue.reasons import EndReason
 from jobs.queue.supervise import Supervisor
 from jobs.runner.limits import MIB
 from jobs.runner.warm import PRELOAD, WarmParent
-from portal.core import storage
+from portal.core import logs, storage
+from portal.core.beats import beat
 from portal.kit.identity import me
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,8 @@ class Agent:
         try:
             held = lifecycle.claim(attempt_id, holder=self.holder)
             if held is not None:
-                self._supervise(held)
+                with logs.about(job=held.job_id, attempt=attempt_id):
+                    self._supervise(held)
         except Exception:
             log.exception("attempt %s: what was claimed will be found when its lease runs out", attempt_id)
         finally:
@@ -136,6 +138,7 @@ class Agent:
                 log.exception("the agent failed: trying again")
             finally:
                 close_old_connections()
+                beat("node")
         connections.close_all()
 
     def _beat(self) -> None:
@@ -180,6 +183,7 @@ class Agent:
             running = set(self._threads)
         nodefiles.sweep_attempts(keep=running)
         nodefiles.sweep_caches()
+        storage.tidy()
 
     def _load(self) -> dict[str, float]:
         memory = psutil.virtual_memory()

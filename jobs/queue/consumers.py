@@ -38,8 +38,8 @@ class JobConsumer(AsyncJsonWebsocketConsumer):
         if self.group:
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
-    async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        """Nothing is expected from the browser; what comes is ignored."""
+    async def receive(self, *_args: Any, **_kwargs: Any) -> None:
+        """Nothing is expected from the browser; what comes is ignored, unread."""
 
     async def forward(self, message: dict[str, Any]) -> None:
         """Pass on a payload published by `portal.core.live`."""

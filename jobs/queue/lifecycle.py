@@ -4,6 +4,7 @@ Every move is a guarded update (old status, and for a node its lease) with its e
 lost the race or the lease gets StaleLease and has changed nothing.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from portal.core import leases, live
 from portal.core.leases import StaleLease
 from portal.ledger import services as ledger
 
+log = logging.getLogger(__name__)
 LEASE_S = 30.0
 CLAIM_S = 60.0
 CUT_OFF = _("Its node could not reach the portal for a while. It goes on from its last checkpoint.")
@@ -51,9 +53,14 @@ def _move(job: Job, to: Status, *, reason: str = "", sentence: str = "", **chang
     JobEvent.objects.create(job_id=job.pk, old=old, new=to, reason=reason, sentence=sentence)
     for name, value in {"status": to, **changes}.items():
         setattr(job, name, value)
+    transaction.on_commit(lambda: _log_move(job.pk, old, to, reason), robust=True)
     live.publish(group_of(job.pk), {"type": "status", "status": to, "reason": reason, "sentence": sentence})
     if to in FINAL or to == Status.QUEUED:
         live.ring("scheduler")
+
+
+def _log_move(job_id: str, old: Status, new: Status, reason: str) -> None:
+    log.info("%s → %s%s", old, new, f" ({reason})" if reason else "", extra={"job": job_id})
 
 
 def note(job_id: str, status: Status, sentence: str) -> None:
@@ -126,14 +133,22 @@ def started(held: Held) -> None:
 
 
 @transaction.atomic
-def end(held: Held, reason: EndReason, *, message: str = "", peak_memory_bytes: int | None = None) -> Job:
-    """End the held attempt for `reason` and move its job on: to a final status, or back into the queue.
+def end(
+    held: Held,
+    reason: EndReason,
+    *,
+    message: str = "",
+    peak_memory_bytes: int | None = None,
+    seconds: float | None = None,
+) -> Job:
+    """End the held attempt for `reason` and move its job on: to a final status, or back into the queue. `seconds` is
+    how long it ran, by a clock that nobody sets; without it the times written down tell.
 
     Success is not recorded here but by the caller in the same transaction (`jobs.queue.kinds`).
     """
     now = timezone.now()
     own(held, ended_at=now, end_reason=reason, lease_expires_at=None, peak_memory_bytes=peak_memory_bytes)
-    return _settle(Attempt.objects.get(pk=held.attempt_id), reason, message)
+    return _settle(Attempt.objects.get(pk=held.attempt_id), reason, message, seconds)
 
 
 def reap(attempt: Attempt, reason: EndReason = EndReason.NODE_LOST) -> Job | None:
@@ -171,10 +186,10 @@ def take_away(attempt: Attempt, reason: EndReason, *, only: Q, message: str = ""
     return _settle(attempt, reason, message)
 
 
-def _settle(attempt: Attempt, reason: EndReason, message: str) -> Job:
+def _settle(attempt: Attempt, reason: EndReason, message: str, seconds: float | None = None) -> Job:
     """Move the job of an attempt that just ended. Its row is locked first: what is asked of it now is heard."""
     job, policy = Job.objects.select_for_update().get(pk=attempt.job_id), POLICY[reason]
-    _charge(attempt, job, policy)
+    _charge(attempt, job, policy, seconds)
     if job.request == Request.CANCEL and policy.final != Status.SUCCEEDED:
         _finish(job, EndReason.CANCELLED, "")
     elif policy.final == Status.FAILED and _may_retry(job, reason, policy):
@@ -219,15 +234,16 @@ def _sentence(reason: EndReason, message: str) -> str:
     return message or str(reason.label)
 
 
-def _charge(attempt: Attempt, job: Job, policy: Policy) -> None:
+def _charge(attempt: Attempt, job: Job, policy: Policy, seconds: float | None) -> None:
     if attempt.started_at is None or attempt.ended_at is None:
         return
-    seconds = (attempt.ended_at - attempt.started_at).total_seconds() * max(1, attempt.accelerators.count())
+    if seconds is None:
+        seconds = (attempt.ended_at - attempt.started_at).total_seconds()
     ledger.charge(
         member=job.owner,
         attempt_id=attempt.pk,
         kind=attempt.accelerator_kind,
-        device_seconds=max(0.0, seconds),
+        device_seconds=max(0.0, seconds) * max(1, attempt.accelerators.count()),
         refunded=policy.platform_fault,
     )
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 MAX_TEXT = 20_000
 MAX_STEP = 2**53  # what JSON's readers hold exactly, and the database's columns hold too
 MAX_DEPTH = 20
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL takes no NUL, UTF-8 no half of a pair
+# PostgreSQL takes no NUL, UTF-8 no half of a pair; other control characters would steer the terminal of a log's reader.
+UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 Number = Annotated[float, Field(allow_inf_nan=True)]
 Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
 Epoch = Annotated[float, Field(ge=0, le=MAX_STEP)]

@@ -110,6 +110,7 @@ class Attempt(Identified, Leased):
             models.UniqueConstraint(fields=["job", "number"], name="attempt_number_once"),
             models.UniqueConstraint(fields=["job"], condition=Q(ended_at=None), name="one_open_attempt"),
         ]
+        indexes = [models.Index(fields=["end_reason"], name="attempt_end_reason")]  # counted at every scrape
 
     def __str__(self) -> str:
         return f"{self.job_id} #{self.number}"

@@ -15,6 +15,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from jobs.datasets.models import Version
+from jobs.runner.disk import size
+from jobs.runner.leftovers import remove
 from jobs.runner.limits import GIB, MIB
 from portal.kit.errors import UserError
 
@@ -80,27 +82,13 @@ def sweep_caches() -> int:
     known = set(Version.objects.filter(pk__in=[folder.name for folder in kept]).values_list("pk", flat=True))
     gone = sum(_remove_unused(folder) for folder in kept if folder.name not in known)
     kept = sorted((folder for folder in kept if folder.exists()), key=lambda folder: folder.stat().st_mtime)
-    sizes = {folder: _size(folder) for folder in kept}
+    sizes = {folder: size(folder) for folder in kept}
     for folder in kept:
         if sum(sizes.values()) <= settings.NODE_CACHE_MB * MIB and disk_free() > DISK_LOW_BYTES:
             break
         if _remove_unused(folder):
             gone, sizes[folder] = gone + 1, 0
     return gone
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder that a job wrote in, which may have forbidden it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if not folder.exists():
-        return
-    for place, names, _files in os.walk(folder):
-        for name in names:
-            inner = os.path.join(place, name)  # noqa: PTH118 - as os.walk gives them
-            if not os.path.islink(inner):  # noqa: PTH114
-                with contextlib.suppress(OSError):
-                    os.chmod(inner, 0o700)  # noqa: PTH101
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_unused(folder: Path) -> bool:
@@ -113,16 +101,6 @@ def _remove_unused(folder: Path) -> bool:
 
 def _folders(root: Path) -> list[Path]:
     return [entry for entry in root.iterdir() if entry.is_dir()] if root.is_dir() else []
-
-
-def _size(folder: Path) -> int:
-    """Bytes on the disk, counted without following links."""
-    total = 0
-    for place, _names, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118
-    return total
 
 
 def disk_free() -> int:

@@ -14,7 +14,7 @@ from jobs.queue.lifecycle import Held
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import EndReason
 from jobs.runner.running import Running
-from portal.core import live
+from portal.core import live, logs
 from portal.core.leases import StaleLease
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,13 @@ class Pulse(threading.Thread):
         self._lock = threading.RLock()
 
     def run(self) -> None:
-        threading.Thread(target=self._guard, name=f"guard-{self.held.attempt_id}", daemon=True).start()
+        with logs.about(job=self.held.job_id, attempt=self.held.attempt_id):
+            self._keep()
+
+    def _keep(self) -> None:
+        threading.Thread(
+            target=logs.carried(self._guard), name=f"guard-{self.held.attempt_id}", daemon=True
+        ).start()
         try:
             while not self.over.is_set() and not self.lost.is_set():
                 self._beat()

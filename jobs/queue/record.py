@@ -1,5 +1,6 @@
 """Writing down what a running job says, under its lease: progress, metrics, log, checkpoints."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,14 @@ from jobs.queue import lifecycle, messages
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Job, LogChunk, Metric
 from jobs.queue.reasons import Status
-from jobs.runner.mounts import OutsideError
-from portal.core import live, storage
+from jobs.runner.mounts import OutsideError, pinned
+from portal.core import live, storage, superseded
+from portal.core.stores.trouble import StoreAwayError
 
 PROGRESS_EVERY_S = 1.0
 PUBLISH_EVERY_S = 0.25
 LOG_EVERY_S = 1.0
+PAY_EVERY_S = 5.0
 LOG_CHUNK_CHARS = 32_000
 LOG_MAX_BYTES = 8 * 1024**2
 LOG_CUT = "… the log is cut here: it passed 8 MB.\n"
@@ -36,6 +39,8 @@ class Recorder:
         self.moved_at = time.monotonic()
         self._where: tuple[str, float, int] = ("", 0.0, 0)
         self._job = Job.objects.only("pk", "metrics", "checkpoint_step").get(pk=held.job_id)
+        self._owed: messages.CheckpointFile | None = None
+        self._owed_since = 0.0
         self._log: list[str] = []
         self._log_end = self._log_size()
         self._log_full = self._log_end >= LOG_MAX_BYTES
@@ -53,7 +58,8 @@ class Recorder:
             case messages.Log() as message:
                 self.log(message.text)
             case messages.CheckpointFile() as message:
-                self._checkpoint(message)
+                with contextlib.suppress(StoreAwayError):  # `flush` tries again, and the job need not wait
+                    self._checkpoint(message)
             case messages.ArtefactFile() as message:
                 if path := self.inside(message.path):
                     self.artefacts[message.name] = path
@@ -99,12 +105,34 @@ class Recorder:
     def _checkpoint(self, message: messages.CheckpointFile) -> None:
         path = self.inside(message.path)
         if path is None:
+            self._owed = None
             return
         self.moved_at = time.monotonic()
-        blob = storage.copy_in(path)
+        self._owed, self._owed_since = message, self.moved_at
+        try:
+            with pinned(path) as same:  # the job runs on, and could put a link to another file there
+                blob = storage.copy_in(same)
+        except OutsideError:
+            self._owed = None
+            return
         with transaction.atomic():
             lifecycle.own(self.held, progressed_at=timezone.now())
+            older = Job.objects.values_list("checkpoint_id", flat=True).get(pk=self.held.job_id)
             self._update(checkpoint=blob, checkpoint_step=message.step)
+        superseded.let_go(older)
+        self._owed, self.moved_at = None, time.monotonic()
+
+    def _pay(self, *, force: bool) -> None:
+        """Store the checkpoint that the file store could not take, unless a newer one was. Raises StoreAwayError when
+        that is forced, and can't be done yet.
+        """
+        if self._owed is None or not (force or time.monotonic() - self._owed_since >= PAY_EVERY_S):
+            return
+        try:
+            self._checkpoint(self._owed)
+        except StoreAwayError:
+            if force:
+                raise
 
     def log(self, text: str) -> None:
         """Add to the job's log; `flush` writes it."""
@@ -112,7 +140,10 @@ class Recorder:
         self._log.append(text if text.endswith("\n") else text + "\n")
 
     def flush(self, *, force: bool = True) -> None:
-        """Write what was logged since the last time; unless forced, once a second or when it is much."""
+        """Write what was logged since the last time; unless forced, once a second or when it is much. Store the
+        checkpoint that is owed: StoreAwayError when it is forced, and the store is away.
+        """
+        self._pay(force=force)
         now = time.monotonic()
         due = force or now - self._logged_at >= LOG_EVERY_S or sum(map(len, self._log)) > LOG_CHUNK_CHARS
         if not self._log or not due:

@@ -97,7 +97,9 @@ def submit_internal(
     version: Version | None = None,
     accelerator: str = "any",
 ) -> Job:
-    """Queue a job that needs no further checks, and wake the scheduler."""
+    """Queue a job that needs no further checks, and wake the scheduler. UserError when its data is deleted now."""
+    if version is not None:
+        _hold(version)
     job = Job.objects.create(
         owner=owner,
         kind=kind,
@@ -111,6 +113,13 @@ def submit_internal(
     JobEvent.objects.create(job=job, old="", new=Status.QUEUED, sentence=_("Submitted."))
     live.ring(BELL)
     return job
+
+
+def _hold(version: Version) -> None:
+    """Until the job is there its data can't be deleted: who deletes a dataset locks its row."""
+    Dataset.objects.select_for_update(no_key=True).filter(pk=version.dataset_id).first()
+    if not Version.objects.filter(pk=version.pk).exists():
+        raise UserError("unknown_dataset", _("This dataset was deleted just now."), status=404)
 
 
 def cancel_job(*, job: Job, actor: Member) -> Job:

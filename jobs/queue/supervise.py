@@ -11,8 +11,9 @@ import os
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -25,20 +26,24 @@ from jobs.queue.models import Job, Request
 from jobs.queue.pulse import Pulse
 from jobs.queue.reasons import EndReason
 from jobs.queue.record import Recorder
+from jobs.runner import leftovers
 from jobs.runner.limits import MIB, Exit, Limits
 from jobs.runner.running import Running
 from jobs.runner.warm import START_SECONDS, WarmParent
 from portal.core import storage
 from portal.core.leases import StaleLease
 from portal.core.models import Blob
+from portal.core.stores.trouble import StoreAwayError
 from portal.kit.errors import RetryableError, UserError
 from portal.kit.ids import new_id
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 LISTEN_S = 0.1
 TROUBLE_S = 5.0  # of an engine that fails to start; the node's heartbeat has told of it by then
 AGAIN_S = 20.0  # for a warm parent that was ready to be so again
+STORE_S = 2.0  # until the file store is asked again
 GOING_S = 5.0  # for a killed child to be gone
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 SAID = frozenset(  # what the engine may say of itself; the rest is for us to find
@@ -86,6 +91,9 @@ class Supervisor:
             log.warning("attempt %s lost its lease: its work is dropped", self.held.attempt_id)
         except UserError as error:
             self._end(EndReason.BAD_DATA, error.detail)
+        except StoreAwayError as error:  # and the job was asked to end meanwhile
+            asked = self.pulse.request
+            self._end(ASKED[Request(asked)] if asked else EndReason.PLATFORM_ERROR, str(error))
         except RetryableError as error:
             self._end(EndReason.PLATFORM_ERROR, str(error))
         except OSError as error:
@@ -94,20 +102,22 @@ class Supervisor:
             self._unexpected(error, full=False)
         finally:
             self.pulse.over.set()
-            nodefiles.remove(self.folder)
+            leftovers.remove(self.folder)
 
     def _unexpected(self, error: Exception, *, full: bool) -> None:
         reference = new_id()
         log.error("attempt %s: unexpected error %s", self.held.attempt_id, reference, exc_info=error)
         reason = EndReason.DISK_FULL if full else EndReason.PLATFORM_ERROR
-        nodefiles.remove(self.folder)  # its room may be what the database needs
+        leftovers.remove(self.folder)  # its room may be what the database needs
         self._end(reason, "" if full else f"{reason.label} ({reference})")
 
     def _end(self, reason: EndReason, message: str = "", exit_: Exit | None = None) -> None:
-        peak = exit_.peak_memory_bytes if exit_ else None
+        peak, seconds = (exit_.peak_memory_bytes, exit_.seconds) if exit_ else (None, None)
         try:
             self.pulse.patiently(
-                lambda: lifecycle.end(self.held, reason, message=message, peak_memory_bytes=peak)
+                lambda: lifecycle.end(
+                    self.held, reason, message=message, peak_memory_bytes=peak, seconds=seconds
+                )
             )
         except StaleLease:
             log.warning("attempt %s lost its lease before it could be ended", self.held.attempt_id)
@@ -122,7 +132,7 @@ class Supervisor:
         if (asked := self._wait_for_engine()) is not None:
             self._end(asked)
             return
-        nodefiles.remove(self.folder)
+        leftovers.remove(self.folder)
         self.out.mkdir(parents=True, mode=0o700)
         with self._cache(assignment.cache_key) as cache:
             self._attend(assignment, cache)
@@ -143,14 +153,19 @@ class Supervisor:
         return None
 
     def _attend(self, assignment: Assignment, cache: Path) -> None:
+        with self._inputs(assignment) as inputs:
+            self._engage(assignment, cache, inputs)
+
+    def _engage(self, assignment: Assignment, cache: Path, inputs: Mapping[Path, str]) -> None:
         events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         running = self.warm.run(
             assignment.task | {"threads": self._threads()},
             job_dir=self.folder,
             cache=cache,
-            read_only=self._inputs(assignment),
+            read_only=inputs,
             limits=self._limits(),
             on_event=events.put,
+            backlog=events.qsize,
             timeout=AGAIN_S,
         )
         self.pulse.attach(running)
@@ -163,9 +178,28 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 running.wait(timeout=GOING_S)
 
-    def _inputs(self, assignment: Assignment) -> dict[Path, str]:
-        """The stored files that the job gets to see, and under which names."""
-        return {storage.path_of(blob.sha256): f"/job/in/{name}" for name, blob in assignment.inputs.items()}
+    @contextlib.contextmanager
+    def _inputs(self, assignment: Assignment) -> Iterator[Mapping[Path, str]]:
+        """The stored files that the job gets to see, and under which names. They stay here until the end."""
+        with contextlib.ExitStack() as held:
+            yield {
+                self._stored(partial(self._hold, held, blob)): f"/job/in/{name}"
+                for name, blob in assignment.inputs.items()
+            }
+
+    def _hold(self, held: contextlib.ExitStack, blob: Blob) -> Path:
+        return held.enter_context(storage.local(blob))
+
+    def _stored(self, use: Callable[[], T]) -> T:
+        """`use` of the file store; while it is away, again and again, until the job is asked to end."""
+        while True:
+            try:
+                return self.pulse.patiently(use)
+            except StoreAwayError:
+                self.pulse.check()
+                if self.pulse.request not in {"", Request.STOP}:
+                    raise
+                self.pulse.lost.wait(STORE_S)
 
     def _threads(self) -> int:
         resources = self.job.spec.get("resources") or {}
@@ -173,12 +207,15 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _cache(self, key: str) -> Iterator[Path]:
-        """The folder kept under that key, else one that goes with the attempt."""
+        """The folder kept under that key for the job's owner, else one that goes with the attempt.
+
+        Not one for all who may read the version: a job writes there what the next one believes.
+        """
         if not key:
             yield self.folder / "cache"
             return
         with nodefiles.cache(key) as folder:
-            yield folder
+            yield folder / self.job.owner_id
 
     def _limits(self) -> Limits:
         resources = self.job.spec.get("resources") or {}
@@ -209,7 +246,7 @@ class Supervisor:
                 self.pulse.end_for(EndReason.HUNG)
         if recorder.done is None and exit_.tail:
             recorder.log(exit_.tail)
-        self.pulse.patiently(recorder.flush)
+        self._stored(recorder.flush)
         return exit_
 
     def _relay(self, recorder: Recorder, event: dict[str, Any]) -> None:
@@ -222,12 +259,17 @@ class Supervisor:
             return
         result = Result(self.out, recorder.artefacts, recorder.done.summary)
         kind = KINDS[self.job.kind]
-        blobs = self.pulse.patiently(lambda: kind.collect(self.job, result))
-        self.pulse.patiently(lambda: self._succeed(blobs, result.summary, exit_))
+        blobs = self._stored(lambda: kind.collect(self.job, result))
+        self._stored(lambda: self._succeed(blobs, result.summary, exit_))
 
     def _succeed(self, blobs: Mapping[str, Blob], summary: Mapping[str, object], exit_: Exit) -> None:
         with transaction.atomic():
-            job = lifecycle.end(self.held, EndReason.DONE, peak_memory_bytes=exit_.peak_memory_bytes)
+            job = lifecycle.end(
+                self.held,
+                EndReason.DONE,
+                peak_memory_bytes=exit_.peak_memory_bytes,
+                seconds=exit_.seconds,
+            )
             KINDS[job.kind].finish(job, blobs, summary)
 
     def _why(self, recorder: Recorder, exit_: Exit) -> tuple[EndReason, str]:

@@ -10,7 +10,7 @@ from jobs.queue import lifecycle
 from jobs.queue.models import Attempt, Job, Submission
 from jobs.queue.reasons import FINAL
 from jobs.queue.services import KEY_LIVES
-from portal.core import leases
+from portal.core import leases, logs
 
 log = logging.getLogger(__name__)
 CHECKPOINT_LIVES = timedelta(days=7)
@@ -26,7 +26,8 @@ def reap() -> int:
 
 def _reap(attempt: Attempt) -> bool:
     try:
-        return lifecycle.reap(attempt) is not None
+        with logs.about(job=attempt.job_id, attempt=attempt.pk):
+            return lifecycle.reap(attempt) is not None
     except DatabaseError:
         raise
     except Exception:

@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.queue import describe, newjob, queries, services
 from jobs.queue.kinds import panel_context
@@ -21,7 +21,7 @@ PAGE = 25
 
 
 @login_required
-@require_GET
+@require_safe
 def job_list(request: HttpRequest) -> HttpResponse:
     """My jobs, newest first, by status."""
     member = signed_in(request)
@@ -45,7 +45,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def job_new(request: HttpRequest) -> HttpResponse:
     """Pick data, recipe, parameters. By GET it draws the form for what is chosen so far; by POST it submits."""
     page = newjob.Page(signed_in(request), request.POST if request.method == "POST" else request.GET)
@@ -56,13 +56,13 @@ def job_new(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
     return render(request, "queue/detail.html", _context(_job(request, job_id)))
 
 
 @login_required
-@require_GET
+@require_safe
 def job_panel(request: HttpRequest, job_id: str) -> HttpResponse:
     """The part of the page that changes with the job's status, and its history out of band."""
     return render(request, "queue/_panel.html", {**_context(_job(request, job_id)), "oob": True})

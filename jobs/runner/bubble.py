@@ -1,5 +1,6 @@
 """The command line of a bubblewrap sandbox, and what every sandbox on this machine is furnished with."""
 
+import base64
 import enum
 import functools
 import glob
@@ -10,8 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from jobs.runner import cgroups
+from jobs.runner import calls, cgroups
 from jobs.runner.limits import GIB
 from jobs.runner.mounts import Mounts
 from portal.kit import leash
@@ -23,9 +25,12 @@ HIDDEN = "/.node"  # where a warm parent's sandbox keeps what it hands out to it
 NEW_ROOT = "/.new"
 LAST_FREE_UID = 64_999  # the highest number that Debian leaves to the machine's owner
 KILL_FIRST = 500  # oom_score_adj: when the whole machine runs out, jobs go before the portal
+NICE = 5  # how far jobs stand back when pages and uploads want the processor
+_FILTER = "@filter"  # stands for the descriptor of the filter of system calls
 _TMP = "/tmp"  # a private one  # noqa: S108 # a private one
 _MERGED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _ETC = ("ld.so.cache", "alternatives", "localtime", "nsswitch.conf")
+_SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")  # of the whole machine, below /proc
 _DEVICES = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 
 
@@ -46,6 +51,8 @@ class Box:
     devices: Sequence[str] = ()
     rlimits: Mapping[str, int] = field(default_factory=dict)
     nested: bool = False  # may make namespaces of its own; only for our own warm parent
+    watched: bool = True  # no cgroup counts its memory
+    nice: int = NICE
 
 
 def command(
@@ -55,11 +62,21 @@ def command(
     it is killed with that thread. Without a sandbox inside paths are translated and the environment is the
     caller's to set.
     """
-    outer = {"parent": os.getpid(), "oom_score": KILL_FIRST, "cgroups": group.procs if group else []}
+    calls_allowed = base64.b64encode(calls.program(nested=box.nested, watched=box.watched)).decode("ascii")
+    outer: dict[str, Any] = {
+        "parent": os.getpid(),
+        "oom_score": KILL_FIRST,
+        "nice": box.nice,
+        "cgroups": group.procs if group else [],
+    }
     if level is Level.NONE:
         return kit_process.leash(
-            _absolute(box.mounts.translated(list(program))), rlimits=dict(box.rlimits), **outer
+            _absolute(box.mounts.translated(list(program))),
+            rlimits=dict(box.rlimits),
+            filter=calls_allowed,
+            **outer,
         )
+    outer["files"] = {_FILTER: calls_allowed} if calls_allowed else {}
     inner = kit_process.leash(_absolute(program), rlimits=dict(box.rlimits)) if box.rlimits else list(program)
     sources = [*map(str, _own_mounts()), *(str(host) for host, _, _ in box.mounts.pairs())]
     if level is Level.SAME_USER:
@@ -145,8 +162,15 @@ def _bubblewrap(box: Box, sources: Sequence[str], program: Sequence[str]) -> lis
         "ALL",
     ]
     argv += ["--hostname", "job"] + ([] if box.nested else ["--disable-userns"])
-    argv += ["--uid", "65534", "--gid", "65534"] if os.geteuid() == 0 and not _staged(sources) else []
+    # By bubblewrap, not by the program itself: its own first process must not be a way around it.
+    argv += ["--seccomp", _FILTER] if calls.program() else []
+    as_root = os.geteuid() == 0 and not _staged(
+        sources
+    )  # whatever its number inside, to the kernel it is root
+    argv += ["--uid", "65534", "--gid", "65534"] if as_root else []
     argv += ["--size", str(box.tmp_bytes), "--tmpfs", _TMP, "--proc", "/proc", "--dev", "/dev"]
+    for path in (f"/proc/{name}" for name in (_SETTINGS if as_root else ()) if Path("/proc", name).exists()):
+        argv += ["--ro-bind", path, path]
     argv += ["--size", str(box.tmp_bytes), "--tmpfs", "/dev/shm"]  # private, and limited  # noqa: S108 # private, and limited
     for path in _system_mounts():
         argv += ["--ro-bind", path, path]

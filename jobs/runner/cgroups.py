@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "gristmill-"
+_OWN = "gristmill-portal"  # where the portal's own processes go, so that its group can hand controllers down
+_CONTROLLERS = ("memory", "pids")
+_MARKS = (
+    "user.delegate",
+    "trusted.delegate",
+)  # how systemd marks a group that it leaves to the program in it
 _counter = itertools.count()
 
 
@@ -103,17 +109,59 @@ def _settings(version: int, memory_bytes: int | None, processes: int | None) -> 
 
 
 def _version2(proc: Path) -> Hierarchy:
-    """This process's group or the one above it, whichever hands memory and pids down to its children."""
+    """This process's group if it hands memory and pids down to its children, or can be made to because it was given
+    to us; else the one above it, where that does.
+    """
     own = _own(proc, "")
     mount = _mount(proc, "cgroup2", "")
     if own is None or mount is None:
         return Hierarchy(2, {})
     here = mount / own
+    if not _handed_down(here) and here.name != _OWN and _ours(here, mount):
+        _take_over(here)
     for parent in (here, *([here.parent] if here != mount else [])):
-        given = _text(parent / "cgroup.subtree_control").split()
-        if "memory" in given:
-            return Hierarchy(2, {what: parent for what in ("memory", "pids") if what in given})
+        if "memory" in (given := _handed_down(parent)):
+            return Hierarchy(2, {what: parent for what in _CONTROLLERS if what in given})
     return Hierarchy(2, {})
+
+
+def _handed_down(group: Path) -> list[str]:
+    return _text(group / "cgroup.subtree_control").split()
+
+
+def _ours(here: Path, mount: Path) -> bool:
+    """Whether nobody else manages the group: systemd delegated it, or it is the top of all that can be seen."""
+    if here == mount:
+        return True
+    marks = []
+    for name in _MARKS:
+        with contextlib.suppress(OSError):
+            marks.append(os.getxattr(here, name))
+    return b"1" in marks
+
+
+def _take_over(here: Path) -> None:
+    """Has the group hand its controllers down. One with processes in it can't (the top one excepted), so these move
+    to a group below it first. Linux, Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint".
+    """
+    offered = _text(here / "cgroup.controllers").split()
+    wanted = " ".join(f"+{what}" for what in _CONTROLLERS if what in offered)
+    if "memory" not in offered or not os.access(here / "cgroup.subtree_control", os.W_OK):
+        return
+    if _written(here / "cgroup.subtree_control", wanted):
+        return
+    (here / _OWN).mkdir(exist_ok=True)
+    for pid in _text(here / "cgroup.procs").split():
+        _written(here / _OWN / "cgroup.procs", pid)
+    _written(here / "cgroup.subtree_control", wanted)
+
+
+def _written(path: Path, text: str) -> bool:
+    try:
+        path.write_text(text, encoding="ascii")
+    except OSError:
+        return False
+    return True
 
 
 def _version1(proc: Path) -> Hierarchy:
@@ -171,6 +219,9 @@ def _remove(folder: Path, tries: int = 50) -> None:
         except FileNotFoundError:
             return
         except OSError:  # busy: kill what is in it, which takes the kernel a moment
+            _written(
+                folder / "cgroup.kill", "1"
+            )  # version 2, since Linux 5.14: all at once, so that none forks on
             for pid in _text(folder / "cgroup.procs").split():
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(int(pid), 9)

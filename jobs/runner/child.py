@@ -22,7 +22,7 @@ from typing import Any
 
 from jobs.runner import bubble, confine
 from jobs.runner.mounts import translate
-from portal.kit import linux
+from portal.kit import leash, linux
 
 FAILED = 1  # exit code: the task raised; its log says what
 BROKEN = 70  # exit code: the child could not be set up; its log says why
@@ -154,6 +154,7 @@ def _settle(handles: Handles) -> socket.socket:
     _close_all_but({0, 1, 2, handles.events, handles.control})
     with contextlib.suppress(OSError):  # a preference: the machine's memory is short, jobs go first
         Path("/proc/self/oom_score_adj").write_text(str(bubble.KILL_FIRST), encoding="ascii")
+    leash.yield_to_others(bubble.NICE)
     control = socket.socket(fileno=handles.control)
     control.send(b"hello")  # the kernel adds this process's id as the supervisor sees it
     if control.recv(16) != b"go":
@@ -173,7 +174,12 @@ def _shut_in(spec: dict[str, Any]) -> None:
     if spec["confine"]:
         binds = [(source, inside) for source, inside in spec["binds"]]
         system = [*bubble.inside_system(), *spec["code"]]
-        confine.enclose(confine.View(binds=binds, system=system, tmp_bytes=spec["tmp_bytes"]))
+        view = confine.View(binds=binds, system=system, tmp_bytes=spec["tmp_bytes"], watched=spec["watched"])
+        confine.enclose(view)
+    else:
+        if spec["sandboxed"]:  # its neighbours run as the same user, and see it
+            linux.not_dumpable()
+        confine.filter_calls(watched=spec["watched"])
     for name, value in spec["rlimits"].items():
         if name != "NPROC" or spec["confine"]:  # elsewhere all of this user's processes are counted together
             kind = getattr(resource, f"RLIMIT_{name}")

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.runner import bubble
+from jobs.runner import bubble, calls
 from portal.kit import linux
 
 _QUIET = linux.MS_NOSUID | linux.MS_NODEV
+_SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs")  # of the whole machine, below /proc: to be read only
+_MACHINE = ("kcore", "keys", "timer_list", "sched_debug", "kpagecount", "kpageflags")  # not to be read either
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class View:
 
     binds: Sequence[tuple[str, str]] = ()
     tmp_bytes: int = 64 * 1024 * 1024
+    watched: bool = True  # as in bubble.Box
     system: Sequence[str] = field(default_factory=bubble.inside_system)
 
 
@@ -57,18 +60,18 @@ def enclose(view: View) -> None:
     linux.pivot_root(".", "old")
     linux.unmount("/old")
     Path("/old").rmdir()
-    Path("/proc/sys/user/max_user_namespaces").write_text("0", encoding="ascii")
     linux.mount(None, "/", flags=linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | _QUIET)
     os.chdir("/tmp")  # a private one  # noqa: S108 # a private one
-    give_up()
-
-
-def give_up() -> None:
-    """No capability, none to be gained, not to be traced, and dead when the parent is."""
     linux.drop_capabilities()
-    linux.no_new_privileges()
-    linux.not_dumpable()
     linux.die_with_parent(signal.SIGKILL)
+    filter_calls(watched=view.watched)
+
+
+def filter_calls(*, watched: bool) -> None:
+    """No right to be gained, and only the system calls that a job needs, where the kernel can hold it to them."""
+    linux.no_new_privileges()
+    if program := calls.program(watched=watched):
+        linux.filter_calls(program)
 
 
 def trial() -> str:
@@ -111,6 +114,7 @@ def _furnish(view: View) -> None:
     size = f"size={view.tmp_bytes},mode=1777"
     _filesystem("tmpfs", f"{new}/tmp", _QUIET, size)  # a private one  # noqa: S108 # a private one
     _filesystem("proc", f"{new}/proc", _QUIET | linux.MS_NOEXEC)
+    _cover(Path(new, "proc"))
     _bind("/dev", f"{new}/dev")
     _filesystem("tmpfs", f"{new}/dev/shm", _QUIET, size)  # too  # noqa: S108 # too
     _filesystem(
@@ -122,6 +126,21 @@ def _furnish(view: View) -> None:
         Path(new + link).symlink_to(target)
     for source, inside in view.binds:
         _bind(source, new + inside)
+
+
+def _cover(proc: Path) -> None:
+    """For where this user's number is root's, whom file permissions don't stop."""
+    Path(proc, "sys/user/max_user_namespaces").write_text("0", encoding="ascii")
+    for path in (str(proc / name) for name in _SETTINGS if (proc / name).exists()):
+        _bind(path, path)
+        linux.mount(
+            None,
+            path,
+            flags=linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | linux.MS_NOEXEC | _QUIET,
+        )
+    for name in _MACHINE:
+        if (proc / name).exists():
+            linux.mount(os.devnull, str(proc / name), flags=linux.MS_BIND)
 
 
 def _filesystem(kind: str, target: str, flags: int, options: str | None = None) -> None:

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from jobs.runner import cgroups
-from jobs.runner.limits import Limits
-from jobs.runner.watch import DiskWatch, MemoryWatch
+from jobs.runner.disk import DiskWatch, HiddenError
+from jobs.runner.limits import MIB, Limits
+from jobs.runner.watch import Family, MemoryWatch
 from portal.kit import clock
 from portal.kit.process import Tail
 
 TICK = 0.1  # seconds between two looks at memory and time
 _DISK_SECONDS = 1.0
+_DISK_REST = 4.0  # the most between two looks at a big tree, which takes long to walk
+_DISK_HASTE = 64 * MIB  # when the disk has lost so much since the last look, the next one comes at once
+_DISK_FLOOR = 64 * MIB  # what is left for the portal itself: who still writes then is stopped
 
 
 class OverOutputError(Exception):
@@ -31,6 +35,9 @@ class Guard:
         self._group = group
         self._disk = DiskWatch(folders, files=limits.files)
         self._memory: MemoryWatch | None = None
+        self._family: Family | None = None
+        self._grown = 0
+        self._free = self._disk.free()
         self._started = clock.monotonic()
         self._looked = self._started
 
@@ -38,10 +45,13 @@ class Guard:
     def seconds(self) -> float:
         return clock.monotonic() - self._started
 
-    def attach(self, pid: int, *, forked: bool) -> None:
-        """From now on the memory of `pid` and its descendants is watched, unless the kernel does it."""
+    def attach(self, pid: int, *, forked: bool, private: bool) -> None:
+        """From now on `pid` and its descendants are watched; their memory, unless the kernel does it. `private`: they
+        have a /tmp of their own.
+        """
+        self._family = Family(pid)
         if self._group is None or not self._group.limits_memory:
-            self._memory = MemoryWatch(pid, forked=forked)
+            self._memory = MemoryWatch(self._family, forked=forked, private=private)
 
     def look(self) -> str:
         """Checks all limits, at most as often as each is worth; the cause so far."""
@@ -72,17 +82,25 @@ class Guard:
     def _resident(self) -> str:
         used = self._memory.sample() if self._memory else 0
         limit = self._limits.memory_bytes
-        return "over_memory" if limit is not None and used > limit else ""
+        if self._memory is None or limit is None or used <= limit:
+            return ""
+        return "over_memory" if self._memory.exactly() > limit else ""
 
     def _folders(self, *, often: bool) -> str:
-        now = clock.monotonic()
-        if often and now - self._looked < _DISK_SECONDS:
+        now, free = clock.monotonic(), self._disk.free()
+        if often and now - self._looked < _DISK_SECONDS and self._free - free < _DISK_HASTE:
             return ""
-        grown, entries = self._disk.grown()
-        # A big tree takes long to walk: not more than a tenth of the time goes into it.
-        self._looked = clock.monotonic() + 9 * (clock.monotonic() - now)
+        try:
+            grown, entries = self._disk.grown(self._family.pids() if self._family and often else [])
+        except HiddenError:
+            return "over_disk"
+        # Not more than a tenth of the time goes into looking, as long as that is often enough.
+        self._looked = clock.monotonic() + min(_DISK_REST, 9 * (clock.monotonic() - now))
+        self._free = free
+        writes, self._grown = grown > self._grown, grown
         limit = self._limits.disk_bytes
-        return "over_disk" if entries > self._limits.files or (limit is not None and grown > limit) else ""
+        over = entries > self._limits.files or (limit is not None and grown > limit)
+        return "over_disk" if over or (writes and free < _DISK_FLOOR) else ""
 
 
 class Lines:
@@ -140,11 +158,19 @@ class Pump:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._owned: set[int] = set()
+        self._held: dict[int, selectors.SelectorKey] = {}
 
     def add(self, handle: int, sink: Callable[[bytes], Any]) -> None:
         """Hands what can be read from `handle` to `sink`, and closes it at its end."""
         self._owned.add(handle)
         self._selector.register(handle, selectors.EVENT_READ, lambda: self._read(handle, sink))
+
+    def hold(self, handle: int, *, on: bool) -> None:
+        """Leaves what comes from `handle` where it is for now, so that its writer has to wait; or no longer."""
+        if on and handle in self._owned and handle not in self._held:
+            self._held[handle] = self._selector.unregister(handle)
+        elif not on and handle in self._held:
+            self._selector.register(handle, selectors.EVENT_READ, self._held.pop(handle).data)
 
     def watch(self, handle: int, on_ready: Callable[[], Any]) -> None:
         """Calls `on_ready`, which reads by itself and calls `forget` at the end."""

@@ -24,7 +24,13 @@ class Limits:
 
     def rlimits(self) -> dict[str, int]:
         """What the kernel can hold by itself, named as in `resource` without RLIMIT_."""
-        wanted = {"NOFILE": self.open_files, "CORE": 0, "FSIZE": self.file_bytes or self.disk_bytes}
+        wanted = {
+            "NOFILE": self.open_files,
+            "CORE": 0,
+            "FSIZE": self.file_bytes or self.disk_bytes,
+            "MSGQUEUE": 0,
+            "RTPRIO": 0,
+        }
         return {name: value for name, value in wanted.items() if value is not None}
 
 

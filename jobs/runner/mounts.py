@@ -4,9 +4,10 @@ A program is told inside names only (/job/out, /cache). Where no sandbox can be 
 translated, so that callers write them once.
 """
 
+import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -71,6 +72,36 @@ def plain_file(folder: Path, name: str) -> Path:
         if not (stat.S_ISREG(mode) if path == folder.joinpath(*parts) else stat.S_ISDIR(mode)):
             raise OutsideError(f"{name!r} is not a plain file")
     return path
+
+
+@contextlib.contextmanager
+def pinned(path: Path) -> Iterator[Path]:
+    """Another path of the same plain file, which leads to it even when the program that wrote it, and still runs,
+    changes what lies at `path` (as `Mounts.outside` gave it). OutsideError when it already has.
+    """
+    try:
+        file = _opened(path)
+    except OSError as error:
+        raise OutsideError(f"{path.name!r} is no longer there") from error
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OutsideError(f"{path.name!r} is not a plain file")
+        yield Path(f"/proc/self/fd/{file}")
+    finally:
+        os.close(file)
+
+
+def _opened(path: Path) -> int:
+    """A descriptor of what lies there, reached through no link, and not waiting should it be a pipe."""
+    folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in path.parts[1:-1]:
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        return os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def translate(value: Any, names: Mapping[str, str]) -> Any:

@@ -46,7 +46,12 @@ def run(
     mounts = Mounts(read_only or {}, writable or {})
     if level is Level.OWN_USER:
         _lend(mounts)
-    box = Box(mounts=mounts, tmp_bytes=limits.tmp_bytes, rlimits=_rlimits(limits, level))
+    box = Box(
+        mounts=mounts,
+        tmp_bytes=limits.tmp_bytes,
+        rlimits=_rlimits(limits, level),
+        watched=not report.counts_memory,
+    )
     group = cgroups.create(report.groups, memory_bytes=limits.memory_bytes, processes=limits.processes)
     guard = Guard(limits, group, mounts.writable)
     process = kit_process.spawn(
@@ -55,7 +60,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    guard.attach(process.pid, forked=False)
+    guard.attach(process.pid, forked=False, private=level is not Level.NONE)
     with _killed_at_the_end(process, guard):
         tail = _follow(process, guard, Lines(limits, on_line), Log(log, limits.log_bytes))
     return _exit(process, guard, tail, sandboxed=level is not Level.NONE)

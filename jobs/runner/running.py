@@ -16,13 +16,17 @@ from typing import Any
 from jobs.runner import cgroups
 from jobs.runner.child import Handles
 from jobs.runner.guard import Guard, Lines, Log, OverOutputError, Pump
-from jobs.runner.limits import Exit, Limits
+from jobs.runner.limits import MIB, Exit, Limits
 from jobs.runner.mounts import Mounts, translate
 from jobs.runner.watch import descendants, strike
 from portal.kit import clock
 
 Event = dict[str, Any]
 _DRAIN_SECONDS = 2.0  # how long the last words of an ended child are waited for
+_BACKLOG = 1000  # events, and
+_BACKLOG_BYTES = (
+    4 * MIB
+)  # of lines, that wait to be dealt with; the rest is left in the pipe, for the child to wait
 _CREDENTIALS = struct.Struct("iII")
 
 
@@ -61,7 +65,8 @@ class Running:
     limits.
 
 
-    `names` are the inside paths of what a child that could not be given them sees under other names.
+    `names` are the inside paths of what a child that could not be given them sees under other names. `private`: the
+    child has a /tmp of its own. `backlog` tells how many of the events given to `on_event` are still to be dealt with.
     """
 
     def __init__(
@@ -72,7 +77,9 @@ class Running:
         limits: Limits,
         group: cgroups.Group | None,
         names: Mapping[str, str],
+        private: bool,
         on_event: Callable[[Event], None] | None,
+        backlog: Callable[[], int] | None,
         log: Path | None,
     ) -> None:
         self._ends = ends
@@ -81,7 +88,10 @@ class Running:
         self._group = group
         self._guard = Guard(limits, group, mounts.writable)
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._private = private
         self._on_event = on_event or self._queue.put
+        self._backlog = backlog or self._queue.qsize
+        self._unread = 0  # bytes taken since nothing was waiting
         self._lines = Lines(limits, self._event)
         self._log = Log(log, limits.log_bytes)
         self._pump = Pump()
@@ -161,7 +171,7 @@ class Running:
 
     def _attend(self) -> None:
         """Reads until the child has ended and its last words are in."""
-        self._pump.add(self._ends.events, self._lines.feed)
+        self._pump.add(self._ends.events, self._hear)
         self._pump.add(self._ends.log, self._log.feed)
         self._pump.watch(self._ends.control.fileno(), self._hello)
         self._pump.watch(self._ends.status.fileno(), self._take_status)
@@ -174,7 +184,18 @@ class Running:
         while self._pump.open and clock.monotonic() < until:
             self._turn(0.05)
 
+    def _hear(self, data: bytes) -> None:
+        self._unread += len(data)
+        self._lines.feed(data)
+
+    def _wait_for_listener(self) -> None:
+        waiting = self._backlog()
+        self._unread = self._unread if waiting else 0
+        full = waiting > _BACKLOG or self._unread > _BACKLOG_BYTES
+        self._pump.hold(self._ends.events, on=full and not self._ended)
+
     def _turn(self, timeout: float = 0.1) -> bool:
+        self._wait_for_listener()
         try:
             return self._pump.turn(timeout)
         except OverOutputError:
@@ -218,7 +239,7 @@ class Running:
                 self._group.add(pid)
         except ProcessLookupError:
             return  # it died meanwhile, which its keeper will tell
-        self._guard.attach(pid, forked=True)
+        self._guard.attach(pid, forked=True, private=self._private)
         with self._lock:
             commands, self._held_back = ["go", *(self._held_back or [])], None
             for command in commands:

@@ -7,10 +7,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jobs.runner import bubble, cgroups, trial
+from jobs.runner import bubble, calls, cgroups, trial
 from jobs.runner.bubble import Box, Level
 from portal.kit import process
 
@@ -23,6 +23,31 @@ _NO_MEMORY_GROUP = (
     "Memory is only watched, and a job that takes too much killed a moment later: let the portal's "
     "user write a memory cgroup (systemd: Delegate=yes)."
 )
+_NO_PROCESS_GROUP = (
+    "The number of processes is held only by a user limit: let the portal's user write a pids cgroup "
+    "(systemd: Delegate=yes)."
+)
+_NOT_NESTED = (
+    "Jobs of one node can see each other's folders, end each other and leave processes behind ({why}). In a container "
+    "that needs systempaths=unconfined; elsewhere a portal that root does not start, or user.max_user_namespaces "
+    "above 0."
+)
+_NO_FILTER = "System calls are not filtered: that needs a Linux kernel with seccomp on x86-64 or aarch64."
+_DISK_WATCHED = (
+    "Disk space is watched, not held by the kernel: a job that writes too much is killed within a second, and a "
+    "single file can't pass the limit. A home on a disk of its own keeps the rest of the machine out of reach."
+)
+_OPEN_FILES = (
+    "Jobs therefore run unconfined: they can read and change every file of the portal's user, and so the database, "
+    "the keys and what other members stored."
+)
+_OPEN_PROCESSES = (
+    "Jobs can see, read and end the portal's processes and each other's, reach the sockets of this machine's "
+    "programs, and leave processes behind."
+)
+_OPEN_TEMPORARY = "Jobs can fill the folders for temporary files of this machine."
+_OPEN_NETWORK = "Jobs can reach the network."
+_NO_NETWORK = "Jobs have no network."
 
 
 @dataclass(frozen=True)
@@ -35,6 +60,11 @@ class SandboxReport:
     level: Level = Level.NONE
     nested: bool = False  # whether children of one warm parent can be kept apart
     groups: cgroups.Hierarchy | None = None
+
+    @property
+    def counts_memory(self) -> bool:
+        """Whether the kernel counts each job's memory; else it is watched."""
+        return self.groups is not None and "memory" in self.groups.parents
 
 
 @functools.cache
@@ -55,6 +85,11 @@ def probe() -> SandboxReport:
 def unconfined() -> SandboxReport:
     """The report of a machine without any means of confinement: programs run as they are."""
     return _off([], None)
+
+
+def without_nesting(report: SandboxReport, why: str) -> SandboxReport:
+    """`report` for a warm parent that could not keep its children apart after all."""
+    return replace(report, missing=[*report.missing, _NOT_NESTED.format(why=why)], nested=False)
 
 
 def _levels() -> list[Level]:
@@ -86,9 +121,10 @@ def _checks(level: Level, found: dict[str, Any]) -> Iterable[tuple[bool, str, st
     apart = {name for name, identity in found["namespaces"].items() if identity != outside[name]}
     yield (
         "net" in apart and found["interfaces"] in (["lo"], []),
-        "Jobs have no network.",
-        "Jobs can reach the network.",
+        _NO_NETWORK,
+        _OPEN_NETWORK,
     )
+    yield found["filtered"], "System calls that jobs have no use for are refused.", _NO_FILTER
     yield (
         "mnt" in apart and not found["canary"] and not found["root_writable"],
         "Jobs see only their own folders.",
@@ -113,7 +149,7 @@ def _checks(level: Level, found: dict[str, Any]) -> Iterable[tuple[bool, str, st
     yield (
         not found["nested"],
         "Jobs of one node can't see each other's folders.",
-        f"Jobs of one node can see each other's folders ({found['nested']}).",
+        _NOT_NESTED.format(why=found["nested"]),
     )
 
 
@@ -127,8 +163,9 @@ def _limits(groups: cgroups.Hierarchy | None) -> Iterable[tuple[bool, str, str]]
     yield (
         "pids" in parents,
         "The kernel holds each job to its number of processes (cgroup).",
-        "The number of processes is held only by a user limit: let the portal's user write a pids cgroup.",
+        _NO_PROCESS_GROUP,
     )
+    yield False, "", _DISK_WATCHED
 
 
 def _off(trouble: list[str], groups: cgroups.Hierarchy | None) -> SandboxReport:
@@ -139,11 +176,16 @@ def _off(trouble: list[str], groups: cgroups.Hierarchy | None) -> SandboxReport:
         if trouble
         else "bubblewrap is not installed. On Debian and Ubuntu: apt install bubblewrap."
     )
-    consequence = (
-        "Jobs therefore run unconfined: they can reach the network and every file of the portal's user."
+    filtered = bool(calls.program())
+    checks = [
+        (filtered, "Jobs have no network but the sockets of this machine's programs.", _OPEN_NETWORK),
+        (filtered, "System calls that jobs have no use for are refused.", _NO_FILTER),
+        *_limits(groups),
+    ]
+    enforced, missing = _sorted(checks)
+    return SandboxReport(
+        False, enforced, [reason, _OPEN_FILES, _OPEN_PROCESSES, _OPEN_TEMPORARY, *missing], groups=groups
     )
-    enforced, missing = _sorted(_limits(groups))
-    return SandboxReport(False, enforced, [reason, consequence, *missing], groups=groups)
 
 
 def _sorted(checks: Iterable[tuple[bool, str, str]]) -> tuple[list[str], list[str]]:

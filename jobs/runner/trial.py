@@ -30,6 +30,7 @@ def findings(canary: str) -> dict[str, object]:
         "interfaces": [name for _, name in socket.if_nameindex()],
         "environment": sorted(os.environ),
         "root_writable": os.access("/", os.W_OK) or os.access("/usr", os.W_OK),
+        "filtered": status.get("Seccomp", "0").strip() == "2",
         "nested": confine.trial(),
     }
 

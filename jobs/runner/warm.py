@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,12 @@ class WarmParent:
         self._report = report or sandbox.probe()
         self._level = self._report.level
         modules = PRELOAD[backend] if preload is None else preload
-        self._config = {"target": target, "preload": list(modules), "confine": self._level is not Level.NONE}
+        self._config = {
+            "target": target,
+            "preload": list(modules),
+            "confine": self._level is not Level.NONE,
+            "watched": not self._report.counts_memory,
+        }
         self._code = [str(path.resolve()) for path in code]
         self._env = {**_backend_environment(backend), **(env or {})}
         self._devices = devices
@@ -98,8 +102,7 @@ class WarmParent:
         """What is enforced for the children of this parent; final once it is ready."""
         if self._level is Level.NONE or not self._why or not self._report.nested:
             return self._report
-        missing = [*self._report.missing, f"Jobs of this node can see each other's folders ({self._why})."]
-        return replace(self._report, missing=missing, nested=False)
+        return sandbox.without_nesting(self._report, self._why)
 
     def start(self) -> None:
         """Begins to import in the background; returns at once."""
@@ -135,6 +138,7 @@ class WarmParent:
         read_only: Mapping[Path, str] | None = None,
         limits: Limits,
         on_event: Callable[[Event], None] | None = None,
+        backlog: Callable[[], int] | None = None,
         log: Path | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float = START_SECONDS,
@@ -142,7 +146,8 @@ class WarmParent:
         """Starts one task. Its paths are inside paths: `job_dir`/in is /job/in (read-only), `job_dir`/out is
         /job/out (writable), `cache` is /cache (writable), and `read_only` adds files or folders under paths
         of their own. All lie below `home`, the read-only ones may lie below `shared`: ValueError for others.
-        `on_event` is called in a thread of the Running; without it read Running.events. `task["threads"]`
+        `on_event` is called in a thread of the Running; without it read Running.events. Where it only puts events
+        by, `backlog` says how many wait, so that a flood of them waits in the child. `task["threads"]`
         limits the threads of TensorFlow. Raises RetryableError when the warm parent isn't ready within
         `timeout` seconds.
         """
@@ -156,7 +161,9 @@ class WarmParent:
                     f"This node's training process did not start: {self._trouble or 'it is still loading'}."
                 )
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                return self._send(dict(task), mounts, limits, env=env or {}, on_event=on_event, log=log)
+                return self._send(
+                    dict(task), mounts, limits, env=env or {}, on_event=on_event, backlog=backlog, log=log
+                )
             self._closing.wait(0.02)  # the manager is about to notice that the warm parent is gone
 
     def _send(
@@ -167,6 +174,7 @@ class WarmParent:
         *,
         env: Mapping[str, str],
         on_event: Callable[[Event], None] | None,
+        backlog: Callable[[], int] | None,
         log: Path | None,
     ) -> Running:
         confine = self._level is not Level.NONE and not self._why
@@ -177,6 +185,8 @@ class WarmParent:
             "task": task,
             "binds": binds,
             "confine": confine,
+            "sandboxed": self._level is not Level.NONE,
+            "watched": not self._report.counts_memory,
             "tmp_bytes": limits.tmp_bytes,
             "code": self._code,
         }
@@ -195,7 +205,15 @@ class WarmParent:
             self._report.groups, memory_bytes=limits.memory_bytes, processes=limits.processes
         )
         return Running(
-            ends, mounts=mounts, limits=limits, group=group, names=dict(binds), on_event=on_event, log=log
+            ends,
+            mounts=mounts,
+            limits=limits,
+            group=group,
+            names=dict(binds),
+            private=confine,
+            on_event=on_event,
+            backlog=backlog,
+            log=log,
         )
 
     def _source(self, host: Path, writable: bool) -> str:
@@ -250,9 +268,14 @@ class WarmParent:
         roots = {root: f"{_READ_ONLY}/{number}" for number, root in enumerate([self._home, *self._roots])}
         code = {Path(path): path for path in self._code}
         mounts = Mounts(read_only={**roots, **code}, writable={self._home: _WRITABLE})
-        argv = bubble.command(
-            program, Box(mounts=mounts, nested=True, devices=self._devices), level=self._level
+        box = Box(
+            mounts=mounts,
+            nested=True,
+            watched=not self._report.counts_memory,
+            nice=0,
+            devices=self._devices,
         )
+        argv = bubble.command(program, box, level=self._level)
         env = bubble.environment(self._env)
         env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], *self._code])
         return kit_process.spawn(argv, env=env, stdout=log, stderr=log, pass_fds=[theirs.fileno()])
@@ -309,7 +332,7 @@ def _place_inputs(mounts: Mounts, sources: Mapping[str, str] | None) -> None:
     folder = next(host for host, inside in mounts.read_only.items() if inside == _INPUT)
     for host, inside in mounts.read_only.items():
         place = folder / inside.removeprefix(f"{_INPUT}/")
-        if not inside.startswith(f"{_INPUT}/") or place.exists():
+        if not inside.startswith(f"{_INPUT}/") or os.path.lexists(place):
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         if sources is not None:

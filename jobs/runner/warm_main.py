@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from jobs.runner import child, confine
+from jobs.runner import calls, child, confine
 
 HANDLES = 5
 MESSAGE_BYTES = 65_536
@@ -24,7 +24,7 @@ MESSAGE_BYTES = 65_536
 
 def main(argument: str) -> None:
     """`argument` is JSON: fd (socket to the supervisor), preload (module names), target ("module:function"),
-    confine.
+    confine, and watched (no cgroup counts the children's memory).
     """
     config: dict[str, Any] = json.loads(argument)
     link = socket.socket(fileno=config["fd"])
@@ -35,6 +35,7 @@ def main(argument: str) -> None:
     except ImportError as error:
         link.send(json.dumps({"error": f"{type(error).__name__}: {error}"[:2000]}).encode())
         sys.exit(1)
+    calls.program(watched=config["watched"])  # made once, for all children
     gc.collect()
     gc.freeze()  # the collector would otherwise touch, and so copy, every page the children share
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel; their keepers report

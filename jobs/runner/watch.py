@@ -1,12 +1,9 @@
-"""What a running program uses, looked at from outside: resident memory of its processes, growth of its
-folders.
-"""
+"""What a running program uses, looked at from outside: its processes, and the resident memory of these."""
 
 import contextlib
 import os
 import select
 import signal
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,40 +12,93 @@ import psutil
 from portal.kit import clock
 
 _TREE_SECONDS = 0.4  # how often the list of processes is made anew; it reads all of /proc
+_IN_MEMORY = ("tmp", "dev/shm")  # file systems in memory that every sandbox has of its own
+
+
+class Family:
+    """A process and its descendants; the list is made anew now and then."""
+
+    def __init__(self, pid: int) -> None:
+        self.root = pid
+        self._pids = [pid]
+        self._listed = 0.0
+
+    def pids(self) -> list[int]:
+        if clock.monotonic() - self._listed > _TREE_SECONDS:
+            self._pids = [self.root, *descendants(self.root)]
+            self._listed = clock.monotonic()
+        return self._pids
 
 
 class MemoryWatch:
-    """Private memory of a process and its descendants: anonymous and shared pages that are resident.
+    """Private memory of a process and its descendants: resident anonymous pages, and shared ones or files in the
+    sandbox's own memory, whichever is more (the same bytes may be both).
 
     Files mapped into memory are left out: the kernel takes them back by itself. What a process held when the
-    watch began (pages a forked child shares with its warm parent) is not counted for that process.
+    watch began (pages a forked child shares with its warm parent) is not counted for that process. `private`:
+    it has file systems of its own, which are counted.
     """
 
-    def __init__(self, pid: int, *, forked: bool) -> None:
-        self._root = pid
-        self._baseline = resident(pid) if forked else 0
-        self._pids = [pid]
-        self._listed = 0.0
+    def __init__(self, family: Family, *, forked: bool, private: bool) -> None:
+        self._family = family
+        self._private = private
+        self._baseline = sum(resident(family.root)) if forked else 0
+        self._own_share = share(family.root) if forked else 0
         self.peak = 0
 
     def sample(self) -> int:
         """Bytes in use now."""
-        if clock.monotonic() - self._listed > _TREE_SECONDS:
-            self._pids = [self._root, *descendants(self._root)]
-            self._listed = clock.monotonic()
-        used = max(0, sum(map(resident, self._pids)) - self._baseline)
+        anonymous, shared = map(sum, zip(*map(resident, self._family.pids()), strict=True))
+        files = _files_in_memory(self._family.pids()) if self._private else 0
+        used = max(0, anonymous + max(shared, files) - self._baseline)
+        self.peak = max(self.peak, used if len(self._family.pids()) == 1 else 0)
+        return used
+
+    def exactly(self) -> int:
+        """The same, with pages that several of the processes share (after a fork) counted once. Takes longer."""
+        if len(self._family.pids()) > 1:
+            files = _files_in_memory(self._family.pids()) if self._private else 0
+            used = max(0, sum(map(share, self._family.pids())) - self._own_share, files)
+        else:
+            used = self.sample()
         self.peak = max(self.peak, used)
         return used
 
 
-def resident(pid: int) -> int:
-    """Resident anonymous and shared-memory bytes of one process, 0 when it is gone."""
+def resident(pid: int) -> tuple[int, int]:
+    """Resident (anonymous, shared-memory) bytes of one process, 0 when it is gone."""
     try:
         with Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as file:
             fields = dict(line.split(":", 1) for line in file)
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return sum(1024 * int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem") if name in fields)
+        return 0, 0
+    anonymous, shared = (1024 * int(fields.get(name, "0").split()[0]) for name in ("RssAnon", "RssShmem"))
+    return anonymous, shared
+
+
+def share(pid: int) -> int:
+    """The same of one process, shared pages divided among those that share them; all of them where that is not to be
+    learned.
+    """
+    try:
+        with Path(f"/proc/{pid}/smaps_rollup").open(encoding="ascii", errors="replace") as file:
+            fields = dict(line.split(":", 1) for line in file if line.startswith("Pss_"))
+    except OSError:
+        return sum(resident(pid))
+    return sum(1024 * int(fields[name].split()[0]) for name in ("Pss_Anon", "Pss_Shmem") if name in fields)
+
+
+def _files_in_memory(pids: Iterable[int]) -> int:
+    """Bytes in the file systems in memory that these processes see and we don't, each once."""
+    used: dict[int, int] = {}
+    for path in (f"/proc/{pid}/root/{name}" for pid in pids for name in _IN_MEMORY):
+        with contextlib.suppress(OSError):
+            device, status = Path(path).stat().st_dev, os.statvfs(path)
+            used[device] = (status.f_blocks - status.f_bfree) * status.f_frsize
+    for name in _IN_MEMORY:  # the first of the processes may not be shut in yet
+        with contextlib.suppress(OSError):
+            used.pop(Path("/", name).stat().st_dev, None)
+    return sum(used.values())
 
 
 def descendants(pid: int) -> list[int]:
@@ -74,44 +124,3 @@ def strike(pids: Iterable[int], *, within: float = 5.0) -> None:
     for handle in handles:
         select.select([handle], [], [], max(0.0, until - clock.monotonic()))
         os.close(handle)
-
-
-class DiskWatch:
-    """Growth of folders, in bytes on disk and number of entries, since the watch began."""
-
-    def __init__(self, folders: Iterable[Path], *, files: int) -> None:
-        self._folders = list(folders)
-        self._most = files
-        self._bytes, self._entries = self._usage(None)
-
-    def grown(self) -> tuple[int, int]:
-        """(bytes, entries) more than at the start. Stops counting once the entries pass the limit."""
-        used, entries = self._usage(self._entries + self._most)
-        return used - self._bytes, entries - self._entries
-
-    def _usage(self, most: int | None) -> tuple[int, int]:
-        used = entries = 0
-        waiting = [str(folder) for folder in self._folders]
-        while waiting and (most is None or entries <= most):
-            for size, folder in _entries(waiting.pop()):
-                used += size
-                entries += 1
-                if folder is not None:
-                    waiting.append(folder)
-        return used, entries
-
-
-def _entries(folder: str) -> Iterable[tuple[int, str | None]]:
-    """(bytes on disk, path if a folder) of each entry; links are not followed, what vanishes meanwhile is
-    skipped.
-    """
-    try:
-        with os.scandir(folder) as found:
-            for entry in found:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                yield status.st_blocks * 512, entry.path if stat.S_ISDIR(status.st_mode) else None
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return

@@ -24,9 +24,9 @@ def binary() -> str:
     raise UserError("no_redis", "There is no redis-server here. On Debian: apt-get install redis-server")
 
 
-def command(*, socket: Path, data: Path) -> list[str]:
+def command(*, socket: Path, data: Path, log: Path | None = None) -> list[str]:
     """The command line of a server on that socket alone. It writes nothing down: what it carries are hints and
-    counters, and a file could be torn, or fill the disk. `data` is where it stands.
+    counters, and a file could be torn, or fill the disk. `data` is where it stands. It opens `log` for every line.
     """
     socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -41,6 +41,7 @@ def command(*, socket: Path, data: Path) -> list[str]:
         "maxmemory-policy": "volatile-lru",
         "daemonize": "no",
         "loglevel": "warning",
+        **({"logfile": str(log)} if log else {}),
     }
     return [binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
 

@@ -1,23 +1,27 @@
 """Errors at the API's edge: `application/problem+json` (RFC 9457), in words, with a stable code."""
 
+import errno
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 
+from portal.core.stores.trouble import WAIT_S, StoreAwayError
 from portal.kit.errors import FieldError, RetryableError, UserError
 from portal.kit.ids import new_id
 
 log = logging.getLogger(__name__)
 TYPE = "application/problem+json"
 API = "/api"
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
@@ -73,12 +77,27 @@ def handle(error: Exception, _context: dict[str, Any]) -> Response | None:
 def _describe(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
     if isinstance(error, UserError):
         return of_user_error(error), {}
+    if isinstance(error, exceptions.APIException):
+        return _of_api_exception(error)
+    return _of_trouble(error) or (_of_django(error), {})
+
+
+def _of_trouble(error: Exception) -> tuple[dict[str, Any], dict[str, str]] | None:
+    """What the portal can't do now, and when to ask again; None for what is none of its own troubles."""
+    if isinstance(error, StoreAwayError):
+        fields = body(status=503, code="no_file_store", detail=str(error))
+        return fields, {"Retry-After": str(int(WAIT_S))}
     if isinstance(error, RetryableError):
         detail = "The portal is busy. Try again in a few seconds."
         return body(status=503, code="busy", detail=detail), {"Retry-After": "3"}
-    if isinstance(error, exceptions.APIException):
-        return _of_api_exception(error)
-    return _of_django(error), {}
+    if isinstance(error, (OperationalError, InterfaceError)):
+        log.warning("the database does not serve: %s", error)
+        detail = "The portal can't reach its database. Try again in a few seconds."
+        return body(status=503, code="no_database", detail=detail), {"Retry-After": "3"}
+    if isinstance(error, OSError) and error.errno in FULL:
+        detail = "The machine's disk is full. Try again later, or tell a steward."
+        return body(status=507, code="disk_full", detail=detail), {}
+    return None
 
 
 def _of_django(error: Exception) -> dict[str, Any] | None:
@@ -89,6 +108,8 @@ def _of_django(error: Exception) -> dict[str, Any] | None:
     if isinstance(error, RequestDataTooBig):
         detail = "The request is too large. Send files as multipart/form-data in the field “file”, or by tus."
         return body(status=413, code="too_large", detail=detail)
+    if isinstance(error, UnreadablePostError):
+        return body(status=400, code="interrupted", detail="The request broke off. Send it again.")
     if isinstance(error, SuspiciousOperation):
         return body(status=400, code="bad_request", detail=_sentence(error))
     return None

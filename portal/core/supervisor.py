@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from portal.core import turning
 from portal.kit import process
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ class Program:
 
     `grace_s`: how long it may take to end after SIGTERM. `ready`: returns once it can be used; the next child is
     started after that. On Linux the kernel kills it when we are killed.
+
+    Its log turns when it is full (`portal.core.turning`): at its start, and if it `opens_log` by name for every line,
+    here while it runs. Other programs do it themselves (`portal.core.logs.Turning`).
     """
 
     name: str
@@ -32,6 +36,8 @@ class Program:
     log: Path
     grace_s: float = 10.0
     ready: Callable[[], None] = lambda: None
+    opens_log: bool = False
+    log_size: turning.Size = turning.USUAL
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
     failures: int = field(default=0, init=False)
@@ -39,11 +45,16 @@ class Program:
 
     def start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.turn_log()
         with self.log.open("ab") as output:
             self.process = process.spawn(
                 self.argv, env=self.env, stdout=output, stderr=output, leashed=sys.platform == "linux"
             )
         self.started_at = time.monotonic()
+
+    def turn_log(self) -> None:
+        """Begin a new log file when this one is full; whoever has the old one open goes on in it."""
+        turning.turn_if_full(self.log, self.log_size)
 
     @property
     def alive(self) -> bool:
@@ -76,6 +87,14 @@ class Supervisor:
             for program in self.programs:
                 if not program.alive:
                     self._revive(program)
+                elif program.opens_log:
+                    self._turn_log(program)
+
+    def _turn_log(self, program: Program) -> None:
+        try:
+            program.turn_log()
+        except OSError as error:
+            log.warning("the log of %s can't be turned: %s", program.name, error)
 
     def _revive(self, program: Program) -> None:
         now = time.monotonic()

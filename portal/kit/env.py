@@ -1,7 +1,7 @@
 """Settings from the environment, read strictly: what can't be understood is an error in words, at start."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 TRUE = frozenset({"1", "true", "yes", "on"})
@@ -39,6 +39,14 @@ def integer(name: str, default: int, *, minimum: int = 0, env: Mapping[str, str]
     if number < minimum:
         raise EnvError(f"{name}={number} is too small: {minimum} is the least.")
     return number
+
+
+def choice(name: str, default: str, known: Sequence[str], *, env: Mapping[str, str] = os.environ) -> str:
+    """One of `known`, whatever its case, else EnvError."""
+    value = text(name, default, env=env).lower()
+    if value not in known:
+        raise EnvError(f"{name}={value!r} is none of: {', '.join(known)}.")
+    return value
 
 
 def words(name: str, default: str = "", *, env: Mapping[str, str] = os.environ) -> list[str]:

@@ -4,6 +4,7 @@ Runs between fork and exec of the program, in a process of its own: Python code 
 in a process with threads. Standard library only; `portal.kit.process.leash` builds the command line.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -19,8 +20,9 @@ STAGE = "/mnt"  # where a root leash lays out folders for a user who could not r
 
 
 def main(argument: str) -> None:
-    """`argument` is JSON: argv, and optionally parent, oom_score, rlimits, cgroups, stage (uid, gid,
-    sources).
+    """`argument` is JSON: argv, and optionally parent, oom_score, nice, rlimits, cgroups, stage (uid, gid, sources),
+    filter (of system calls, in base64), files (a word of argv → content in base64: the word becomes the number of a
+    descriptor from which that can be read).
     """
     spec: dict[str, Any] = json.loads(argument)
     for procs in spec.get("cgroups", ()):
@@ -28,12 +30,19 @@ def main(argument: str) -> None:
     if spec.get("oom_score"):
         with contextlib.suppress(OSError):  # a container may forbid it, and it is only a preference
             _write("/proc/self/oom_score_adj", str(spec["oom_score"]))
+    if spec.get("nice"):
+        yield_to_others(spec["nice"])
     if spec.get("stage"):
         stage(**spec["stage"])
     if spec.get("parent"):
         follow(spec["parent"])
     limit(spec.get("rlimits", {}))
-    os.execv(spec["argv"][0], spec["argv"])  # noqa: S606 # that there is no shell is the point
+    handles = {word: str(_readable(base64.b64decode(text))) for word, text in spec.get("files", {}).items()}
+    argv = [handles.get(word, word) for word in spec["argv"]]
+    if spec.get("filter"):
+        linux.no_new_privileges()
+        linux.filter_calls(base64.b64decode(spec["filter"]))
+    os.execv(argv[0], argv)  # noqa: S606 # that there is no shell is the point
 
 
 def limit(rlimits: dict[str, int]) -> None:
@@ -43,6 +52,15 @@ def limit(rlimits: dict[str, int]) -> None:
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901 # the lower of both
         resource.setrlimit(kind, (value, value))
+
+
+def yield_to_others(steps: int) -> None:
+    """Lets programs of usual priority go first, for good; within its session and among sessions, where the kernel
+    shares time between those before it looks at single programs (autogroup).
+    """
+    os.nice(steps)
+    with contextlib.suppress(OSError):
+        _write("/proc/self/autogroup", str(steps))
 
 
 def follow(parent: int) -> None:
@@ -75,6 +93,14 @@ def _bind(handle: int, target: str, *, folder: bool) -> None:
         Path(target).touch()
     linux.mount(f"/proc/self/fd/{handle}", target, flags=linux.MS_BIND | linux.MS_REC)
     os.close(handle)
+
+
+def _readable(content: bytes) -> int:
+    """A descriptor from which the program can read `content` to its end."""
+    handle = os.memfd_create("handed", 0)
+    os.write(handle, content)
+    os.lseek(handle, 0, os.SEEK_SET)
+    return handle
 
 
 def _write(path: str, text: str) -> None:

@@ -1,5 +1,6 @@
 """How API callers prove who they are: a token in the header, or the browser's session with its CSRF token."""
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -8,7 +9,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.authentication import SessionAuthentication as DrfSessionAuthentication
 from rest_framework.request import Request
 
-from portal.members import tokens
+from portal.members import limits, tokens
 from portal.members.models import ApiToken, Member
 
 
@@ -23,6 +24,7 @@ class TokenAuthentication(BaseAuthentication):
             return None
         token = tokens.find(text.strip().decode("ascii", errors="replace"))
         if token is None:
+            _count_guess(request)
             raise exceptions.AuthenticationFailed(
                 _("This token is not valid. It may have been revoked; make a new one on your account page."),
                 code="invalid_token",
@@ -31,6 +33,12 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         return "Token"
+
+
+def _count_guess(request: Request) -> None:
+    """Who sends bad tokens all the time is put off. A good one is let in all the same: an address may be shared."""
+    if wait := limits.wait("token", limits.address_of(request._request), settings.BAD_TOKENS):  # noqa: SLF001
+        raise exceptions.Throttled(wait)
 
 
 class SessionAuthentication(DrfSessionAuthentication):

@@ -12,6 +12,8 @@ from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.urls import reverse
@@ -174,8 +176,19 @@ def suspend(*, actor: Member, member: Member) -> bool:
     _keep_a_steward(member)
     done = bool(Member.objects.filter(pk=member.pk, is_active=True).update(is_active=False))
     if done:
+        _end_sessions(member)
         audit(actor, "member.suspended", member)
     return done
+
+
+def _end_sessions(member: Member) -> None:
+    """Sign the member out everywhere: a session that was stolen must not come back with them."""
+    theirs = [
+        row.pk
+        for row in Session.objects.filter(expire_date__gt=timezone.now()).iterator()
+        if row.get_decoded().get(SESSION_KEY) == str(member.pk)
+    ]
+    Session.objects.filter(pk__in=theirs).delete()
 
 
 @transaction.atomic

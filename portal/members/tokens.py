@@ -24,17 +24,23 @@ def create(*, member: Member, name: str, actor: Member | None = None) -> tuple[A
     Raises UserError `invalid` (no name, or too long), `name_taken` or `too_many_tokens`.
     """
     name = _checked(name)
-    if member.auth_token_set.count() >= MOST_PER_MEMBER:
-        detail = _("You have %(most)s tokens, which is the most. Revoke one that is not used.")
-        raise UserError("too_many_tokens", detail % {"most": MOST_PER_MEMBER}, status=409)
     try:
         with transaction.atomic():
+            _refuse_too_many(member)
             token, text = ApiToken.objects.create(user=member, name=name)
             audit(actor or member, "token.created", f"{member} · {name}")
     except IntegrityError:
         detail = _("You have a token of that name already. Choose another name.")
         raise UserError("name_taken", detail, status=409, errors=[FieldError("name", detail)]) from None
     return token, text
+
+
+def _refuse_too_many(member: Member) -> None:
+    """The member's row is locked, so that of several at once none is too many."""
+    Member.objects.select_for_update().get(pk=member.pk)
+    if member.auth_token_set.count() >= MOST_PER_MEMBER:
+        detail = _("You have %(most)s tokens, which is the most. Revoke one that is not used.")
+        raise UserError("too_many_tokens", detail % {"most": MOST_PER_MEMBER}, status=409)
 
 
 def _checked(name: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from allauth.account.views import PasswordResetView as AllauthPasswordResetView
 from allauth.account.views import SignupView as AllauthSignupView
+from allauth.core.ratelimit import respond_429
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from portal.members import services
+from portal.members import limits, services
 from portal.members.adapter import INVITATION_KEY
 
 
@@ -24,6 +25,9 @@ def join(request: HttpRequest, secret: str) -> HttpResponse:
     if request.user.is_authenticated:
         messages.info(request, _("You are signed in already. The invitation is still unused."))
         return redirect("home")
+    if limits.wait("join", limits.address_of(request), settings.JOIN_TRIES):
+        refused: HttpResponse = respond_429(request)
+        return refused
     if services.open_invitation(secret):
         request.session[INVITATION_KEY] = services.sha256_of(secret)
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from portal.core import embedded_redis
+from portal.core import embedded_redis, logs
 from portal.core.supervisor import Program
 from portal.kit.errors import UserError
 
@@ -32,10 +32,16 @@ def programs(*, host: str, port: int) -> list[Program]:
                 "--port",
                 str(port),
                 "--no-access-log",
+                "--no-server-header",
+                "--no-proxy-headers",  # whom to believe is Django's to know (GRISTMILL_BEHIND_PROXY)
                 "--log-level",
                 "warning",
                 "--ws-ping-interval",
                 "20",
+                "--ws-max-size",  # browsers send nothing; the default is 16 MB, 32 of them waiting
+                "65536",
+                "--ws-max-queue",
+                "4",
                 "--timeout-graceful-shutdown",
                 "5",
             ],
@@ -48,6 +54,7 @@ def programs(*, host: str, port: int) -> list[Program]:
                 "celery",
                 "-A",
                 "portal.celery",
+                "--quiet",
                 "worker",
                 "--pool=threads",
                 "--concurrency=2",
@@ -55,7 +62,7 @@ def programs(*, host: str, port: int) -> list[Program]:
                 f"--hostname=helper@{settings.NODE_NAME}",
                 "--without-gossip",
                 "--without-mingle",
-                "--loglevel=WARNING",
+                f"--loglevel={settings.LOG_LEVEL}",
             ],
         ),
         _manage("node", "node", grace_s=40.0),
@@ -93,9 +100,13 @@ def _redis() -> Program:
     socket_path = Path(settings.REDIS_SOCKET)
     return Program(
         name="redis",
-        argv=embedded_redis.command(socket=socket_path, data=Path(settings.HOME) / "redis"),
+        argv=embedded_redis.command(
+            socket=socket_path, data=Path(settings.HOME) / "redis", log=_log("redis")
+        ),
         env=os.environ,
         log=_log("redis"),
+        opens_log=True,
+        log_size=settings.LOG_FILES,
         ready=lambda: embedded_redis.wait_until_up(socket_path, timeout_s=START_S),
     )
 
@@ -115,6 +126,8 @@ def _python(name: str, arguments: list[str]) -> Program:
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "PYTHONPATH": str(settings.BASE_DIR),
             "PYTHONUNBUFFERED": "1",
+            logs.FILE: str(_log(name)),
         }
     )
-    return Program(name=name, argv=[sys.executable, *arguments], env=env, log=_log(name))
+    argv = [sys.executable, *arguments]
+    return Program(name=name, argv=argv, env=env, log=_log(name), log_size=settings.LOG_FILES)

@@ -4,18 +4,19 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
-from django.test import Client
+from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
 from jobs.bundles import downloads, services
 from jobs.bundles.models import Bundle, BundleState, TrainedModel
-from jobs.bundles.ranges import Answer, Span, decide
+from jobs.bundles.ranges import Answer, decide
 from portal.core import storage
 from portal.members.models import ApiToken, Member
 
@@ -168,6 +169,22 @@ def test_a_hostile_name_stays_a_name(get: Get, model: TrainedModel) -> None:
     assert get().headers["content-disposition"].count('"') == 2
 
 
+def test_behind_nginx_the_bytes_are_its_to_send(get: Get, settings: Any) -> None:
+    settings.ACCEL = True
+    answer = get(Range="bytes=5-9")
+    digest = TAG.strip('"')
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["x-accel-redirect"] == f"/_blobs/{digest[:2]}/{digest}"
+    assert answer.headers["etag"] == TAG
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == 'attachment; filename="pets-gorlitz-co-linux-pc.zip"'
+    assert get(If_None_Match=TAG).status_code == 304
+    assert get(If_Match='"x"').status_code == 412
+    assert get(If_Match=TAG, Range="bytes=5-9").content == CONTENT[5:10]
+    assert get(Range=f"bytes={SIZE}-").status_code == 416
+    assert get(method="HEAD").headers["content-length"] == str(SIZE)
+
+
 def test_others_may_not(
     bundle: Bundle, bob: Member, cora: Member, api_for: Callable[[Member], APIClient], client: Client
 ) -> None:
@@ -185,15 +202,16 @@ def test_the_page_downloads_with_the_session(
     assert (answer.status_code, answer["ETag"], answer["Content-Length"]) == (200, TAG, str(SIZE))
 
 
-def test_a_reader_who_leaves_midway_leaves_no_open_file(bundle: Bundle) -> None:
+def test_a_reader_who_leaves_midway_leaves_no_open_file(bundle: Bundle, rf: RequestFactory) -> None:
     assert bundle.zip is not None
     path = storage.path_of(bundle.zip.sha256)
 
     def leave_midway() -> bytes:
-        pieces = downloads.pieces(path, Span(0, SIZE))
-        first = next(pieces)
+        assert bundle.zip is not None
+        answer = downloads.send(rf.get("/"), bundle.zip, filename="x", content_type="x")
+        first = next(iter(answer))
         assert path in opened()
-        pieces.close()
+        answer.close()
         return first
 
     def opened() -> set[Path]:

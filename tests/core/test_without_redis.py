@@ -36,14 +36,16 @@ def silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         hanging.close()
 
 
-def test_the_cache_is_empty_while_redis_is_away(tmp_path: Path) -> None:
+def test_a_process_has_a_cache_of_its_own_while_redis_is_away(tmp_path: Path) -> None:
     cache = ForgivingCache(f"unix://{tmp_path}/absent", {})
-    cache.set("a", 1)
     assert cache.get("a", "none") == "none"
+    cache.set("a", 1)
+    assert cache.incr("a") == cache.get("a") == 2
     assert cache.add("lock", 1)
-    assert not cache.delete("lock")
-    with pytest.raises(ValueError, match="a"):
-        cache.incr("a")
+    assert not cache.add("lock", 1)
+    assert cache.delete("lock")
+    with pytest.raises(ValueError, match="lock"):
+        cache.incr("lock")
 
 
 def test_one_signs_in_while_redis_is_away(

@@ -58,10 +58,14 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        done = subprocess.run([sys.executable, "-c", SET_UP], env=self.env, capture_output=True, check=True)
-        self.cast: dict[str, dict[str, str]] = json.loads(done.stdout.splitlines()[-1])
+        self.cast: dict[str, dict[str, str]] = json.loads(self.python(SET_UP).splitlines()[-1])
         self.start()
         return self
+
+    def python(self, program: str) -> bytes:
+        """What a program on the server's home prints."""
+        argv = [sys.executable, "-c", program]
+        return subprocess.run(argv, env=self.env, capture_output=True, check=True).stdout
 
     def __exit__(self, *_: object) -> None:
         self.kill(signal.SIGTERM)

@@ -10,6 +10,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,33 @@ def test_tuspy_uploads_in_pieces_with_checksums(server: Server) -> None:
         "validating",
         "leaves.zip",
     )
+
+
+def test_tuspy_goes_on_after_a_kill(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "leaves.zip"
+    file.write_bytes(PIECE * 4)
+    client = TusClient(f"{server.url}/api/v1/uploads", headers=server.headers())
+    known = {"filename": file.name, "dataset": server.cast["alice"]["dataset"]}
+    first = client.uploader(str(file), chunk_size=MIB, metadata=known)
+    first.upload(stop_at=2 * MIB)
+    server.kill()
+    server.start()
+    second = client.uploader(str(file), url=first.url, chunk_size=MIB)
+    assert second.offset == 2 * MIB
+    second.upload()
+    version = server.get(server.get(str(first.url))["version"])
+    assert version["sha256"] == hashlib.sha256(PIECE * 4).hexdigest()
+
+
+def test_when_it_expires_is_told_and_kept(server: Server) -> None:
+    made = create(server, 5)
+    url, told = made.headers["Location"], parsedate_to_datetime(made.headers["Upload-Expires"])
+    assert 23 < (told - datetime.now(UTC)).total_seconds() / 3600 <= 24
+    expire = "from jobs.datasets.models import Upload; Upload.objects.update(expires_at='2020-01-01T00:00Z')"
+    server.python(f"import django; django.setup(); {expire}")
+    assert requests.head(url, headers=server.headers(), timeout=20).status_code == 410
+    answer = patch(server, url, b"12345", 0)
+    assert (answer.status_code, answer.json()["code"]) == (410, "expired")
 
 
 def test_location_is_absolute_and_the_final_patch_made_the_version(server: Server) -> None:

@@ -39,6 +39,7 @@ class Portal:
     home: Path
     port: int = field(default_factory=free_port)
     extra: dict[str, str] = field(default_factory=dict)
+    root: Path = ROOT  # whose code runs
     process: "subprocess.Popen[str] | None" = None
 
     @property
@@ -57,7 +58,7 @@ class Portal:
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60,
+            cwd=self.root, env=self.env, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -66,7 +67,7 @@ class Portal:
         """Start it and wait until it says so; what it said."""
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up", "--port", str(self.port)],
-            cwd=ROOT, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=self.root, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         said = ""
         assert self.process.stdout is not None

@@ -176,13 +176,11 @@ def _network(port: int) -> list[str]:
     """The addresses that could be reached."""
     reached = []
     for address in (("127.0.0.1", port), ("1.1.1.1", 53)):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as link:
-            link.settimeout(1)
-            try:
-                link.connect(address)
-            except OSError:
-                continue
-            reached.append(address[0])
+        try:
+            with socket.create_connection(address, timeout=1):
+                reached.append(address[0])
+        except OSError:
+            continue
     return reached
 
 

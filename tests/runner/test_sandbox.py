@@ -22,7 +22,8 @@ def test_without_bubblewrap_it_names_the_command_and_what_is_off(monkeypatch: py
     report = sandbox.probe.__wrapped__()
     assert not report.available
     assert "apt install bubblewrap" in report.missing[0]
-    assert "network" in report.missing[1]
+    assert "every file of the portal's user" in report.missing[1]
+    assert "end the portal's processes" in report.missing[2]
 
 
 def test_a_bubblewrap_that_fails_is_reported_with_its_words(

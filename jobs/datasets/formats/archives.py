@@ -47,10 +47,12 @@ def content_bytes(content: tuple[str, bytes | None]) -> int:
 def checked(members: Iterable[Member], uploaded_bytes: int) -> list[Member]:
     """The members without litter. Raises `Rejected` for bombs and for names that are there twice."""
     kept: list[Member] = []
-    total = 0
+    total = named = 0
     for count, member in enumerate(members, 1):
         total += member.size
+        named += len(member.name)
         check_count(count)
+        _check_names(named)
         check_total(total, uploaded_bytes)
         if not is_litter(member.name):
             kept.append(member)
@@ -66,6 +68,15 @@ def check_count(count: int) -> None:
         )
 
 
+def _check_names(characters: int) -> None:
+    if characters > limits.MAX_NAMES_CHARACTERS:
+        raise Rejected(
+            "too_many_files",
+            f"The names of the archive's files are together longer than {limits.MAX_NAMES_CHARACTERS:,} "
+            "characters. Give them shorter names, or pack fewer.",
+        )
+
+
 def check_total(unpacked: int, uploaded_bytes: int) -> None:
     """Raises `Rejected` when so much comes out of so few bytes that it must be a bomb, or simply too much."""
     allowed = limits.FREE_UNPACKED_BYTES + uploaded_bytes * limits.MAX_UNPACK_RATIO
@@ -77,13 +88,19 @@ def check_total(unpacked: int, uploaded_bytes: int) -> None:
         )
 
 
+def _as_windows_sees(name: str) -> str:
+    """Case does not count, nor do dots and spaces at the end of a name or folder."""
+    return "/".join(part.rstrip(". ") for part in name.casefold().split("/"))
+
+
 def _refuse_twins(members: list[Member]) -> None:
-    """Names that are equal, or equal but for case, would overwrite each other on most people's machines."""
+    """Names that are equal, or equal to most people's machines, would overwrite each other there."""
     seen: dict[str, str] = {}
     for member in members:
-        twin = seen.setdefault(member.name.casefold(), member.name)
+        twin = seen.setdefault(_as_windows_sees(member.name), member.name)
         if twin is not member.name:
-            how = "twice" if twin == member.name else f"beside {shown(twin)}, which differs only in case"
+            told = f"beside {shown(twin)}, which differs only in case, or in dots or spaces at an end"
+            how = "twice" if twin == member.name else told
             raise Rejected(
                 "duplicate_name",
                 f"The archive holds {shown(member.name)} {how}. Rename or remove one of the two.",

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Final
 
-from jobs.datasets.formats.limits import MAX_LINE_CHARACTERS
+from jobs.datasets.formats.limits import MAX_LINE_CHARACTERS, MAX_RECORD_CHARACTERS
 from jobs.datasets.formats.rejected import Rejected
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 SAMPLE_BYTES: Final = 256 * 1024
 SAMPLE_RECORDS: Final = 200
+SAMPLE_CHARACTERS: Final = 4_000_000
+RECORD_TOO_LONG: Final = "record too long"
 ASCII_END: Final = 0x7F
 CHUNK_BYTES: Final = 1024 * 1024
 MARKS: Final = (
@@ -49,9 +51,13 @@ class Dialect:
 def sniff(file: IO[bytes]) -> Dialect:
     """How the text in `file` is to be read. Raises `Rejected` for what is no text."""
     encoding = sniff_encoding(file)
-    lines = []
-    for _, line in zip(range(SAMPLE_RECORDS), _lines(file, encoding), strict=False):
+    lines: list[str] = []
+    characters = 0
+    for line in _lines(file, encoding):
         lines.append(line)
+        characters += len(line)
+        if len(lines) >= SAMPLE_RECORDS or characters >= SAMPLE_CHARACTERS:
+            break
     return Dialect(encoding, max(DELIMITERS, key=lambda delimiter: _regularity(lines, delimiter)))
 
 
@@ -71,8 +77,11 @@ def records(file: IO[bytes], dialect: Dialect) -> Iterator[tuple[int, list[str]]
 
     Raises `Rejected` with the line's number for text that cannot be read.
     """
-    reader = csv.reader(_lines(file, dialect.encoding), delimiter=dialect.delimiter, strict=True)
+    taken = _Taken()
+    lines = taken.counted(_lines(file, dialect.encoding))
+    reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
     while True:
+        taken.characters = 0
         line = reader.line_num + 1
         try:
             record = next(reader, None)
@@ -84,12 +93,29 @@ def records(file: IO[bytes], dialect: Dialect) -> Iterator[tuple[int, list[str]]
             yield line, record
 
 
+class _Taken:
+    """Counts what went into the record that is being read: a quoted value may go on over any number of lines."""
+
+    characters = 0
+
+    def counted(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            self.characters += len(line)
+            if self.characters > MAX_RECORD_CHARACTERS:
+                raise csv.Error(RECORD_TOO_LONG)
+            yield line
+
+
 def _in_words(error: csv.Error) -> str:
     text = str(error)
     if "unexpected end of data" in text:
         return "a quotation mark opens there and is never closed. Close it, or remove it."
     if "field larger" in text:
-        return "a value is too long (over 131,072 characters); is a quotation mark left open?"
+        return "a value is longer than 131,072 characters. Shorten it, or close its quotation mark."
+    if text == RECORD_TOO_LONG:
+        return (
+            f"the row goes on for more than {MAX_RECORD_CHARACTERS:,} characters. Check its quotation marks."
+        )
     return "its quotation marks do not match. Double each quotation mark inside a quoted value."
 
 
@@ -104,7 +130,7 @@ def _lines(file: IO[bytes], encoding: str) -> Iterator[str]:
                     "line_too_long", f"Line {number} is longer than {MAX_LINE_CHARACTERS:,} characters."
                 )
             if "\0" in line:
-                raise _no_text()
+                raise _no_text(f" (line {number})")
             if not line:
                 return
             yield line
@@ -168,7 +194,8 @@ def _older(chunk: bytes) -> str:
     return best.encoding if best else "latin-1"
 
 
-def _no_text() -> Rejected:
+def _no_text(where: str = "") -> Rejected:
     return Rejected(
-        "not_text", "The file is no text: it holds zero bytes. Save the table as CSV (UTF-8) and upload that."
+        "not_text",
+        f"The file is no text: it holds zero bytes{where}. Save the table as CSV (UTF-8) and upload that.",
     )

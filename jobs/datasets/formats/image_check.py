@@ -161,7 +161,7 @@ def _check_labels(placed: Sequence[Placed]) -> None:
         raise Rejected(
             "too_many_classes",
             f"There are {len(labels):,} classes, at most {limits.MAX_CLASSES:,} are possible. "
-            "Each folder is taken for a class: is there a folder for each picture?",
+            "Each folder is taken for a class: make one for each class, not one for each picture.",
         )
 
 

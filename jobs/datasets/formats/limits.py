@@ -17,6 +17,8 @@ MAX_UNPACK_RATIO: Final = 100
 FREE_UNPACKED_BYTES: Final = 256 * MIB
 MAX_TAR_HEADER_BYTES: Final = 64 * KIB
 """Between two files of a tar: headers with long names and attributes."""
+MAX_NAMES_CHARACTERS: Final = 40_000_000
+"""All names of one archive together."""
 MAX_PATH_CHARACTERS: Final = 1_000
 MAX_PATH_DEPTH: Final = 32
 
@@ -27,6 +29,8 @@ MAX_PICTURE_PIXELS: Final = 51_000_000
 LARGE_PICTURE_PIXELS: Final = 4_000_000
 """Pictures from here on are decoded one at a time, to bound memory."""
 MIN_PICTURE_SIDE_PIXELS: Final = 2
+MAX_JPEG_SCANS: Final = 200
+"""A progressive JPEG has about ten; each costs a pass over the whole picture."""
 MAX_LABELS_FILE_BYTES: Final = 32 * MIB
 MAX_LABELS_FILES: Final = 16
 
@@ -42,6 +46,8 @@ VALIDATION_FRACTION: Final = 0.1
 # --- tables -------------------------------------------------------------------------------------------------
 MAX_TABLE_BYTES: Final = 512 * MIB
 MAX_LINE_CHARACTERS: Final = 4_000_000
+MAX_RECORD_CHARACTERS: Final = 8_000_000
+"""A row whose quoted values hold line ends is several lines."""
 MAX_TABLE_TEXT_BYTES: Final = 1 * GIB
 """All cells of a Parquet file as text."""
 MAX_ROWS: Final = 5_000_000
@@ -59,5 +65,9 @@ MAX_STRIPS: Final = 40
 THUMBNAILS_PER_STRIP: Final = 8
 THUMBNAIL_SIDE_PIXELS: Final = 72
 PREVIEW_ROWS: Final = 20
-PREVIEW_CELL_CHARACTERS: Final = 200
+PREVIEW_CELL_CHARACTERS: Final = 100
+LISTED_CATEGORIES: Final = 20
+LISTED_CATEGORIES_OF_ALL: Final = 4_000
+"""Of all columns together: what the report of a wide table lists must stay a page."""
+LISTED_CATEGORY_CHARACTERS: Final = 60
 PREVIEW_COLUMNS: Final = 200

@@ -36,7 +36,7 @@ def member_path(raw: str) -> str:
     Raises `Rejected` for a name that would leave the archive's own folder or that no file system would take.
     """
     name = unicodedata.normalize("NFC", raw.replace("\\", "/"))
-    if name.startswith("/") or re.match(r"[A-Za-z]:/", name):
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise Rejected(
             "absolute_name",
             f"The archive holds {shown(raw)}, a name from the root of a disk. Pack the folder itself, "

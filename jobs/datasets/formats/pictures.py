@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from jobs.datasets.formats.limits import (
     LARGE_PICTURE_PIXELS,
+    MAX_JPEG_SCANS,
     MAX_PICTURE_PIXELS,
     MIN_PICTURE_SIDE_PIXELS,
     THUMBNAIL_SIDE_PIXELS,
@@ -39,6 +40,9 @@ UNDECODABLE: Final = (
     "the picture cannot be decoded: it is damaged, cut off, or not JPEG, PNG, BMP, GIF or WebP"
 )
 
+SCAN: Final = b"\xff\xda"
+"""Starts a scan of a JPEG; within one, 255 is never followed by this."""
+
 _one_large_at_a_time = threading.Lock()
 
 
@@ -60,14 +64,10 @@ def look(data: bytes, wants_thumbnail: Callable[[str], bool]) -> Picture | str:
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PICTURE_PIXELS:
-                return (
-                    f"the picture is too large: {width:,} x {height:,} pixels, at most {MAX_PICTURE_PIXELS:,}"
-                )
-            if min(width, height) < MIN_PICTURE_SIDE_PIXELS:
-                return f"the picture is too small: {width} x {height} pixels"
-            if width * height < LARGE_PICTURE_PIXELS:
+            reason = _why_not(image, data)
+            if reason:
+                return reason
+            if image.width * image.height < LARGE_PICTURE_PIXELS:
                 return _decoded(image, wants_thumbnail)
             with _one_large_at_a_time:
                 return _decoded(image, wants_thumbnail)
@@ -75,6 +75,18 @@ def look(data: bytes, wants_thumbnail: Callable[[str], bool]) -> Picture | str:
         return f"the picture is too large, at most {MAX_PICTURE_PIXELS:,} pixels are possible"
     except DECODING_ERRORS:
         return UNDECODABLE
+
+
+def _why_not(image: Image.Image, data: bytes) -> str:
+    """Why a picture, opened but not decoded, cannot be used; "" when it can."""
+    width, height = image.size
+    if width * height > MAX_PICTURE_PIXELS:
+        return f"the picture is too large: {width:,} x {height:,} pixels, at most {MAX_PICTURE_PIXELS:,}"
+    if min(width, height) < MIN_PICTURE_SIDE_PIXELS:
+        return f"the picture is too small: {width} x {height} pixels"
+    if image.format in {"JPEG", "MPO"} and data.count(SCAN) > MAX_JPEG_SCANS:
+        return f"the JPEG is built of more than {MAX_JPEG_SCANS} scans; save it anew"
+    return ""
 
 
 def _decoded(image: Image.Image, wants_thumbnail: Callable[[str], bool]) -> Picture:

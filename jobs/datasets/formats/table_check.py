@@ -9,7 +9,7 @@ import numpy as np
 
 from jobs.datasets.formats import limits
 from jobs.datasets.formats.index import FORMAT, SPLITS, TableColumn, TableIndex, write_index
-from jobs.datasets.formats.names import shown
+from jobs.datasets.formats.names import clean, shown
 from jobs.datasets.formats.outcome import ColumnReport, Ready, Skips, Upload
 from jobs.datasets.formats.rejected import Rejected
 from jobs.datasets.formats.strips import PREVIEW_NAME
@@ -24,7 +24,6 @@ TABLE_NAME: Final = "table.npz"
 REGRESSION: Final = "table-regression"
 READING_ENDS: Final = 0.6
 INFERRING_ENDS: Final = 0.8
-LISTED_CATEGORIES: Final = 20
 OTHER_KINDS: Final = (
     (b"PK\x03\x04", "a zip or an Excel workbook"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
@@ -33,6 +32,7 @@ OTHER_KINDS: Final = (
     (b"\xff\xd8\xff", "a picture"),
     (b"\x89PNG", "a picture"),
     (b"SQLite format 3\x00", "a database"),
+    (b"PARE", "an encrypted Parquet table"),
 )
 
 
@@ -57,7 +57,8 @@ def check_table(upload: Upload) -> Ready:
     skips = Skips()
     for place in table.places[~keep].tolist():
         skips.add(f"{table.unit} {place}", "the label is missing")
-    columns = [_report(column, found[number], labels) for number, column in enumerate(table.columns)]
+    listed = max(1, min(limits.LISTED_CATEGORIES, limits.LISTED_CATEGORIES_OF_ALL // len(table.columns)))
+    columns = [_report(column, found[number], labels, listed) for number, column in enumerate(table.columns)]
     files = [
         write_index(upload.out, _index(upload.task, table, label.name, labels, features, len(rows.y))),
         _write_numbers(upload.out, rows, labels),
@@ -141,7 +142,7 @@ def _range(feature: Feature) -> tuple[float, float, float]:
     return low, high, float(np.nanmean(feature.values / scale) * scale)
 
 
-def _report(column: Column, found: Feature | Ignored | None, labels: Labels) -> ColumnReport:
+def _report(column: Column, found: Feature | Ignored | None, labels: Labels, listed: int) -> ColumnReport:
     if found is None:
         missing = int((~labels.present()).sum())
         names = labels.names
@@ -162,10 +163,11 @@ def _report(column: Column, found: Feature | Ignored | None, labels: Labels) -> 
             "different": found.different,
             "reason": found.reason,
         }
-    return _feature_report(found)
+    return _feature_report(found, listed)
 
 
-def _feature_report(feature: Feature) -> ColumnReport:
+def _feature_report(feature: Feature, listed: int) -> ColumnReport:
+    """`listed`: how many of its categories are named."""
     report: ColumnReport = {
         "name": feature.name,
         "type": "number" if feature.categories is None else "category",
@@ -176,7 +178,8 @@ def _feature_report(feature: Feature) -> ColumnReport:
     if feature.note:
         report["note"] = feature.note
     if feature.categories is not None:
-        report["categories"] = feature.categories[:LISTED_CATEGORIES]
+        first = feature.categories[:listed]
+        report["categories"] = [clean(text, limits.LISTED_CATEGORY_CHARACTERS) for text in first]
     else:
         report["minimum"], report["maximum"], report["mean"] = _range(feature)
     return report

@@ -98,6 +98,8 @@ def _chunks(lines: Iterator[Record], width: int) -> Iterator[list[Record]]:
 
 
 def check_width(columns: int) -> None:
+    if not columns:
+        raise Rejected("empty_table", "The table has no columns. Write it again and upload that.")
     if columns > limits.MAX_COLUMNS:
         raise Rejected(
             "too_many_columns",

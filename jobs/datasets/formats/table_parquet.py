@@ -1,5 +1,11 @@
-"""Reading Parquet into columns. The footer is a stranger's claim, checked before memory is spent on it."""
+"""Reading Parquet into columns. The footer is a stranger's claim, checked before memory is spent on it.
 
+Some footers abort Arrow where it should raise (its Python side lets C++ exceptions through), so a child process reads
+the file first.
+"""
+
+import contextlib
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,10 +46,23 @@ ERRORS: Final = (
 
 def read_parquet(path: Path, progress: Progress) -> Table:
     """The table at `path`. Raises `Rejected`, also for a footer that does not tell the truth."""
+    if _crashes(path):
+        raise _damaged()
     try:
         return _read(path, progress)
     except ERRORS as error:
         raise _damaged() from error
+
+
+def _crashes(path: Path) -> bool:
+    """Whether reading the file kills the process that does it."""
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        with contextlib.suppress(BaseException):
+            _read(path, lambda _part: None)
+        os._exit(0)
+    _pid, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
 
 
 def _read(path: Path, progress: Progress) -> Table:
@@ -154,5 +173,6 @@ def _is_plain(kind: Any) -> bool:
 def _damaged() -> Rejected:
     return Rejected(
         "damaged_table",
-        "The Parquet file is damaged: its footer and its content differ. Write it again and upload that.",
+        "The Parquet file is damaged or encrypted: its footer and its content differ. "
+        "Write it again, unencrypted, and upload that.",
     )

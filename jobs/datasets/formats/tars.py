@@ -2,11 +2,12 @@
 
 import gzip
 import io
+import re
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from jobs.datasets.formats import limits
 from jobs.datasets.formats.archives import Member, check_count, check_total, checked
@@ -23,6 +24,8 @@ STREAM_ERRORS: Final = (
     OverflowError,
 )
 BLOCK_BYTES: Final = 64 * 512
+DIGITS: Final = re.compile(rb"[0-9]{100}")
+"""No number in an honest header. On a long run of digits, tarfile's own search takes time by its square."""
 
 
 class Meter(io.RawIOBase):
@@ -49,9 +52,35 @@ class Meter(io.RawIOBase):
         check_total(self.count, self.uploaded_bytes)
         return data
 
+    def drain(self) -> None:
+        """Reads on to the end of the file, where a gzip keeps the sum of all that was in it."""
+        self.ceiling = limits.MAX_UNPACKED_BYTES
+        while self.read(BLOCK_BYTES):
+            pass
+
+
+class _Again:
+    """Gives tarfile what was read already, once; after that, it has its own stream back."""
+
+    def __init__(self, tar: tarfile.TarFile, stream: Any, body: bytes) -> None:
+        self._tar, self._stream, self._body = tar, stream, body
+
+    def read(self, _size: int) -> bytes:
+        self._tar.fileobj = self._stream
+        return self._body
+
 
 class _Header(tarfile.TarInfo):
     """A header that must be whole: tarfile takes a broken one in the middle for the end of the archive."""
+
+    def _proc_pax(self, tar: tarfile.TarFile) -> Any:
+        """Looks at the header's body before tarfile does."""
+        stream = tar.fileobj
+        body = stream.read(self._block(self.size))  # type: ignore[attr-defined]
+        if DIGITS.search(body):
+            raise tarfile.ReadError("a number of more than a hundred digits")
+        tar.fileobj = _Again(tar, stream, body)  # type: ignore[assignment]
+        return super()._proc_pax(tar)  # type: ignore[misc]
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
@@ -115,6 +144,7 @@ class TarArchive:
                 check_total(tar.offset, self._size)
                 if _is_file(info, name):
                     yield name, info, tar
+        meter.drain()
 
 
 def _damaged() -> Rejected:

@@ -13,15 +13,19 @@ from jobs.datasets.formats.archives import Member, check_count, checked
 from jobs.datasets.formats.names import member_path, repaired, shown
 from jobs.datasets.formats.rejected import Rejected
 
-READABLE: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
-"""Not LZMA: a header of twenty bytes can ask for gigabytes of dictionary."""
+READABLE: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""Not LZMA, of which twenty bytes can ask for gigabytes of dictionary; not bzip2, which `zipfile` unpacks without
+a bound whatever size is declared."""
 ENCRYPTED: Final = 0x1
 UTF8: Final = 0x800
 END: Final = struct.Struct("<4s4H2LH")
 END_MARK: Final = b"PK\x05\x06"
 END64: Final = struct.Struct("<4sQ2H2L4Q")
 END64_MARK: Final = b"PK\x06\x06"
-LARGEST_END: Final = END.size + 0xFFFF + 20 + END64.size
+LOCATOR_BYTES: Final = 20
+"""Between a zip64 end and the old one."""
+LARGEST_END: Final = END.size + 0xFFFF + LOCATOR_BYTES + END64.size
+LOCAL_HEADER_BYTES: Final = 30
 
 
 class ZipArchive:
@@ -48,7 +52,9 @@ class ZipArchive:
 
     def members(self) -> list[Member]:
         self._infos = {}
-        return checked(self._walk(), self._size)
+        found = checked(self._walk(), self._size)
+        _check_apart(self._zip.infolist())
+        return found
 
     def _walk(self) -> Iterator[Member]:
         for info in self._zip.infolist():
@@ -105,6 +111,21 @@ def _check_kind(info: zipfile.ZipInfo, name: str) -> None:
         )
 
 
+def _check_apart(infos: list[zipfile.ZipInfo]) -> None:
+    """Files that share their bytes unpack to far more than the archive holds, however few of them are read."""
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < 0:
+            raise _damaged()
+        if info.header_offset < end:
+            raise Rejected(
+                "archive_bomb",
+                f"The archive holds {shown(_name(info))}, whose bytes are also those of another file. "
+                "Make the zip again with an ordinary tool.",
+            )
+        end = info.header_offset + LOCAL_HEADER_BYTES + info.compress_size
+
+
 def _damaged() -> Rejected:
     return Rejected("damaged_archive", "The zip is damaged or incomplete. Make it again and upload it again.")
 
@@ -118,8 +139,8 @@ def _check_directory(path: Path, size: int) -> None:
     if at < 0 or len(tail) - at < END.size:
         raise _damaged()
     _, _, _, _, count, directory, _, _ = END.unpack_from(tail, at)
-    at64 = tail.rfind(END64_MARK, 0, at)
-    if 0 <= at64 <= at - END64.size:
+    at64 = at - LOCATOR_BYTES - END64.size  # where `zipfile` looks
+    if at64 >= 0 and tail.startswith(END64_MARK, at64):
         fields = END64.unpack_from(tail, at64)
         count, directory = max(count, fields[7]), max(directory % 0xFFFFFFFF, fields[8])
     check_count(count)

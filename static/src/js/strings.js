@@ -3,7 +3,7 @@
 /** The page's string `key` with {names} replaced; the key itself where the page lacks it. */
 export function t(key, values = {}) {
   for (const template of document.querySelectorAll("template[data-strings]")) {
-    const found = template.content.querySelector(`[data-key="${key}"]`);
+    const found = template.content.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (found) return found.textContent.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
   }
   return key;

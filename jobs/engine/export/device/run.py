@@ -70,8 +70,11 @@ def inputs(path: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def numpy() -> Any:
     try:
         import numpy as np
-    except ImportError:
+    except ModuleNotFoundError:
         raise UsageError("numpy is missing: python3 -m pip install numpy") from None
+    except ImportError as error:  # often a library of the system that numpy's wheel needs
+        cause = first_line(error.__cause__ or error.__context__ or error)
+        raise UsageError(f"numpy is installed, but cannot be loaded: {cause}") from None
     return np
 
 
@@ -253,7 +256,7 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["unknown"])[0]
 
 

@@ -32,6 +32,7 @@ class Command(BaseCommand):
         try:
             app.worker_main(
                 [
+                    "--quiet",
                     "worker",
                     "--pool=threads",
                     f"--concurrency={THREADS}",
@@ -39,7 +40,7 @@ class Command(BaseCommand):
                     f"--hostname=node@{settings.NODE_NAME}",
                     "--without-gossip",
                     "--without-mingle",
-                    "--loglevel=WARNING",
+                    f"--loglevel={settings.LOG_LEVEL}",
                 ]
             )
         finally:

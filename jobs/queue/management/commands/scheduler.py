@@ -16,6 +16,8 @@ from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
 from jobs.queue import dispatch, sweeps
 from portal.core import leases, live, storage
+from portal.core.beats import beat
+from portal.core.swept import told
 from portal.kit.errors import RetryableError
 from portal.kit.identity import me
 
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 LEADER_S = 10.0
 PASS_S = 1.0
 BLIND_S = 8.0
+SET_S = 5.0
 T = TypeVar("T")
 
 
@@ -33,7 +36,9 @@ class Chore:
     every_s: float
     do: Callable[[], object]
     due: float = 0.0
-    judges: bool = False  # takes silence for death: not just after the database itself was away
+    judges: bool = (
+        False  # takes silence for death: not just after the database was away, or its clock was set
+    )
 
     def run_if_due(self) -> None:
         if time.monotonic() >= self.due:
@@ -43,14 +48,14 @@ class Chore:
 
 def chores() -> list[Chore]:
     return [
-        Chore(5, lambda: nodes.mark_silent(leases.clock()), judges=True),
-        Chore(2, sweeps.reap, judges=True),
-        Chore(10, datasets.sweep),
-        Chore(300, storage.condemn),
-        Chore(300, storage.free),
-        Chore(3600, storage.sweep_strays),
-        Chore(3600, sweeps.prune_checkpoints),
-        Chore(3600, sweeps.forget_old_keys),
+        Chore(5, told("silent_nodes", lambda: nodes.mark_silent(leases.clock())), judges=True),
+        Chore(2, told("lost_attempts", sweeps.reap), judges=True),
+        Chore(10, datasets.sweep, judges=True),
+        Chore(300, told("condemned_blobs", storage.condemn)),
+        Chore(60, told("freed_bytes", storage.free)),
+        Chore(3600, told("stray_files", storage.sweep_strays)),
+        Chore(3600, told("checkpoints", sweeps.prune_checkpoints)),
+        Chore(3600, told("idempotency_keys", sweeps.forget_old_keys)),
     ]
 
 
@@ -64,6 +69,18 @@ def attempted(work: Callable[[], T]) -> T | None:
     except Exception:
         log.exception("a pass of the scheduler failed: trying again")
     return None
+
+
+class Clock:
+    """The database's clock, watched by our own that nobody sets (and that stands still while a machine sleeps)."""
+
+    def __init__(self) -> None:
+        self._ahead: float | None = None
+
+    def was_set(self) -> bool:
+        """Whether it jumped since the last look, so that every lease may seem to have run out."""
+        before, self._ahead = self._ahead, leases.clock().timestamp() - time.monotonic()
+        return before is not None and abs(self._ahead - before) > SET_S
 
 
 class Leader:
@@ -99,11 +116,13 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         leader, work = Leader(), chores()
         while not stop.is_set():
+            beat("scheduler")
             self._turn(leader, work)
             self._wait(stop)
         attempted(leader.resign)
 
     blind_until = 0.0
+    clock = Clock()
 
     def _turn(self, leader: Leader, work: list[Chore]) -> None:
         if not self._leads(leader):
@@ -114,10 +133,10 @@ class Command(BaseCommand):
                 chore.run_if_due()
 
     def _leads(self, leader: Leader) -> bool:
-        """Whether we lead. After an outage of the database the nodes, which missed it too, get time to speak up."""
+        """Whether we lead. After an outage of the database, or a jump of its clock, the nodes get time to speak up."""
         asked = time.monotonic()
-        leads = attempted(leader.lead)
-        if leads is None or time.monotonic() - asked > BLIND_S:
+        leads, was_set = attempted(leader.lead), attempted(self.clock.was_set)
+        if leads is None or was_set is not False or time.monotonic() - asked > BLIND_S:
             self.blind_until = time.monotonic() + BLIND_S
         return bool(leads)
 

@@ -21,6 +21,7 @@ from portal.core.supervisor import Supervisor
 from portal.kit.errors import UserError
 from portal.members import services as members
 from portal.site import tree
+from portal.site.backup import restoring
 
 
 class Command(BaseCommand):
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             raise CommandError(error.detail) from None
 
     def _run(self, host: str, port: int) -> None:
+        restoring.check_finished()
         tree.check_port(host=host, port=port)
         call_command("migrate", verbosity=0, interactive=False)
         signing_key()  # made at first start, before anything could need it

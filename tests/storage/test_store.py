@@ -1,4 +1,6 @@
-"""The store: what is used is kept, what is not goes after its grace time, and what a killed process left goes too."""
+"""The store, in a folder or a bucket: what is used is kept, what is not goes after its grace time, and what a killed
+process left goes too.
+"""
 
 import os
 import threading
@@ -6,7 +8,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -17,13 +18,12 @@ from jobs.queue.models import Job
 from portal.core import storage
 from portal.core.models import Blob
 from portal.members.models import Member
+from tests.storage.conftest import Store
 
 NO_GRACE = timedelta(0)
 
 
-@pytest.fixture(autouse=True)
-def own_home(settings: Any, tmp_path: Path) -> None:
-    settings.HOME = tmp_path
+pytestmark = pytest.mark.usefixtures("store")
 
 
 def stored(content: bytes, *, condemned: bool = False) -> Blob:
@@ -39,36 +39,38 @@ def used_by_version(blob: Blob, owner: Member) -> Version:
     return Version.objects.create(dataset=dataset, number=1, filename="x", upload=blob)
 
 
-def test_what_something_points_at_is_never_condemned_and_the_rest_is_freed(alice: Member) -> None:
+def test_what_something_points_at_is_never_condemned_and_the_rest_is_freed(
+    alice: Member, store: Store
+) -> None:
     upload, checkpoint, loose = stored(b"upload"), stored(b"checkpoint"), stored(b"loose")
     used_by_version(upload, alice)
     Job.objects.create(owner=alice, kind="train", name="x", checkpoint=checkpoint)
     assert storage.condemn() == 1
     assert list(Blob.objects.filter(condemned_at__isnull=False)) == [loose]
     assert storage.free(grace=NO_GRACE) == len(b"loose")
-    assert not storage.path_of(loose.pk).exists()
-    assert storage.path_of(upload.pk).read_bytes() == b"upload"
-    assert storage.path_of(checkpoint.pk).exists()
+    assert store.content(loose.pk) is None
+    assert store.content(upload.pk) == b"upload"
+    assert store.content(checkpoint.pk) is not None
 
 
-def test_an_old_checkpoint_goes_when_a_newer_one_takes_its_place(alice: Member) -> None:
+def test_an_old_checkpoint_goes_when_a_newer_one_takes_its_place(alice: Member, store: Store) -> None:
     first, second = stored(b"step 1"), stored(b"step 2")
     job = Job.objects.create(owner=alice, kind="train", name="x", checkpoint=first)
     assert storage.condemn() == 0 or not Blob.objects.get(pk=first.pk).condemned_at
     Job.objects.filter(pk=job.pk).update(checkpoint=second)
     storage.condemn()
     storage.free(grace=NO_GRACE)
-    assert not storage.path_of(first.pk).exists()
-    assert storage.path_of(second.pk).exists()
+    assert store.content(first.pk) is None
+    assert store.content(second.pk) is not None
 
 
-def test_what_was_condemned_and_is_used_again_stays(alice: Member) -> None:
+def test_what_was_condemned_and_is_used_again_stays(alice: Member, store: Store) -> None:
     blob = stored(b"again", condemned=True)
     used_by_version(blob, alice)
     assert storage.free() == 0
     storage.condemn()
     assert Blob.objects.get(pk=blob.pk).condemned_at is None
-    assert storage.path_of(blob.pk).exists()
+    assert store.content(blob.pk) is not None
 
 
 def test_the_same_content_again_takes_the_mark_off(db: None) -> None:
@@ -79,7 +81,7 @@ def test_the_same_content_again_takes_the_mark_off(db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_freeing_and_storing_the_same_content_at_once_never_loses_its_bytes() -> None:
+def test_freeing_and_storing_the_same_content_at_once_never_loses_its_bytes(store: Store) -> None:
     for _round in range(15):
         stored(b"contended", condemned=True)
         barrier = threading.Barrier(4)
@@ -94,21 +96,22 @@ def test_freeing_and_storing_the_same_content_at_once_never_loses_its_bytes() ->
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(act, range(4)))
         blob = Blob.objects.get()
-        assert storage.path_of(blob.pk).read_bytes() == b"contended"
+        assert store.content(blob.pk) == b"contended"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_bytes_whose_row_was_rolled_back_are_found_and_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_whose_row_was_rolled_back_are_found_and_freed(
+    monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
     with transaction.atomic():
         blob = storage.put_bytes(b"never came to be")
         transaction.set_rollback(True)
-    path = storage.path_of(blob.pk)
-    assert path.exists()
+    assert store.content(blob.pk) is not None
     assert storage.sweep_strays() == 0  # it may be on its way
     monkeypatch.setattr(storage, "STRAY", timedelta(seconds=-5))
     assert storage.sweep_strays() == 1
     assert storage.free(grace=timedelta(seconds=-5)) == len(b"never came to be")
-    assert not path.exists()
+    assert store.content(blob.pk) is None
     assert not Blob.objects.exists()
 
 

@@ -1,0 +1,3 @@
+import pytest
+
+pytest.register_assert_rewrite("tests.faults.sound", "tests.faults.phases", "tests.faults.sending")
