@@ -7,8 +7,8 @@ from portal.core.models import Identified
 
 
 class NodeState(models.TextChoices):
-    """`active` takes work; `draining` takes none and ends what it has; in `maintenance` what runs saves a checkpoint and
-    goes elsewhere; `offline` was not heard of.
+    """`active` takes work; `draining` takes none and ends what it has; in `maintenance` what runs saves a checkpoint
+    and goes elsewhere; `offline` was not heard of.
     """
 
     ACTIVE = "active", _("active")

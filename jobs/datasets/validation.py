@@ -10,13 +10,21 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
@@ -60,6 +68,20 @@ def validate(version_id: str) -> None:
             _apply(held, version, _check(held, version, folder))
     except (StaleLease, Version.DoesNotExist):
         log.info("version %s was deleted, or is someone else's now", version_id)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("version %s: the database went away while it was checked: %s", version_id, error)
+        _leave(held)
+
+
+def _leave(held: "_Held") -> None:
+    """Let the version be checked again as soon as the database answers; this try does not count."""
+    until = time.monotonic() + LEASE_S
+    while time.monotonic() < until:
+        close_old_connections()
+        with contextlib.suppress(OperationalError, InterfaceError):
+            held.rows.filter(epoch=held.epoch).update(tries=F("tries") - 1, lease_expires_at=None, holder="")
+            return
+        time.sleep(BEAT_S)
 
 
 @dataclass(frozen=True)
@@ -91,11 +113,16 @@ class _Checked:
 
 @contextlib.contextmanager
 def _folder(version_id: str) -> Iterator[Path]:
-    """An empty folder for what the check leaves; those of earlier tries that were killed are removed."""
+    """An empty folder for what the check leaves; those of tries that were killed are removed: this version's, and
+    those of versions that are checked no more.
+    """
     root = Path(settings.HOME) / "work" / "checks"
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for old in root.glob(f"{version_id}.*"):
-        leftovers.remove(old)
+    others = Version.objects.filter(state=VersionState.VALIDATING).exclude(pk=version_id)
+    kept = set(others.values_list("pk", flat=True))
+    for old in list(root.iterdir()):
+        if old.name.partition(".")[0] not in kept:
+            leftovers.remove(old)
     folder = root / f"{version_id}.{new_id()}"
     folder.mkdir(mode=0o700)
     try:

@@ -12,10 +12,12 @@ from hardware.nodes.models import Accelerator, NodeState
 from jobs.queue.models import Attempt, Job, Request
 from jobs.queue.reasons import Status
 from jobs.scheduler.snapshot import NOWHERE, Floats, Jobs, Owners, Pools, Snapshot
+from portal.core import leases
 from portal.ledger import queries as ledger
 
 MIB = 1024**2
 ANY = "any"
+QUIET_S = 10.0  # a node beats every 2 s
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,11 @@ class Row:
 
 
 def takeable() -> QuerySet[Accelerator]:
-    """The accelerators that work may be sent to."""
-    return Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE, node__trouble="")
+    """The accelerators that work may be sent to: not those of a node that missed some beats. It may be lost, and what
+    is sent to it would wait in vain until that is known.
+    """
+    found = Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE, node__trouble="")
+    return found.exclude(node__last_seen_at__lt=leases.in_future(-QUIET_S))
 
 
 def take_machine() -> Machine:

@@ -5,7 +5,7 @@ Nothing is counted by id: a route is the pattern that an address was found by.
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # a series more for each of ours, which says when this process first saw it
+disable_created_metrics()  # type: ignore[no-untyped-call] # else a series more for each: when this process saw it first
 OWN = CollectorRegistry()
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -81,13 +81,13 @@ def downloaded(dee: Scripter, model: str, target: str) -> tuple[dict[str, Any], 
 
 
 def test_all_files_are_in_the_bucket(
-    mill: Portal, dee: Scripter, trained: dict[str, Any], server: Server
+    mill: Portal, dee: Scripter, digits: str, trained: dict[str, Any], server: Server
 ) -> None:
     _bundle, content = downloaded(dee, trained["model"], "linux-pc")
     digest = hashlib.sha256(content).hexdigest()
     there = stored(server)
     assert there[digest] == len(content)
-    assert there[hashlib.sha256(digits_zip()).hexdigest()]
+    assert dee.get(f"/datasets/{digits}/versions/1")["sha256"] in there
     assert not list((mill.home / "blobs").glob("??/*"))
     kept = {path.name for path in (mill.home / "fetched").glob("??/*")}
     assert kept <= there.keys()

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -15,6 +16,7 @@ EPOCHS = 30
 FEW = 4
 CHECKPOINT_S = 10.0  # an epoch that ends so long after the last checkpoint begins with one
 SLICE_S = 0.002
+TOLD_S = 2.0
 
 
 @dataclass
@@ -86,16 +88,27 @@ def evaluating(mill: Mill, eve: Patient, data: str) -> Scene:
     job = submit(eve, data, epochs=FEW)
     scene = Scene(mill, eve, job, mill.child())
     scene.held.suspend()
-    out = mill.out_of(job)
-    while not (out / f"checkpoint-{FEW * STEPS}.npz").exists():
-        scene.held.resume()
-        time.sleep(SLICE_S)
-        scene.held.suspend()
-        assert scene.held.is_running()
+    out, scene.checkpoint = mill.out_of(job), FEW * STEPS
+    until(lambda: _said(scene, out) or _slice(scene), "the last checkpoint was not recorded", every=SLICE_S)
     assert not list(out.glob("*.keras*")), "it had got further than evaluation"
-    scene.checkpoint = FEW * STEPS
-    until(lambda: _checkpoint(scene) == scene.checkpoint, "the last checkpoint was not recorded")
     return scene
+
+
+def _said(scene: Scene, out: Path) -> bool:
+    """Whether the last checkpoint is written, and its node was told, which comes just after."""
+    if not (out / f"checkpoint-{scene.checkpoint}.npz").exists():
+        return False
+    with contextlib.suppress(AssertionError):
+        return until(lambda: _checkpoint(scene) == scene.checkpoint, "not yet told", within=TOLD_S)
+    return False
+
+
+def _slice(scene: Scene) -> None:
+    """Let it run for a moment."""
+    assert scene.held.is_running()
+    scene.held.resume()
+    time.sleep(SLICE_S)
+    scene.held.suspend()
 
 
 def exporting(mill: Mill, eve: Patient, model: str, target: str) -> Scene:

@@ -22,6 +22,7 @@ from django.utils import timezone
 from portal.core import freeze, storage
 from portal.core.models import Blob, Lease
 from portal.kit.errors import UserError
+from portal.site.backup import reading
 from tests.e2e.portal import ROOT, Portal
 from tests.operations.homes import Home
 from tests.postgres import cluster, program
@@ -191,6 +192,19 @@ def test_what_is_damaged_is_refused_and_nothing_is_touched(made: Path, fresh: Ho
     assert fresh.blobs() == {}
     assert not (fresh.folder / "restoring").exists()
     fresh.manage("restore", str(made))
+
+
+def test_a_blob_that_was_written_wrong_is_found_before_the_backup_gets_its_name(
+    made: Path, tmp_path: Path
+) -> None:
+    """What `manage.py backup` asks of the file that it wrote."""
+    found = parts(made)
+    blob = next(name for name in found if name.startswith("blobs/"))
+    bad = packed({**found, blob: b"x" + found[blob][1:]}, tmp_path / "bad")
+    with bad.open("rb") as file, pytest.raises(UserError, match=blob):
+        reading.read(file)
+    with made.open("rb") as file:
+        assert reading.read(file).manifest.blobs == 4
 
 
 def test_a_home_in_use_is_left_alone(home: Home, made: Path, fresh: Home) -> None:
