@@ -29,7 +29,7 @@ RUN uv venv --quiet && uv pip install --quiet -r requirements/web.txt
 
 # The program as every image of ours holds it: compiled, and owned by root, so that no process of ours can change it.
 FROM tools AS program
-COPY manage.py ./
+COPY manage.py pyproject.toml ./
 COPY portal portal
 COPY hardware hardware
 COPY jobs jobs

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from portal.core import logs, turning
-from portal.kit import env, keep, names, postgres
+from portal.core import databases, logs, turning
+from portal.core.stores import place
+from portal.kit import env, keep, names
 
 django_stubs_ext.monkeypatch()  # so that generic classes of Django take their type arguments at run time
 
@@ -108,54 +108,7 @@ TEMPLATES = [
 
 # -- Database ---------------------------------------------------------------------------------------------------------
 
-
-def sqlite() -> dict[str, Any]:
-    """SQLite for several processes: write-ahead log, and every transaction takes its lock at once."""
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": HOME / "gristmill.sqlite3",
-        "TEST": {
-            "NAME": HOME / "test.sqlite3"
-        },  # a file, as in production: threads wait for one another's locks
-        "CONN_MAX_AGE": None,
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-                "PRAGMA mmap_size=134217728; PRAGMA cache_size=-16000;"
-            ),
-        },
-    }
-
-
-def postgresql(url: str) -> dict[str, Any]:
-    """PostgreSQL at `url` (`portal.kit.postgres`). A server that does not answer is an error soon, not a wait."""
-    found = postgres.parse(url)
-    patience = {
-        "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "tcp_user_timeout": 20_000,
-    }
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-        **found,
-        "OPTIONS": patience | found["OPTIONS"],
-    }
-
-
-def database(url: str) -> dict[str, Any]:
-    if not url:
-        return sqlite()
-    if urlsplit(url).scheme in postgres.SCHEMES:
-        return postgresql(url)
-    raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://, or be left out for SQLite.")
-
-
-DATABASES = {"default": database(env.secret("DATABASE_URL"))}
+DATABASES = {"default": databases.of(env.secret("DATABASE_URL"), home=HOME)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Redis: Celery's messages, live updates, throttle counters --------------------------------------------------------
@@ -337,40 +290,11 @@ STORAGES: dict[str, dict[str, Any]] = {
 
 # -- Storage: what members bring and take home, in the home's folder or in a bucket that several homes share -----------
 
-
-def bucket() -> dict[str, Any] | None:
-    """The S3-compatible bucket that the environment names, as a Django storage; None for the home's own folder."""
-    name, endpoint = env.text("GRISTMILL_S3_BUCKET"), env.text("GRISTMILL_S3_ENDPOINT")
-    key, secret = env.secret("GRISTMILL_S3_ACCESS_KEY"), env.secret("GRISTMILL_S3_SECRET_KEY")
-    region, prefix = env.text("GRISTMILL_S3_REGION"), env.text("GRISTMILL_S3_PREFIX")
-    if not name and any((endpoint, key, secret, region, prefix)):
-        raise ImproperlyConfigured(
-            "GRISTMILL_S3_… is set but no GRISTMILL_S3_BUCKET. Name the bucket, or unset all."
-        )
-    if bool(key) != bool(secret):
-        missing = "GRISTMILL_S3_SECRET_KEY" if key else "GRISTMILL_S3_ACCESS_KEY"
-        raise ImproperlyConfigured(f"{missing} is missing: the two keys go together.")
-    if endpoint and not endpoint.startswith(("https://", "http://")):
-        raise ImproperlyConfigured("GRISTMILL_S3_ENDPOINT must begin with https:// (or http://).")
-    options = {
-        "bucket_name": name,
-        "endpoint_url": endpoint or None,
-        "region_name": region or "us-east-1",
-        "location": prefix.strip("/"),
-        "access_key": key or None,  # without keys: where Amazon's own tools find theirs
-        "secret_key": secret or None,
-        "addressing_style": "path" if endpoint else "auto",
-    }
-    return {"BACKEND": "portal.core.stores.bucket.Bucket", "OPTIONS": options} if name else None
-
-
-if distant := bucket():
-    STORAGES["blobs"] = distant
+if bucket := place.bucket():
+    STORAGES["blobs"] = bucket
 BLOB_CACHE_MB = env.integer("GRISTMILL_S3_CACHE_MB", 20_480)
 ACCEL = env.boolean("GRISTMILL_ACCEL", default=False)
-SIGNING_KEY = env.secret("GRISTMILL_SIGNING_KEY").replace(
-    "\\n", "\n"
-)  # on one line, as files of variables need it
+SIGNING_KEY = env.secret("GRISTMILL_SIGNING_KEY").replace("\\n", "\n")  # on one line in files of variables
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 # Where the blobs have a mount of their own, an upload must grow there: what is complete is renamed.
 UPLOADS_FOLDER = env.text("GRISTMILL_UPLOADS", "uploads")

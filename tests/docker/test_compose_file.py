@@ -105,7 +105,7 @@ def flat(argv: list[str]) -> list[str]:
 
 
 def test_no_setting_is_named_that_nobody_reads() -> None:
-    read = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "portal").rglob("settings.py"))
+    read = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "portal").rglob("*.py"))
     read += (EDGE / "start").read_text(encoding="utf-8")
     for name, service in services().items():
         for variable in service.get("environment", {}):

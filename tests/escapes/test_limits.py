@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from jobs.queue import messages
+from jobs.runner.bubble import NICE
 from jobs.runner.limits import MIB
 from tests.escapes.conftest import EVERYWHERE, LIMITS, WHOLE, Hut, Run, modes
 from tests.runner.conftest import eventually
@@ -67,10 +68,10 @@ def test_a_file_of_a_terabyte_that_takes_no_room(hut: Hut, run: Run) -> None:
 def test_no_limit_raised_and_no_priority_gained(hut: Hut, run: Run) -> None:
     found = run("limits").found
     if hut.mode == "off" and os.geteuid() == 0:
-        assert found["nice"] >= 5, "root may do the rest"
+        assert found["nice"] >= NICE, "root may do the rest"
         return
     assert found["raised"] == []
-    assert found["nice"] >= 5
+    assert found["nice"] >= NICE
     assert not found["sooner"]
     assert not found["realtime"]
     assert not found["later"]

@@ -119,7 +119,7 @@ def _said(row: dict[str, Any]) -> str:
 def _rest(tests: dict[str, str], known: dict[str, Rows]) -> str:
     lines = ["| fault | outcome | measured |", "|---|---|---|"]
     for name in sorted(tests):
-        if name.startswith(("test_matrix", "test_transfers")):
+        if name.startswith(("test_matrix", "test_transfers")) or name.endswith("None"):
             continue
         said = "; ".join(_measured(known[name]))
         lines.append(f"| {_sentence(name)} | {tests[name]} | {said} |")
@@ -131,4 +131,5 @@ def _measured(rows: Rows) -> Iterable[str]:
 
 
 def _sentence(name: str) -> str:
-    return name.partition("::")[2].removeprefix("test_").replace("_", " ")
+    words, _, case = name.partition("::")[2].removeprefix("test_").partition("[")
+    return words.replace("_", " ") + (f" ({case.removesuffix(']').replace('_', ' ')})" if case else "")

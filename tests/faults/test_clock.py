@@ -40,7 +40,7 @@ def data(mill: Mill, eves: Eves) -> str:
     return eves.of(mill)[1]
 
 
-@pytest.mark.parametrize("jump", [2, 0, -2])
+@pytest.mark.parametrize("jump", [2, 0, -2], ids=["two_hours_on", "and_back", "two_hours_back"])
 def test_the_machines_clock_jumps(mill: Mill, eve: Patient, data: str, clock: Clock, jump: int) -> None:
     """Two hours on, back, and two hours back: each time from where the one before left it."""
     hours = eve.get("/me")["usage"]["device_hours"]["cpu"]

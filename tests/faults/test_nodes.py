@@ -191,7 +191,7 @@ def _trouble(eve: Patient, name: str) -> str:
     return str(next(node["trouble"] for node in eve.get("/nodes") if node["name"] == name))
 
 
-@pytest.mark.parametrize("jump", [2, -2])
+@pytest.mark.parametrize("jump", [2, -2], ids=["two_hours_on", "two_hours_back"])
 def test_a_nodes_clock_that_jumps_changes_nothing(
     mill: Mill, eve: Patient, data: str, far: Beside, clock: Clock, jump: int
 ) -> None:
@@ -206,7 +206,7 @@ def test_a_nodes_clock_that_jumps_changes_nothing(
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize("jump", [2, -2])
+@pytest.mark.parametrize("jump", [2, -2], ids=["two_hours_on", "two_hours_back"])
 def test_a_schedulers_clock_that_jumps_changes_nothing(
     mill: Mill, eve: Patient, data: str, clock: Clock, jump: int, tmp_path: Path
 ) -> None:
