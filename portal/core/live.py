@@ -19,6 +19,7 @@ __all__ = ["RedisError", "connection", "publish", "ring", "wait_for"]
 log = logging.getLogger(__name__)
 BELL_SECONDS = 60
 ANSWER_S = 5.0  # a Redis that hangs holds nobody up for longer; `wait_for` waits for less
+SLOW_S = 1.0  # who refuses at once is away, and does not hang
 HANGS_S = 15.0  # and is left alone for as long
 
 
@@ -56,10 +57,12 @@ class _Patience:
     def is_lost(self) -> bool:
         return time.monotonic() < self._until
 
-    def away(self, error: Exception, told: str) -> None:
-        """Redis did not take a hint that was for `told`."""
+    def away(self, error: Exception, told: str, *, since: float) -> None:
+        """Redis did not take a hint that was for `told`, asked at `since`. The time it took tells of one that hangs:
+        the channel layer calls that a broken connection.
+        """
         log.warning("Redis is away: %s was not told (%s)", told, type(error).__name__)
-        if isinstance(error, (redis.TimeoutError, TimeoutError)):
+        if isinstance(error, (redis.TimeoutError, TimeoutError)) or time.monotonic() - since >= SLOW_S:
             self._until = time.monotonic() + HANGS_S
 
 
@@ -69,6 +72,7 @@ _patience = _Patience()
 def _ring(bell: str) -> None:
     if _patience.is_lost:
         return
+    asked = time.monotonic()
     try:
         with connection().pipeline() as pipe:
             pipe.delete(_key(bell))
@@ -76,14 +80,15 @@ def _ring(bell: str) -> None:
             pipe.expire(_key(bell), BELL_SECONDS)
             pipe.execute()
     except redis.RedisError as error:
-        _patience.away(error, bell)
+        _patience.away(error, bell, since=asked)
 
 
 def _send(group: str, payload: dict[str, Any]) -> None:
     layer = get_channel_layer()
     if layer is None or _patience.is_lost:
         return
+    asked = time.monotonic()
     try:
         async_to_sync(layer.group_send)(group, {"type": "forward", "payload": payload})
     except (redis.RedisError, OSError) as error:
-        _patience.away(error, group)
+        _patience.away(error, group, since=asked)

@@ -111,7 +111,7 @@ def _version(dataset: Dataset) -> Version:
         dataset=dataset,
         number=1,
         state=VersionState.READY,
-        filename=f"{SECRET_WORD}.zip",
+        filename=f"{dataset.name}.zip",
         upload=storage.put_bytes(dataset.name.encode()),
         report={"samples": 9},
     )

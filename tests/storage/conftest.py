@@ -10,6 +10,10 @@ import pytest
 from portal.core import storage
 from portal.core.models import Blob
 from portal.kit.ids import new_id
+from tests.queue.conftest import node as node
+from tests.queue.conftest import submit as submit
+from tests.queue.conftest import version as version
+from tests.queue.test_attempts import begin as begin
 from tests.storage.servers import Line, Server, s3
 
 

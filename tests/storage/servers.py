@@ -75,7 +75,7 @@ def _wait(port: int) -> None:
 @dataclass
 class Line:
     """A TCP line to a server. `down` cuts what flows and refuses what comes, `up` mends it; with `cut_after` it goes
-    down by itself once so many bytes have come back.
+    down by itself once so many bytes have come back. While it is `dead` it takes what comes, and nothing gets through.
     """
 
     to: int
@@ -83,6 +83,7 @@ class Line:
     cut_after: int | None = None
     seconds_down: float = 0.0
     came_back: int = 0
+    dead: bool = False
     _open: set[socket.socket] = field(default_factory=set)
     _listener: socket.socket | None = None
 
@@ -91,6 +92,8 @@ class Line:
         return f"http://127.0.0.1:{self.port}"
 
     def up(self) -> None:
+        if self._listener is not None:
+            return
         self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
@@ -118,6 +121,8 @@ class Line:
     def _pump(self, source: socket.socket, target: socket.socket, back: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if self.dead:
+                    continue
                 target.sendall(data)
                 if back:
                     self._count(len(data))

@@ -3,6 +3,7 @@ process left goes too.
 """
 
 import os
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,16 @@ def test_what_a_killed_process_left_among_the_incoming_goes_after_a_day(db: None
     storage.sweep_strays()
     assert [path.exists() for path in (old, young, folder)] == [False, True, False]
     young.unlink()
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no second file system here")
+def test_a_file_from_another_mount_is_adopted_too(db: None) -> None:
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", delete=False) as file:
+        file.write(b"from afar")
+    source = Path(file.name)
+    blob = storage.adopt(source)
+    assert storage.path_of(blob.sha256).read_bytes() == b"from afar"
+    assert not source.exists()
 
 
 def test_bytes_are_kept_under_their_hash_and_can_not_be_written_to(db: None, tmp_path: Path) -> None:

@@ -2,18 +2,25 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jobs.runner.child import Control
 
+Emit = Callable[[dict[str, Any]], None]
 
-def run(task: dict[str, Any], emit: Callable[[dict[str, Any]], None], control: Control) -> None:
+
+def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
     emit({"type": "started"})
-    said = {"obey": obey, "count": count}[task["params"]["do"]](emit, control)
-    emit({"type": "done", "reason": "nan_loss", "message": said})
+    do = task["params"]["do"]
+    if do in SAVING:
+        said = SAVING[do](emit, control, Path(task["out"]))
+    else:
+        said = {"obey": obey, "count": count}[do](emit, control)
+    emit({"type": "done", "reason": "done" if do == "make" else "nan_loss", "message": said})
 
 
-def obey(emit: Callable[[dict[str, Any]], None], control: Control) -> str:
+def obey(emit: Emit, control: Control) -> str:
     """Waits for a command."""
     del emit
     while not control.command:
@@ -21,7 +28,7 @@ def obey(emit: Callable[[dict[str, Any]], None], control: Control) -> str:
     return control.command
 
 
-def count(emit: Callable[[dict[str, Any]], None], control: Control) -> str:
+def count(emit: Emit, control: Control) -> str:
     """Counts to thirty within three seconds, in metrics, logs and progress."""
     del control
     for step in range(30):
@@ -30,3 +37,46 @@ def count(emit: Callable[[dict[str, Any]], None], control: Control) -> str:
         emit({"type": "progress", "fraction": step / 30, "step": step})
         time.sleep(0.1)
     return "counted"
+
+
+def save(emit: Emit, control: Control, out: Path) -> str:
+    """Saves a checkpoint and says so, and a little later that this is all."""
+    del control
+    path = out / "checkpoint-1.npz"
+    path.write_bytes(b"weights of step 1")
+    emit({"type": "checkpoint", "step": 1, "path": str(path)})
+    emit({"type": "log", "text": "saved"})
+    time.sleep(0.3)
+    emit({"type": "log", "text": "that is all"})
+    return "saved"
+
+
+def save_and_go_on(emit: Emit, control: Control, out: Path) -> str:
+    """Saves a checkpoint, and takes a step every tenth of a second until it is told to end."""
+    save(emit, control, out)
+    step = 1
+    while not control.command:
+        step += 1
+        emit({"type": "metric", "step": step, "values": {"step": step}})
+        time.sleep(0.1)
+    return control.command
+
+
+def save_and_hang(emit: Emit, control: Control, out: Path) -> str:
+    """Saves a checkpoint, and does nothing more."""
+    save(emit, control, out)
+    time.sleep(600)
+    return "woke up"
+
+
+def make(emit: Emit, control: Control, out: Path) -> str:
+    """Leaves a model."""
+    del control
+    path = out / "model.keras"
+    path.write_bytes(b"a model")
+    emit({"type": "log", "text": "made"})
+    emit({"type": "artefact", "name": "model.keras", "path": str(path)})
+    return "made"
+
+
+SAVING = {"save": save, "save_and_go_on": save_and_go_on, "save_and_hang": save_and_hang, "make": make}
