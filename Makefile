@@ -20,7 +20,7 @@ demo: .venv/demo system front-end ## start it, and take real data through to a r
 	exec $(BIN)/python manage.py demo --port $(PORT) $(ARGS)
 
 test: .venv/dev system-test front-end ## every test, on SQLite, and what touches the database on PostgreSQL too
-	$(BIN)/pytest -m "not faults and not docker" $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not faults and not docker" $(ARGS)
 	@$(MAKE) --no-print-directory test-postgres
 
 DATABASE_TESTS := $(addprefix tests/,bundles contract core datasets ledger members nodes queue) --ignore tests/datasets/test_tus.py

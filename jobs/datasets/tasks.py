@@ -5,10 +5,11 @@ import logging
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from jobs.datasets import validation
+from jobs.datasets import lookout, validation
 from portal.core import logs
 
 log = logging.getLogger(__name__)
+__all__ = ["lookout", "validate_version", "wake"]  # a worker that loads this module keeps a lookout
 
 
 @shared_task(name="datasets.validate_version")

@@ -135,7 +135,7 @@ def _check(held: _Held, version: Version, folder: Path) -> _Checked:
     if version.tries > MAX_TRIES:  # each of them killed its worker
         return _Checked(trouble="the worker was lost each time")
     try:
-        return _judge(*_run(held, version, folder), folder)
+        return _run(held, version, folder)
     except (UnbelievableError, OSError) as error:
         return _Checked(trouble=f"{type(error).__name__}: {error}")
     except DamagedError as error:
@@ -144,8 +144,8 @@ def _check(held: _Held, version: Version, folder: Path) -> _Checked:
         return _Checked(trouble=str(error), away=True)
 
 
-def _run(held: _Held, version: Version, folder: Path) -> tuple[Exit, Ready | Rejected | None]:
-    """Run the checker in the sandbox; how it ended and what it found."""
+def _run(held: _Held, version: Version, folder: Path) -> _Checked:
+    """Run the checker in the sandbox, and store what it found; the lease is kept for as long as that takes."""
     with _Beat(held) as beat, storage.local(version.upload) as upload:
         end = once.run(
             _command(version),
@@ -154,7 +154,7 @@ def _run(held: _Held, version: Version, folder: Path) -> tuple[Exit, Ready | Rej
             limits=_limits(),
             on_line=beat.hear,
         )
-    return end, beat.result
+        return _judge(end, beat.result, folder)
 
 
 def _command(version: Version) -> list[str]:
@@ -176,8 +176,8 @@ def _limits() -> Limits:
 
 class _Beat(threading.Thread):
     """Renews the lease and writes the progress while the checker runs, from a thread of its own: the checker
-    may be silent for long. When the lease is lost, the next line heard stops the checker, and the database is
-    not written.
+    may be silent for long, and the file store too. When the lease is lost, the next line heard stops the checker, and
+    the database is not written.
     """
 
     def __init__(self, held: _Held) -> None:

@@ -111,7 +111,7 @@ class Agent:
 
     def _run(self, attempt_id: str) -> None:
         try:
-            held = lifecycle.claim(attempt_id, holder=self.holder)
+            held = lifecycle.claim(attempt_id, holder=self.holder, node=self.node)
             if held is not None:
                 with logs.about(job=held.job_id, attempt=attempt_id):
                     self._supervise(held)

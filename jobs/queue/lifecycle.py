@@ -85,10 +85,12 @@ def begin(job: Job, *, node: Node, accelerators: list[Accelerator]) -> Attempt:
     return attempt
 
 
-def claim(attempt_id: str, *, holder: str) -> Held | None:
-    """Become the one process that runs this attempt; None if another did, or it has ended."""
+def claim(attempt_id: str, *, holder: str, node: Node | None = None) -> Held | None:
+    """Become the one process that runs this attempt; None if another did, it has ended, or it is another `node`'s."""
     with transaction.atomic():
         rows = Attempt.objects.filter(pk=attempt_id, claimed_at=None, ended_at=None)
+        if node is not None:
+            rows = rows.filter(node=node)
         claimed = rows.update(
             claimed_at=timezone.now(),
             progressed_at=timezone.now(),

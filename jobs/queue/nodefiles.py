@@ -104,5 +104,6 @@ def _folders(root: Path) -> list[Path]:
 
 
 def disk_free() -> int:
-    """Bytes free where the node's folders lie."""
-    return shutil.disk_usage(settings.HOME).free
+    """Bytes free where the node's folders lie, which may be a mount of their own."""
+    root = attempts_root()
+    return shutil.disk_usage(root if root.is_dir() else settings.HOME).free

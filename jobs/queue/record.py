@@ -58,6 +58,7 @@ class Recorder:
             case messages.Log() as message:
                 self.log(message.text)
             case messages.CheckpointFile() as message:
+                self.moved_at = time.monotonic()
                 with contextlib.suppress(StoreAwayError):  # `flush` tries again, and the job need not wait
                     self._checkpoint(message)
             case messages.ArtefactFile() as message:
@@ -107,20 +108,22 @@ class Recorder:
         if path is None:
             self._owed = None
             return
-        self.moved_at = time.monotonic()
-        self._owed, self._owed_since = message, self.moved_at
+        began = time.monotonic()
+        self._owed, self._owed_since = message, began
         try:
             with pinned(path) as same:  # the job runs on, and could put a link to another file there
                 blob = storage.copy_in(same)
         except OutsideError:
             self._owed = None
             return
+        finally:
+            self.moved_at += time.monotonic() - began  # meanwhile nobody listened to it
         with transaction.atomic():
             lifecycle.own(self.held, progressed_at=timezone.now())
             older = Job.objects.values_list("checkpoint_id", flat=True).get(pk=self.held.job_id)
             self._update(checkpoint=blob, checkpoint_step=message.step)
         superseded.let_go(older)
-        self._owed, self.moved_at = None, time.monotonic()
+        self._owed = None
 
     def _pay(self, *, force: bool) -> None:
         """Store the checkpoint that the file store could not take, unless a newer one was. Raises StoreAwayError when
@@ -140,10 +143,13 @@ class Recorder:
         self._log.append(text if text.endswith("\n") else text + "\n")
 
     def flush(self, *, force: bool = True) -> None:
-        """Write what was logged since the last time; unless forced, once a second or when it is much. Store the
+        """Write what was logged since the last time; unless forced, once a second or when it is much. Then store the
         checkpoint that is owed: StoreAwayError when it is forced, and the store is away.
         """
+        self._flush_log(force=force)
         self._pay(force=force)
+
+    def _flush_log(self, *, force: bool) -> None:
         now = time.monotonic()
         due = force or now - self._logged_at >= LOG_EVERY_S or sum(map(len, self._log)) > LOG_CHUNK_CHARS
         if not self._log or not due:

@@ -21,6 +21,7 @@ from portal.kit.ids import new_id
 log = logging.getLogger(__name__)
 TYPE = "application/problem+json"
 API = "/api"
+AWAY = 503
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -76,7 +77,7 @@ def handle(error: Exception, _context: dict[str, Any]) -> Response | None:
 
 def _describe(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
     if isinstance(error, UserError):
-        return of_user_error(error), {}
+        return of_user_error(error), {"Retry-After": str(int(WAIT_S))} if error.status == AWAY else {}
     if isinstance(error, exceptions.APIException):
         return _of_api_exception(error)
     return _of_trouble(error) or (_of_django(error), {})
@@ -85,7 +86,7 @@ def _describe(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
 def _of_trouble(error: Exception) -> tuple[dict[str, Any], dict[str, str]] | None:
     """What the portal can't do now, and when to ask again; None for what is none of its own troubles."""
     if isinstance(error, StoreAwayError):
-        fields = body(status=503, code="no_file_store", detail=str(error))
+        fields = body(status=AWAY, code="no_file_store", detail=str(error))
         return fields, {"Retry-After": str(int(WAIT_S))}
     if isinstance(error, RetryableError):
         detail = "The portal is busy. Try again in a few seconds."

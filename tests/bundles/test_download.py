@@ -118,13 +118,17 @@ def test_a_broken_download_is_resumed(get: Get) -> None:
     assert first + rest.content == CONTENT
 
 
-@pytest.mark.parametrize("condition", ['"another"', f"W/{TAG}", "Wed, 21 Oct 2026 07:28:00 GMT"])
+@pytest.mark.parametrize(
+    "condition", ['"another"', f"W/{TAG}", "Wed, 21 Oct 2026 07:28:00 GMT"], ids=["another", "weak", "date"]
+)
 def test_a_resumed_download_of_another_file_starts_over(get: Get, condition: str) -> None:
     answer = get(Range="bytes=100-", If_Range=condition)
     assert (answer.status_code, len(answer.content)) == (200, SIZE)
 
 
-@pytest.mark.parametrize("seen", [TAG, f"W/{TAG}", f'"x", {TAG}', "*"])
+@pytest.mark.parametrize(
+    "seen", [TAG, f"W/{TAG}", f'"x", {TAG}', "*"], ids=["the same", "weak", "among others", "any"]
+)
 def test_who_has_it_gets_304(get: Get, seen: str) -> None:
     answer = get(If_None_Match=seen, Range="bytes=0-5")
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", TAG)

@@ -207,9 +207,7 @@ def test_a_job_that_hangs_is_found_out_although_its_checkpoint_is_owed(
     assert (job.end_reason, job.checkpoint_step) == (EndReason.HUNG, 1)
 
 
-def test_results_wait_until_they_can_be_stored(
-    line: Line, far: Store, supervised: Run, begin: Begin
-) -> None:
+def test_results_wait_until_they_can_be_stored(line: Line, far: Store, supervised: Run, begin: Begin) -> None:
     attempt = begin("make")
     line.down()
     supervised(attempt)
@@ -428,7 +426,7 @@ def test_an_upload_in_one_request_and_a_download_are_refused_in_words(
     refused(send())
     assert web.get(f"/api/v1/datasets/{web.cast['alice']['dataset']}")["versions"] == []
     line.up()
-    assert send().status_code == 201
+    assert send().status_code == 202
     model = json.loads(web.python(MODEL))
     line.down()
     for more in ({}, {"Range": "bytes=5-9"}):

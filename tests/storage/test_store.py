@@ -135,7 +135,8 @@ def test_a_file_from_another_mount_is_adopted_too(db: None) -> None:
         file.write(b"from afar")
     source = Path(file.name)
     blob = storage.adopt(source)
-    assert storage.path_of(blob.sha256).read_bytes() == b"from afar"
+    with storage.open_blob(blob) as stored:
+        assert stored.read() == b"from afar"
     assert not source.exists()
 
 

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -18,6 +20,7 @@ from jobs.queue.models import Attempt
 from jobs.queue.reasons import EndReason
 from portal.core import storage
 from portal.core.models import Lease
+from portal.core.stores.trouble import WAIT_S, StoreAwayError
 from portal.kit.errors import UserError
 from portal.site.backup import reading, rows
 from portal.site.backup.contents import Head
@@ -29,8 +32,8 @@ Say = Callable[[str], None]
 
 
 def restore(source: IO[bytes], *, beside: Path | None = None, say: Say = lambda _line: None) -> Backup:
-    """Read the backup through, then put everything in its place. UserError when the home is not empty, the backup is
-    damaged or newer than this code; nothing was changed then.
+    """Read the backup through, then put everything in its place. UserError when the home or its bucket is not empty,
+    the backup is damaged or newer than this code; nothing was changed then.
 
     Should it end half-way after that, the home says so at every start (`check_finished`).
     """
@@ -42,7 +45,7 @@ def restore(source: IO[bytes], *, beside: Path | None = None, say: Say = lambda 
         for path in _blobs(folder, backup, beside):
             _check(path)
         say(f"The backup is whole: {backup.manifest.blobs} blobs, made {backup.head.made_at}.")
-        _put_back(folder, backup.head, executor, _blobs(folder, backup, beside))
+        _put_back(folder, backup.head, executor, _blobs(folder, backup, beside), say)
     return backup
 
 
@@ -60,14 +63,32 @@ def refuse_unless_empty() -> None:
     if here:
         detail = f"The home {settings.HOME} is in use: {', '.join(here)}. Restore into an empty one (GRISTMILL_HOME)"
         raise UserError("not_empty", f"{detail} with an empty database.")
+    _refuse_bucket_in_use()
+
+
+def _refuse_bucket_in_use() -> None:
+    """UserError when the bucket holds blobs (they are another portal's, or what is left of this one), or would take
+    none; StoreAwayError when it can't be asked.
+    """
+    far = storage.bucket()
+    if far is None:
+        return
+    try:
+        far.try_out()
+    except ImproperlyConfigured as error:
+        raise UserError("no_bucket", str(error)) from error
+    if any(far.listed()):
+        where = f"The bucket {far.bucket_name!r}" + (f" below {far.location!r}" if far.location else "")
+        detail = f"{where} holds blobs already, of another portal or of an earlier one."
+        other = "Restore into an empty bucket (GRISTMILL_S3_BUCKET), or below another GRISTMILL_S3_PREFIX."
+        raise UserError("not_empty", f"{detail} {other}")
 
 
 def check_finished() -> None:
     """UserError when a restore ended half-way in this home."""
     if (Path(settings.HOME) / FOLDER / "begun").exists():
-        detail = (
-            f"A restore ended half-way in {settings.HOME}. Empty it, and its database, and restore again."
-        )
+        whose = "its database" if storage.bucket() is None else "its database and its bucket"
+        detail = f"A restore ended half-way in {settings.HOME}. Empty it, and {whose}, and restore again."
         raise UserError("half_restored", detail)
 
 
@@ -117,15 +138,27 @@ def _check(path: Path) -> None:
         raise UserError("damaged_backup", detail)
 
 
-def _put_back(folder: Path, head: Head, executor: MigrationExecutor, blobs: Iterator[Path]) -> None:
+def _put_back(folder: Path, head: Head, executor: MigrationExecutor, blobs: Iterator[Path], say: Say) -> None:
     (folder / "begun").touch()
     executor.migrate(list(head.migrations))
     _fill(folder, head, executor)
     call_command("migrate", verbosity=0, interactive=False)
     for path in blobs:
-        storage.adopt(path) if path.is_relative_to(folder) else storage.copy_in(path)
+        _store(path, keep=not path.is_relative_to(folder), say=say)
     _keep_secrets(folder)
     _take_up_again()
+
+
+def _store(path: Path, *, keep: bool, say: Say) -> None:
+    """Into the store. While that is away we wait: a restore that ends half-way has to begin anew."""
+    while True:
+        try:
+            storage.copy_in(path) if keep else storage.adopt(path)
+        except StoreAwayError:
+            say("The file store can't be reached now. Waiting for it.")
+            time.sleep(WAIT_S)
+        else:
+            return
 
 
 def _fill(folder: Path, head: Head, executor: MigrationExecutor) -> None:
