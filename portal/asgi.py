@@ -25,8 +25,8 @@ from django.urls import re_path  # noqa: E402
 
 from jobs.datasets import tus  # noqa: E402
 from jobs.queue.urls import websockets  # noqa: E402
-from portal.core.observe import Observed  # noqa: E402
 from portal.core.shield import Shielded  # noqa: E402
+from portal.core.telemetry.observe import Observed  # noqa: E402
 from portal.members import tokens  # noqa: E402
 from portal.members.watch import Watched  # noqa: E402
 from portal.site import probes  # noqa: E402

@@ -15,8 +15,9 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-from portal.core import databases, logs, turning
+from portal.core import databases
 from portal.core.stores import place
+from portal.core.telemetry import logs, turning
 from portal.kit import env, keep, names
 
 django_stubs_ext.monkeypatch()  # so that generic classes of Django take their type arguments at run time
@@ -83,7 +84,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.core.middleware.PlainPaths",
-    "portal.core.observe.Noted",
+    "portal.core.telemetry.observe.Noted",
 ]
 
 APPEND_SLASH = False

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseTrouble
 from django.db import connections
 
 from jobs.datasets import validation
-from portal.core import logs
+from portal.core.telemetry import logs
 
 log = logging.getLogger(__name__)
 LOOK_S = 10.0

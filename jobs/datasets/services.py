@@ -12,8 +12,9 @@ from jobs.datasets import queries, registry, tasks, uploads, validation
 from jobs.datasets.formats.names import clean
 from jobs.datasets.models import Dataset, Task, Upload, Version, Visibility
 from jobs.datasets.versions import add_version, label_column_for
-from portal.core import storage, swept
+from portal.core import storage
 from portal.core.stores.trouble import StoreAwayError
+from portal.core.telemetry import swept
 from portal.kit.errors import FieldError, UserError
 from portal.ledger.services import check_storage
 from portal.members.models import Member, Team

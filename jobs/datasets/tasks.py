@@ -6,7 +6,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from jobs.datasets import lookout, validation
-from portal.core import logs
+from portal.core.telemetry import logs
 
 log = logging.getLogger(__name__)
 __all__ = ["lookout", "validate_version", "wake"]  # a worker that loads this module keeps a lookout

@@ -26,7 +26,8 @@ from jobs.datasets.models import Upload
 from jobs.datasets.parts import Digest, Part
 from jobs.datasets.receiving import Ending, Intake, Receive
 from jobs.datasets.tus_requests import CHECKSUMS, VERSION
-from portal.core import logs, problems
+from portal.core import problems
+from portal.core.telemetry import logs
 from portal.kit.errors import UserError
 from portal.members.models import Member
 

@@ -27,8 +27,9 @@ from jobs.queue.reasons import EndReason
 from jobs.queue.supervise import Supervisor
 from jobs.runner.limits import MIB
 from jobs.runner.warm import PRELOAD, WarmParent
-from portal.core import logs, storage
-from portal.core.beats import beat
+from portal.core import storage
+from portal.core.telemetry import logs
+from portal.core.telemetry.beats import beat
 from portal.kit.identity import me
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,9 @@ from jobs.queue.lifecycle import Held
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import EndReason
 from jobs.runner.running import Running
-from portal.core import live, logs
+from portal.core import live
 from portal.core.leases import StaleLease
+from portal.core.telemetry import logs
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

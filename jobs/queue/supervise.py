@@ -91,9 +91,9 @@ class Supervisor:
             log.warning("attempt %s lost its lease: its work is dropped", self.held.attempt_id)
         except UserError as error:
             self._end(EndReason.BAD_DATA, error.detail)
-        except StoreAwayError as error:  # and the job was asked to end meanwhile
-            asked = self.pulse.request
-            self._end(ASKED[Request(asked)] if asked else EndReason.PLATFORM_ERROR, str(error))
+        except StoreAwayError as error:
+            asked = self.pulse.request  # what waited for the store was asked to end
+            self._end(ASKED[Request(asked)]) if asked else self._end(EndReason.PLATFORM_ERROR, str(error))
         except RetryableError as error:
             self._end(EndReason.PLATFORM_ERROR, str(error))
         except OSError as error:

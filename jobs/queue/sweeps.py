@@ -10,7 +10,8 @@ from jobs.queue import lifecycle
 from jobs.queue.models import Attempt, Job, Submission
 from jobs.queue.reasons import FINAL
 from jobs.queue.services import KEY_LIVES
-from portal.core import leases, logs
+from portal.core import leases
+from portal.core.telemetry import logs
 
 log = logging.getLogger(__name__)
 CHECKPOINT_LIVES = timedelta(days=7)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from portal.core import turning
+from portal.core.telemetry import turning
 from portal.kit import process
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ class Program:
     `grace_s`: how long it may take to end after SIGTERM. `ready`: returns once it can be used; the next child is
     started after that. On Linux the kernel kills it when we are killed.
 
-    Its log turns when it is full (`portal.core.turning`): at its start, and if it `opens_log` by name for every line,
-    here while it runs. Other programs do it themselves (`portal.core.logs.Turning`).
+    Its log turns when it is full (`portal.core.telemetry.turning`): at its start, and if it `opens_log` by name for
+    every line, here while it runs. Other programs do it themselves (`portal.core.telemetry.logs.Turning`).
     """
 
     name: str

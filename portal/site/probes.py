@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from portal.core import logs
+from portal.core.telemetry import logs
 from portal.site import health
 from portal.site.metrics import exposition
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from portal.core import embedded_redis, logs
+from portal.core import embedded_redis
 from portal.core.supervisor import Program
+from portal.core.telemetry import logs
 from portal.kit.errors import UserError
 
 THREADS_QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from portal.core import logs, turning
-from portal.core.redaction import clean
+from portal.core.telemetry import logs, turning
+from portal.core.telemetry.redaction import clean
 from tests.e2e.portal import ROOT
 
 SECRET = "4f0c2e9d8b7a6f5e4d3c2b1a"
@@ -98,8 +98,8 @@ def test_json_stays_json_whatever_is_taken_out_of_it() -> None:
 
 WRITER = """
 import logging, sys, threading
-from portal.core.logs import Turning
-from portal.core.turning import Size
+from portal.core.telemetry.logs import Turning
+from portal.core.telemetry.turning import Size
 handler = Turning(Size(20_000, int(sys.argv[1])))
 handler.setFormatter(logging.Formatter("%(message)s"))
 logging.basicConfig(level="INFO", handlers=[handler])

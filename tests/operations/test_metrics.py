@@ -17,7 +17,8 @@ from jobs.datasets.models import Dataset, Upload, Version, VersionState
 from jobs.queue import lifecycle
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import EndReason
-from portal.core import leases, live, storage, swept
+from portal.core import leases, live, storage
+from portal.core.telemetry import swept
 from portal.members.models import Member
 from portal.site import health
 from portal.site.metrics import exposition, platform, queue

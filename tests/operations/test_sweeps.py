@@ -16,8 +16,9 @@ from jobs.queue import lifecycle
 from jobs.queue.management.commands.scheduler import chores
 from jobs.queue.models import Job
 from jobs.queue.record import Recorder
-from portal.core import live, storage, superseded, swept
+from portal.core import live, storage, superseded
 from portal.core.models import Blob
+from portal.core.telemetry import swept
 from portal.members.models import Member
 
 SIZE = 200_000

@@ -10,10 +10,8 @@ import pytest
 from portal.core import storage
 from portal.core.models import Blob
 from portal.kit.ids import new_id
-from tests.queue.conftest import node as node
-from tests.queue.conftest import submit as submit
-from tests.queue.conftest import version as version
-from tests.queue.test_attempts import begin as begin
+from tests.queue.conftest import node, submit, version  # noqa: F401 - fixtures
+from tests.queue.test_attempts import begin  # noqa: F401 - a fixture
 from tests.storage.servers import Line, Server, s3
 
 

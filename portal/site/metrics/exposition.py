@@ -16,7 +16,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from portal.core import instruments, leases
+from portal.core import leases
+from portal.core.telemetry import instruments
 from portal.site.metrics import machine, platform, queue
 from portal.site.metrics.families import gauge
 

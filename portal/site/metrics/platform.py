@@ -15,8 +15,9 @@ from redis import RedisError
 from hardware.nodes.models import Node
 from jobs.datasets.models import Upload, Version, VersionState
 from jobs.queue.tasks import queue_of
-from portal.core import live, swept
+from portal.core import live
 from portal.core.models import Blob
+from portal.core.telemetry import swept
 from portal.site.metrics.families import counters, each, gauge, gauges
 
 STORE_KEPT_S = 60.0

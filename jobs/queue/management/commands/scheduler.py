@@ -16,8 +16,8 @@ from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
 from jobs.queue import dispatch, sweeps
 from portal.core import leases, live, storage
-from portal.core.beats import beat
-from portal.core.swept import told
+from portal.core.telemetry.beats import beat
+from portal.core.telemetry.swept import told
 from portal.kit.errors import RetryableError
 from portal.kit.identity import me
 

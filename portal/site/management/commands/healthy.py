@@ -14,7 +14,8 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from portal.celery import app
-from portal.core import beats, live
+from portal.core import live
+from portal.core.telemetry import beats
 from portal.site.probes import READY
 
 PATIENCE_S = 10.0

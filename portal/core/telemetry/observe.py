@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import LazyObject, empty
 
-from portal.core import instruments, logs
+from portal.core.telemetry import instruments, logs
 from portal.kit.ids import new_id
 
 access = logging.getLogger("gristmill.access")

@@ -16,8 +16,8 @@ from typing import Any
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-from portal.core import turning
-from portal.core.redaction import clean
+from portal.core.telemetry import turning
+from portal.core.telemetry.redaction import clean
 
 FILE = "GRISTMILL_LOG_FILE"  # where a supervised process's output goes; its supervisor says so
 IDS = ("request_id", "member", "version", "job", "attempt")
