@@ -203,6 +203,7 @@ def sweep() -> int:
             log.info("upload %s can't become a version any more", upload.pk)
         except StoreAwayError:
             log.warning("upload %s waits for the file store", upload.pk)
+            break  # so do the others, and who sweeps has more to do than to ask for each
     Upload.objects.filter(version__isnull=False, expires_at__lt=timezone.now()).delete()
     _free_strays()
     return touched

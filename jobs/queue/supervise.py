@@ -81,6 +81,7 @@ class Supervisor:
         self.folder = nodefiles.attempts_root() / held.attempt_id
         self.out = self.folder / "out"
         self.job: Job
+        self._exit: Exit | None = None  # the engine's: the member pays for no waiting after it
 
     def run(self) -> None:
         """Run the attempt and end it, whatever happens. Never raises but for what ends the process."""
@@ -111,8 +112,9 @@ class Supervisor:
         leftovers.remove(self.folder)  # its room may be what the database needs
         self._end(reason, "" if full else f"{reason.label} ({reference})")
 
-    def _end(self, reason: EndReason, message: str = "", exit_: Exit | None = None) -> None:
-        peak, seconds = (exit_.peak_memory_bytes, exit_.seconds) if exit_ else (None, None)
+    def _end(self, reason: EndReason, message: str = "") -> None:
+        gone = self._exit
+        peak, seconds = (gone.peak_memory_bytes, gone.seconds) if gone else (None, None)
         try:
             self.pulse.patiently(
                 lambda: lifecycle.end(
@@ -237,7 +239,7 @@ class Supervisor:
             except queue.Empty:
                 if exit_ is not None:
                     break
-                exit_ = _ended(running)
+                exit_ = self._exit = _ended(running)
             else:
                 self._relay(recorder, event)
             self.pulse.patiently(lambda: recorder.flush(force=False))
@@ -255,7 +257,7 @@ class Supervisor:
     def _conclude(self, recorder: Recorder, exit_: Exit) -> None:
         reason, message = self._why(recorder, exit_)
         if reason != EndReason.DONE or recorder.done is None:
-            self._end(reason, message, exit_)
+            self._end(reason, message)
             return
         result = Result(self.out, recorder.artefacts, recorder.done.summary)
         kind = KINDS[self.job.kind]

@@ -1,5 +1,6 @@
 """The scheduler's turn: what fails holds up nothing else."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -40,6 +41,25 @@ def test_a_dispatch_that_fails_holds_up_no_chore(submit: Submit, monkeypatch: py
     job = submit()
     Command()._turn(Leader(), [])
     assert Job.objects.get(pk=job.pk).status == Status.QUEUED  # the first one leads still
+
+
+def test_a_chore_that_takes_long_holds_up_nobody_and_is_not_begun_twice() -> None:
+    begun, go = [], threading.Event()
+
+    def slow() -> None:
+        begun.append("slow")
+        go.wait(20)
+
+    chore = Chore(0, slow, aside=True)
+    for _turn in range(3):
+        chore.run_if_due()
+    assert begun == ["slow"]
+    go.set()
+    assert chore.running is not None
+    chore.running.join(timeout=5)
+    chore.run_if_due()
+    chore.running.join(timeout=5)
+    assert begun == ["slow", "slow"]
 
 
 def test_who_does_not_lead_does_nothing(submit: Submit) -> None:

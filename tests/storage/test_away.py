@@ -28,6 +28,7 @@ from portal.core import storage
 from portal.core.models import Blob
 from portal.core.stores import bucket as buckets
 from portal.core.stores.trouble import StoreAwayError
+from portal.ledger.models import LedgerEntry
 from portal.members.models import Member
 from tests.datasets.samples import image_zip
 from tests.queue.test_attempts import ENGINE
@@ -118,6 +119,11 @@ def log_of(attempt: Attempt) -> str:
     return "".join(LogChunk.objects.filter(job_id=attempt.job_id).values_list("text", flat=True))
 
 
+def told(job: Job) -> str:
+    """What the member reads of the job's last move."""
+    return job.events.latest("pk").sentence
+
+
 def said(attempt: Attempt, text: str) -> None:
     """Wait until the job's log has it."""
     until(lambda: text in log_of(attempt))
@@ -152,8 +158,9 @@ def test_what_waits_for_its_inputs_ends_when_it_is_asked_to(
     waits(attempt, Status.STARTING, 0.5)
     Job.objects.filter(pk=attempt.job_id).update(request=asked)
     job = ended(attempt, within=8)
-    assert (job.status, job.started_at, job.message) == (status, None, "")
+    assert (job.status, job.started_at) == (status, None)
     assert job.attempts.get().end_reason == reason
+    assert told(job) == EndReason(reason).label
 
 
 def test_a_checkpoint_is_owed_while_the_job_goes_on(
@@ -220,10 +227,12 @@ def test_what_waits_to_be_stored_can_be_cancelled(
     line.down()
     supervised(attempt)
     until(lambda: now(attempt).status == Status.RUNNING)
-    waits(attempt, Status.RUNNING, 1.0)
+    waits(attempt, Status.RUNNING)
     services.cancel_job(job=now(attempt), actor=alice)
     job = ended(attempt, within=8)
-    assert (job.status, job.end_reason, job.message) == (Status.CANCELLED, EndReason.CANCELLED, "")
+    assert (job.status, job.end_reason) == (Status.CANCELLED, EndReason.CANCELLED)
+    assert told(job) == EndReason.CANCELLED.label
+    assert LedgerEntry.objects.get(attempt=attempt.pk).device_seconds < 2  # nobody pays for waiting
     assert log_of(attempt) == {"make": "made\n", "save": "saved\nthat is all\n"}[do]
     assert not TrainedModel.objects.exists()
 

@@ -5,12 +5,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand
 from django.db import Error as DatabaseTrouble
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
@@ -36,24 +36,35 @@ class Chore:
     every_s: float
     do: Callable[[], object]
     due: float = 0.0
-    judges: bool = (
-        False  # takes silence for death: not just after the database was away, or its clock was set
-    )
+    judges: bool = False  # takes silence for death: not just after the database was away, or its clock set
+    aside: bool = False  # may take long, with files or a bucket: nobody who waits for a place waits for it
+    running: threading.Thread | None = field(default=None, init=False)
 
     def run_if_due(self) -> None:
-        if time.monotonic() >= self.due:
-            self.due = time.monotonic() + self.every_s
+        if time.monotonic() < self.due or (self.running and self.running.is_alive()):
+            return
+        self.due = time.monotonic() + self.every_s
+        if not self.aside:
             attempted(self.do)
+            return
+        self.running = threading.Thread(target=self._beside, name="chore", daemon=True)
+        self.running.start()
+
+    def _beside(self) -> None:
+        try:
+            attempted(self.do)
+        finally:
+            connections.close_all()  # this thread's
 
 
 def chores() -> list[Chore]:
     return [
         Chore(5, told("silent_nodes", lambda: nodes.mark_silent(leases.clock())), judges=True),
         Chore(2, told("lost_attempts", sweeps.reap), judges=True),
-        Chore(10, datasets.sweep, judges=True),
+        Chore(10, datasets.sweep, judges=True, aside=True),
         Chore(300, told("condemned_blobs", storage.condemn)),
-        Chore(60, told("freed_bytes", storage.free)),
-        Chore(3600, told("stray_files", storage.sweep_strays)),
+        Chore(60, told("freed_bytes", storage.free), aside=True),
+        Chore(3600, told("stray_files", storage.sweep_strays), aside=True),
         Chore(3600, told("checkpoints", sweeps.prune_checkpoints)),
         Chore(3600, told("idempotency_keys", sweeps.forget_old_keys)),
     ]
