@@ -108,7 +108,7 @@ def work(name):
         logging.info("%s %d %s", name, number, "x" * 40)
 threads = [threading.Thread(target=work, args=(name,), daemon=True) for name in "abc"]
 [thread.start() for thread in threads]
-print("raw output goes to the same file", file=sys.stderr, flush=True)
+sys.stderr.write("raw output goes to the same file\\n")  # in one piece: print writes two
 [thread.join() for thread in threads]
 """
 
