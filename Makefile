@@ -29,7 +29,7 @@ test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQ
 	$(BIN)/python -m tests.postgres pytest -q $(DATABASE_TESTS)
 
 test-faults: .venv/dev system-test front-end ## kill every part in every phase (docs/faults.md; ARGS=--write writes it)
-	timeout --signal=INT 720 $(BIN)/python -m tests.faults $(ARGS)
+	timeout --signal=INT 1200 $(BIN)/python -m tests.faults $(ARGS)
 
 test-arm: .venv/dev system-arm front-end ## bundles on emulated Raspberry Pis (Debian; root the first time)
 	$(BIN)/pytest -m arm tests/arm $(ARGS)
