@@ -26,7 +26,7 @@ test: .venv/dev system-test front-end ## every test, on SQLite, and what touches
 DATABASE_TESTS := $(addprefix tests/,bundles contract core datasets ledger members nodes queue) --ignore tests/datasets/test_tus.py
 
 test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQL of their own
-	$(BIN)/python -m tests.postgres pytest -q $(DATABASE_TESTS)
+	$(BIN)/python -m tests.postgres pytest -q -m "not e2e and not browser" $(DATABASE_TESTS)
 
 test-faults: .venv/dev system-test front-end ## kill every part in every phase (docs/faults.md; ARGS=--write writes it)
 	timeout --signal=INT 1200 $(BIN)/python -m tests.faults $(ARGS)

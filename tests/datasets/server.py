@@ -53,6 +53,7 @@ class Server:
             **os.environ,
             "GRISTMILL_HOME": str(home),
             "REDIS_URL": settings.REDIS_URL,
+            "DATABASE_URL": "",  # of its home, whatever the other tests run on
             "DJANGO_SETTINGS_MODULE": "portal.settings",
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -30,7 +30,7 @@ def test_what_waits_at_two_looks_is_checked_and_what_another_checks_is_left(make
 
 @pytest.mark.e2e
 def test_a_helper_whose_broker_never_answers_checks_uploads(tmp_path: Path) -> None:
-    home = Portal(tmp_path, extra={"REDIS_URL": f"unix://{tmp_path}/nobody.sock"})
+    home = Portal(tmp_path, extra={"REDIS_URL": f"unix://{tmp_path}/nobody.sock", "DATABASE_URL": ""})
     home.manage("migrate")
     home.manage("member", "create", "eve", "--password", "a long enough password")
     (tmp_path / "digits.zip").write_bytes(image_zip())
