@@ -56,8 +56,10 @@ class Reporter:
     def started(self) -> None:
         self._emit({"type": "started"})
 
-    def progress(self, phase: str, fraction: float, **position: int) -> None:
-        """How far a phase is, 0..1; `position` may name step, steps, epoch, epochs. Told four times a second."""
+    def progress(self, phase: str, fraction: float, **position: float) -> None:
+        """How far a phase is, 0..1; `position` may name step, steps, epoch, epochs, and steps_per_s once that is known.
+        Told four times a second.
+        """
         now = self._clock()
         if phase == self._phase and now - self._said_at < PROGRESS_EVERY_S:
             return
@@ -72,8 +74,10 @@ class Reporter:
     def log(self, text: str) -> None:
         self._emit({"type": "log", "text": text[-MAX_LOG:]})
 
-    def checkpoint(self, step: int, path: Path) -> None:
-        self._emit({"type": "checkpoint", "step": step, "path": str(path)})
+    def checkpoint(self, step: int, path: Path, seconds: float) -> None:
+        """A checkpoint lies at `path`; the training stood still for so many `seconds` to write it."""
+        event = {"type": "checkpoint", "step": step, "path": str(path), "checkpoint_s": round(seconds, 3)}
+        self._emit(event)
 
     def artefact(self, name: str, path: Path) -> None:
         self._emit({"type": "artefact", "name": name, "path": str(path)})

@@ -16,6 +16,7 @@ from jobs.engine.ends import InterruptedByRequestError, NanLossError
 from jobs.engine.events import Reporter
 from jobs.engine.training.batches import Batches
 from jobs.engine.training.checkpoints import Weights
+from jobs.engine.training.pace import Pace
 from jobs.engine.training.rates import rate
 from jobs.engine.training.state import State
 from jobs.engine.training.steps import Floats, Steps
@@ -50,6 +51,10 @@ class Loop:
     clock: Callable[[], float] = time.monotonic
     _taken: list[Any] = field(default_factory=list)
     _saved_at: float = 0.0
+    _pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pace = Pace(self.clock)
 
     def run(self) -> None:
         """Train from where the state stands to the end."""
@@ -94,7 +99,9 @@ class Loop:
             self._drain()
         total = self.epochs * steps
         position = {"step": state.step, "steps": total, "epoch": state.epoch + 1, "epochs": self.epochs}
-        self.reporter.progress("training", state.step / total, **position)
+        pace = self._pace.steps_per_s
+        speed = {} if pace is None else {"steps_per_s": pace}
+        self.reporter.progress("training", state.step / total, **position, **speed)
         if self.reporter.must_leave:
             self._checkpoint()
             raise InterruptedByRequestError
@@ -105,6 +112,8 @@ class Loop:
         """Wait for the steps taken and count them; a loss that is no number ends the training."""
         outcomes = self.steps.outcomes(self._taken)
         self._taken.clear()
+        if outcomes:
+            self._pace.count(len(outcomes))
         self.state.count(outcomes)
         if any(not math.isfinite(loss) for loss, _ in outcomes):
             raise NanLossError

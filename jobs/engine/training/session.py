@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ class _Training:
 
     def save(self) -> None:
         """Write a checkpoint of this moment and say so."""
-        step = self.loop.state.step
+        began, step = time.monotonic(), self.loop.state.step
         path = self.task.out / f"checkpoint-{step}.npz"
         found = checkpoints.Checkpoint(
             self.fingerprint,
@@ -159,7 +160,7 @@ class _Training:
         )
         checkpoints.write(path, found)
         checkpoints.keep_latest(self.task.out)
-        self.reporter.checkpoint(step, path)
+        self.reporter.checkpoint(step, path, time.monotonic() - began)
 
     def finish(self) -> Summary:
         """Measure on the untouched test split, write the results, and sum them up."""
