@@ -129,4 +129,4 @@ def ended(job: Job) -> None:
     )
 
 
-KIND = JobKind(name=BUILD, assign=assign, collect=collect, finish=finish, ended=ended)
+KIND = JobKind(name=BUILD, assign=assign, collect=collect, finish=finish, ended=ended, preemptible=False)

@@ -1,22 +1,26 @@
 """The queue and the machine as the columns that the pure scheduler looks at."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
-from django.db.models import F, QuerySet, Sum
+from django.db.models import QuerySet
 
 from hardware.nodes.models import Accelerator, NodeState
-from jobs.queue.models import Attempt, Job, Request
-from jobs.queue.reasons import Status
-from jobs.scheduler.snapshot import NOWHERE, Floats, Jobs, Owners, Pools, Snapshot
+from jobs.queue import open_jobs
+from jobs.queue.models import Attempt
+from jobs.queue.open_jobs import Row
+from jobs.queue.work import ANY, speeds
+from jobs.scheduler import lifetable
+from jobs.scheduler.lifetable import LifeTable
+from jobs.scheduler.snapshot import Bools, Floats, Jobs, Owners, Pools, Snapshot
 from portal.core import leases
 from portal.ledger import queries as ledger
+from portal.ledger.queries import Hours
 
 MIB = 1024**2
-ANY = "any"
 QUIET_S = 10.0  # a node beats every 2 s
 
 
@@ -45,26 +49,19 @@ class Machine:
         return [pk for pk in self.members[pool] if pk not in self.busy]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One open job, as columns are made of."""
-
-    pk: str
-    owner: str
-    created_at: datetime
-    accelerator: str
-    gang: int
-    memory_mb: int
-    ran_s: float = 0.0
-    pool: int = NOWHERE
-
-
 def takeable() -> QuerySet[Accelerator]:
     """The accelerators that work may be sent to: not those of a node that missed some beats. It may be lost, and what
     is sent to it would wait in vain until that is known.
     """
     found = Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE, node__trouble="")
     return found.exclude(node__last_seen_at__lt=leases.in_future(-QUIET_S))
+
+
+def somebody_gives_way() -> bool:
+    """Whether a job runs whose member is over their hours: it gives way at once, where others do in full passes."""
+    open_ = Attempt.objects.filter(ended_at=None, job__request="")
+    owners = set(open_.values_list("job__owner", flat=True))
+    return any(hours.spent for hours in ledger.hours_standing(owners).values())
 
 
 def take_machine() -> Machine:
@@ -90,80 +87,80 @@ def take_machine() -> Machine:
     )
 
 
-def take_snapshot(machine: Machine, *, now: float) -> Snapshot:
+def take_snapshot(machine: Machine, *, now: float, lives: LifeTable = lifetable.EMPTY) -> Snapshot:
     """The queue, what runs, and the machine, as columns."""
-    rows = [*_running(machine), *_waiting()]
-    owners = list(dict.fromkeys(row.owner for row in rows))
-    number = {owner: index for index, owner in enumerate(owners)}
-    whole, real = np.int64, np.float64
-    jobs = Jobs(
-        ids=tuple(row.pk for row in rows),
-        owner=np.array([number[row.owner] for row in rows], dtype=whole),
-        submitted_at=np.array([row.created_at.timestamp() for row in rows], dtype=real),
-        gang=np.array([row.gang for row in rows], dtype=whole),
-        memory_bytes=np.array([row.memory_mb * MIB for row in rows], dtype=whole),
-        speed=_speeds(machine, [row.accelerator for row in rows]),
-        attained=np.array([row.ran_s for row in rows], dtype=real),
-        remaining=np.full(len(rows), np.nan),
-        ran=np.array([row.ran_s for row in rows], dtype=real),
-        pool=np.array([row.pool for row in rows], dtype=whole),
-        since=np.full(len(rows), now),
-        checkpoint_s=np.zeros(len(rows)),
-        fixed=np.zeros(len(rows), dtype=np.bool_),
-        spare=np.zeros(len(rows), dtype=np.bool_),
-    )
-    return Snapshot(now=now, jobs=jobs, pools=machine.pools, owners=_owners(owners))
-
-
-def _waiting() -> list[Row]:
-    """The queue, oldest first."""
-    found = Job.objects.filter(status=Status.QUEUED).exclude(request=Request.CANCEL).order_by("pk")
-    columns = found.values_list("pk", "owner_id", "created_at", "accelerator", "spec__resources")
-    ran = _ran()
-    return [
-        Row(pk, owner, created, kind, asked.get("count") or 1, asked.get("memory_mb") or 0, ran.get(pk, 0.0))
-        for pk, owner, created, kind, resources in columns
-        for asked in [resources or {}]
+    known = speeds()
+    rows = [
+        *open_jobs.running(machine.where, known, now=now),
+        *open_jobs.waiting(known, now=now),
     ]
-
-
-def _ran() -> dict[str, float]:
-    """Seconds that queued jobs which ran before have run."""
-    tries = Attempt.objects.filter(
-        job__status=Status.QUEUED, started_at__isnull=False, ended_at__isnull=False
+    owners = list(dict.fromkeys(row.owner for row in rows))
+    hours = ledger.hours_standing(owners)
+    return Snapshot(
+        now=now,
+        jobs=_jobs(rows, owners, _usable(machine, rows, hours)),
+        pools=machine.pools,
+        owners=_owners(owners),
+        lives=lives,
     )
-    lasted = tries.values_list("job").annotate(ran=Sum(F("ended_at") - F("started_at"))).order_by()
-    return {pk: ran.total_seconds() for pk, ran in lasted if isinstance(ran, timedelta)}
 
 
-def _running(machine: Machine) -> list[Row]:
-    """What holds accelerators that take work."""
-    where = machine.where
-    held: dict[tuple[str, str, datetime, str], list[int]] = defaultdict(list)
-    open_ = Attempt.objects.filter(ended_at=None).values_list(
-        "job_id", "job__owner_id", "job__created_at", "job__accelerator", "accelerators"
+def _jobs(rows: Sequence[Row], owners: Sequence[str], usable: "Usable") -> Jobs:
+    number = {owner: index for index, owner in enumerate(owners)}
+
+    def column(of: Callable[[Row], Any], kind: type[Any]) -> Any:
+        return np.fromiter((of(row) for row in rows), dtype=kind, count=len(rows))
+
+    return Jobs(
+        ids=tuple(row.pk for row in rows),
+        owner=column(lambda row: number[row.owner], np.int64),
+        submitted_at=column(lambda row: row.submitted_at, np.float64),
+        gang=column(lambda row: row.gang, np.int64),
+        memory_bytes=column(lambda row: row.memory_mb * MIB, np.int64),
+        speed=usable.speed,
+        attained=column(lambda row: row.work_s, np.float64),
+        remaining=column(lambda row: row.remaining_s, np.float64),
+        ran=column(lambda row: row.ran_s, np.float64),
+        pool=column(lambda row: row.pool, np.int64),
+        since=column(lambda row: row.since, np.float64),
+        checkpoint_s=column(lambda row: row.checkpoint_s, np.float64),
+        fixed=column(lambda row: row.fixed, np.bool_),
+        spare=usable.spare,
     )
-    for pk, owner, created, kind, accelerator in open_:
-        if accelerator in where:
-            held[pk, owner, created, kind].append(where[accelerator])
-    return [Row(*key, gang=len(pools), memory_mb=0, pool=pools[0]) for key, pools in held.items()]
 
 
-def _speeds(machine: Machine, kinds: Sequence[str]) -> Floats:
-    """For each job by the kind it asks for, its speed on each type over that on the fastest it may use."""
+@dataclass(frozen=True)
+class Usable:
+    """For each job: its speed on each type over that on the fastest it may use, and whether its member's hours are
+    spent on all of them.
+    """
+
+    speed: Floats
+    spare: Bools
+
+
+def _usable(machine: Machine, rows: Sequence[Row], hours: Mapping[str, Hours]) -> Usable:
     known = {
-        kind: _relative(
-            np.array([kind in {ANY, each} for each in machine.kinds], dtype=np.bool_), machine.speeds
-        )
-        for kind in set(kinds)
+        key: _of_kind(machine, key[0], hours[key[1]])
+        for key in {(row.accelerator, row.owner) for row in rows}
     }
+    found = [known[row.accelerator, row.owner] for row in rows]
     empty = np.zeros((0, len(machine.kinds)))
-    return np.stack([known[kind] for kind in kinds]) if len(kinds) else empty
+    return Usable(
+        speed=np.stack([speed for speed, _spare in found]) if found else empty,
+        spare=np.array([spare for _speed, spare in found], dtype=np.bool_),
+    )
 
 
-def _relative(may: "np.ndarray[tuple[int], np.dtype[np.bool_]]", speeds: Floats) -> Floats:
-    usable = np.where(may, speeds, 0.0)
-    return np.asarray(usable / max(float(usable.max(initial=0.0)), 1e-9))
+def _of_kind(machine: Machine, asked: str, hours: Hours) -> tuple[Floats, bool]:
+    """What a member whose `hours` these are may use for a job that asks for this kind. Where hours are left of one
+    kind and spent of another, only the first is used; where all are spent, what would be idle of any.
+    """
+    may = [asked in {ANY, kind} and kind not in hours.closed for kind in machine.kinds]
+    left = [able and kind not in hours.spent for able, kind in zip(may, machine.kinds, strict=True)]
+    chosen = left if any(left) else may
+    usable = np.where(np.array(chosen, dtype=np.bool_), machine.speeds, 0.0)
+    return np.asarray(usable / max(float(usable.max(initial=0.0)), 1e-9)), any(may) and not any(left)
 
 
 def _owners(owners: list[str]) -> Owners:

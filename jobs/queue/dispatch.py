@@ -4,11 +4,15 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
 
 from hardware.nodes.models import Accelerator
-from jobs.queue import columns, lifecycle, tasks
+from jobs.queue import bells, columns, lifecycle, tasks
 from jobs.queue.columns import Machine
 from jobs.queue.models import Attempt, Job, Request
+from jobs.queue.reasons import Status
+from jobs.scheduler import lifetable
+from jobs.scheduler.lifetable import LifeTable
 from jobs.scheduler.plan import plan
 from jobs.scheduler.snapshot import Placement, Snapshot
 from portal.core.leases import StaleLease
@@ -16,16 +20,41 @@ from portal.core.models import Lease
 
 log = logging.getLogger(__name__)
 LEADER = "scheduler"
+GIVES_WAY = _("It is asked to give way to other work. It saves its state, and goes on when there is room.")
 
 
-def dispatch(*, now: float, epoch: int) -> int:
-    """One pass: how many jobs were started. `epoch` is the leader's; a pass of a deposed leader applies nothing."""
+def dispatch(*, now: float, epoch: int, full: bool = False, lives: LifeTable = lifetable.EMPTY) -> int:
+    """One pass: how many jobs were started. `epoch` is the leader's; a pass of a deposed leader applies nothing. A
+    `full` one may ask running jobs to give way: they save a checkpoint, and a later pass fills their place.
+    """
     machine = columns.take_machine()
-    if machine.is_busy:  # the usual case: the queue need not even be read
-        return 0
-    snapshot = columns.take_snapshot(machine, now=now)
-    chosen = _choose(machine, snapshot, plan(snapshot, full=False).placements)
+    if machine.is_busy and not full and not columns.somebody_gives_way():
+        return 0  # the usual case: the queue need not even be read
+    snapshot = columns.take_snapshot(machine, now=now, lives=lives)
+    made = plan(snapshot, full=full)
+    for job in made.preempted:
+        _ask_to_give_way(job, epoch)
+    chosen = _choose(machine, snapshot, made.placements)
     return sum(_apply(job, accelerators, epoch) for job, accelerators in chosen)
+
+
+def _ask_to_give_way(job_id: str, epoch: int) -> None:
+    """Have the job's node save a checkpoint and end the attempt, unless something else was asked of it."""
+    with transaction.atomic():
+        if not _leads(epoch):
+            return
+        rows = Job.objects.filter(
+            pk=job_id, status__in=[Status.STARTING, Status.RUNNING], request=Request.NONE
+        )
+        if rows.update(request=Request.PREEMPT):
+            job = Job.objects.get(pk=job_id)
+            lifecycle.note(job_id, Status(job.status), str(GIVES_WAY))
+            bells.wake_control(job)
+
+
+def _leads(epoch: int) -> bool:
+    """Whether `epoch` is the leader's still; if so it stays that until the transaction ends."""
+    return Lease.objects.select_for_update().filter(name=LEADER, epoch=epoch).exists()
 
 
 def _choose(
@@ -45,7 +74,7 @@ def _apply(job_id: str, accelerators: Sequence[str], epoch: int) -> bool:
     """Start one placement if it still holds: the leader leads, the job waits, its accelerators are free."""
     try:
         with transaction.atomic():
-            if not Lease.objects.select_for_update().filter(name=LEADER, epoch=epoch).exists():
+            if not _leads(epoch):
                 return False
             job = Job.objects.get(pk=job_id)
             chosen = list(columns.takeable().filter(pk__in=accelerators).select_related("node"))

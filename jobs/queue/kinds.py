@@ -47,7 +47,8 @@ class JobKind:
 
     `assign` makes the assignment (reads the database only). `collect` stores the results as blobs by name, outside of
     any transaction; it may raise UserError to fail the job in words. `finish` records them in the transaction that
-    moves the job to succeeded. `ended` runs in the transaction of a move to failed or cancelled.
+    moves the job to succeeded. `ended` runs in the transaction of a move to failed or cancelled. What is not
+    `preemptible` keeps its place until it ends: it saves no checkpoint.
     """
 
     name: str
@@ -55,6 +56,7 @@ class JobKind:
     collect: Callable[[Job, Result], Mapping[str, Blob]]
     finish: Callable[[Job, Mapping[str, Blob], Mapping[str, Any]], None]
     ended: Callable[[Job], None] = lambda job: None  # noqa: ARG005
+    preemptible: bool = True
 
 
 KINDS: dict[str, JobKind] = {}

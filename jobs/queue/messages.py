@@ -13,6 +13,7 @@ MAX_DEPTH = 20
 UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 Number = Annotated[float, Field(allow_inf_nan=True)]
 Step = Annotated[int, Field(ge=0, le=MAX_STEP)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_STEP, allow_inf_nan=False)]
 Epoch = Annotated[float, Field(ge=0, le=MAX_STEP)]
 
 
@@ -32,6 +33,7 @@ class Progress(Message):
     steps: Step = 0
     epoch: Epoch = 0.0
     epochs: Epoch = 0.0
+    steps_per_s: Seconds | None = None
 
 
 class MetricValues(Message):
@@ -56,6 +58,7 @@ class CheckpointFile(Message):
     type: Literal["checkpoint"]
     step: Step
     path: str = Field(max_length=400)
+    checkpoint_s: Seconds | None = None
 
 
 class ArtefactFile(Message):

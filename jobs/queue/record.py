@@ -22,6 +22,7 @@ LOG_EVERY_S = 1.0
 PAY_EVERY_S = 5.0
 LOG_CHUNK_CHARS = 32_000
 LOG_MAX_BYTES = 8 * 1024**2
+POSITION = {"phase", "step", "steps", "epoch", "epochs", "steps_per_s"}
 LOG_CUT = "… the log is cut here: it passed 8 MB.\n"
 
 
@@ -39,6 +40,7 @@ class Recorder:
         self.moved_at = time.monotonic()
         self._where: tuple[str, float, int] = ("", 0.0, 0)
         self._job = Job.objects.only("pk", "metrics", "checkpoint_step").get(pk=held.job_id)
+        self._cost: dict[str, float] = {}  # of its latest checkpoint
         self._owed: messages.CheckpointFile | None = None
         self._owed_since = 0.0
         self._log: list[str] = []
@@ -59,6 +61,7 @@ class Recorder:
                 self.log(message.text)
             case messages.CheckpointFile() as message:
                 self.moved_at = time.monotonic()
+                self._cost = message.model_dump(include={"checkpoint_s"}, exclude_none=True)
                 with contextlib.suppress(StoreAwayError):  # `flush` tries again, and the job need not wait
                     self._checkpoint(message)
             case messages.ArtefactFile() as message:
@@ -79,7 +82,7 @@ class Recorder:
         where = (message.phase, message.fraction, message.step)
         if where != self._where:
             self._where, self.moved_at = where, now
-        position = message.model_dump(include={"phase", "step", "steps", "epoch", "epochs"})
+        position = message.model_dump(include=POSITION, exclude_none=True)
         if now - self._published_at >= PUBLISH_EVERY_S:
             self._published_at = now
             self._publish({"type": "progress", "progress": message.fraction, **position})
@@ -87,7 +90,7 @@ class Recorder:
             self._saved_at = now
             with transaction.atomic():
                 lifecycle.own(self.held, progressed_at=timezone.now())
-                self._update(progress=message.fraction, position=position)
+                self._update(progress=message.fraction, position={**position, **self._cost})
 
     def _metric(self, message: messages.MetricValues) -> None:
         self.moved_at = time.monotonic()

@@ -83,6 +83,38 @@ def hours_used(member: Member, *, since: datetime) -> dict[str, float]:
     return {kind: seconds.get(kind, 0.0) / SECONDS_AN_HOUR for kind in KINDS}
 
 
+@dataclass(frozen=True)
+class Hours:
+    """The classes that a member may not use at all, and those of which this month's device-hours are spent."""
+
+    closed: frozenset[str]
+    spent: frozenset[str]
+
+
+def hours_standing(owners: Iterable[str]) -> dict[str, Hours]:
+    """How the members (by id) stand with their device-hours. Two queries, however many they are."""
+    wanted = list(owners)
+    quotas = {quota.member_id: quota for quota in Quota.objects.filter(member__in=wanted)}
+    used = _hours_by_member(wanted, since=month_start(timezone.now()))
+    default = allowed_hours(Quota())
+    found = {}
+    for owner in wanted:
+        allowed = allowed_hours(quotas[owner]) if owner in quotas else default
+        closed = frozenset(kind for kind in KINDS if allowed[kind] <= 0)
+        spent = frozenset(kind for kind in KINDS if used.get((owner, kind), 0.0) >= allowed[kind])
+        found[owner] = Hours(closed, spent - closed)
+    return found
+
+
+def _hours_by_member(owners: list[str], *, since: datetime) -> dict[tuple[str, str], float]:
+    charged = LedgerEntry.objects.filter(member__in=owners, created_at__gte=since, refunded=False)
+    rows = charged.values("member", "kind").order_by().annotate(all=Sum("device_seconds"))
+    return {
+        (member, kind): seconds / SECONDS_AN_HOUR
+        for member, kind, seconds in rows.values_list("member", "kind", "all")
+    }
+
+
 def share_of(member: Member) -> Share:
     """The member's share among all who may use the machine, against their part of what was used lately."""
     share = _entitled(member)

@@ -15,6 +15,7 @@ from django.db import close_old_connections, connections
 from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
 from jobs.queue import dispatch, sweeps
+from jobs.queue.passes import Passes
 from portal.core import leases, live, storage
 from portal.core.telemetry.beats import beat
 from portal.core.telemetry.swept import told
@@ -134,11 +135,12 @@ class Command(BaseCommand):
 
     blind_until = 0.0
     clock = Clock()
+    passes = Passes()
 
     def _turn(self, leader: Leader, work: list[Chore]) -> None:
         if not self._leads(leader):
             return
-        attempted(lambda: dispatch.dispatch(now=time.time(), epoch=leader.epoch or 0))
+        attempted(lambda: self.passes.run(now=time.time(), epoch=leader.epoch or 0))
         for chore in work:
             if not (chore.judges and time.monotonic() < self.blind_until):
                 chore.run_if_due()

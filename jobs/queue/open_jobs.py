@@ -1,0 +1,140 @@
+"""The jobs that wait and those that run, as rows that the scheduler's columns are made of."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from jobs.queue import estimates
+from jobs.queue.kinds import KINDS
+from jobs.queue.models import Attempt, Job, Request
+from jobs.queue.reasons import Status
+from jobs.queue.work import Speeds, work_of
+from jobs.scheduler.snapshot import NOWHERE
+
+FIELDS = (
+    "pk", "owner_id", "created_at", "accelerator", "kind", "recipe", "request", "position", "spec__resources",
+    "spec__params", "version_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One open job. Times are seconds since the epoch, `work_s` and `remaining_s` seconds on its fastest type; `ran_s`
+    what it has run on whatever; `units` the accelerators it holds.
+    """
+
+    pk: str
+    owner: str
+    submitted_at: float
+    accelerator: str
+    gang: int
+    memory_mb: int
+    ran_s: float = 0.0
+    work_s: float = 0.0
+    remaining_s: float = np.nan
+    checkpoint_s: float = 0.0
+    fixed: bool = False
+    pool: int = NOWHERE
+    since: float = 0.0
+    units: tuple[str, ...] = field(default=(), repr=False)
+
+
+def waiting(speeds: Speeds, *, now: float) -> list[Row]:
+    """The queue, oldest first."""
+    found = Job.objects.filter(status=Status.QUEUED).exclude(request=Request.CANCEL).order_by("pk")
+    past = Attempt.objects.filter(job__status=Status.QUEUED)
+    return _rows(found.values_list(*FIELDS), past, speeds, now=now, held={})
+
+
+def running(where: Mapping[str, int], speeds: Speeds, *, now: float) -> list[Row]:
+    """What holds accelerators that take work; `where` tells the pool of each."""
+    held = _held(where)
+    found = Job.objects.filter(pk__in=list(held)).order_by("pk")
+    past = Attempt.objects.filter(job__in=list(held))
+    return _rows(found.values_list(*FIELDS), past, speeds, now=now, held=held)
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """Where a job runs, and since when: by the leader's clock, as no node's can be relied on."""
+
+    since: datetime
+    pool: int
+    units: tuple[str, ...]
+
+
+def _held(where: Mapping[str, int]) -> dict[str, _Hold]:
+    units: dict[tuple[str, datetime], list[str]] = defaultdict(list)
+    open_ = Attempt.objects.filter(ended_at=None).values_list("job_id", "created_at", "accelerators")
+    for job, since, accelerator in open_:
+        if accelerator in where:
+            units[job, since].append(accelerator)
+    return {job: _Hold(since, where[found[0]], tuple(sorted(found))) for (job, since), found in units.items()}
+
+
+def _rows(
+    found: Iterable[tuple[Any, ...]], past: Any, speeds: Speeds, *, now: float, held: Mapping[str, _Hold]
+) -> list[Row]:
+    asked = [_Asked(*values) for values in found]
+    done, lengths = (
+        work_of(past, speeds, now=now),
+        estimates.Lengths(speeds, {each.version for each in asked}),
+    )
+    return [_row(each, done, lengths, speeds, now=now, hold=held.get(each.pk)) for each in asked]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A job as the database tells of it: `FIELDS` in their order."""
+
+    pk: str
+    owner: str
+    created_at: datetime
+    accelerator: str
+    kind: str
+    recipe: str
+    request: str
+    position: Mapping[str, Any]
+    resources: Mapping[str, Any] | None
+    params: Mapping[str, Any] | None
+    version: str | None
+
+
+def _row(
+    asked: _Asked,
+    done: Mapping[str, tuple[float, float]],
+    lengths: estimates.Lengths,
+    speeds: Speeds,
+    *,
+    now: float,
+    hold: _Hold | None,
+) -> Row:
+    resources, (ran, work) = asked.resources or {}, done.get(asked.pk, (0.0, 0.0))
+    pace = speeds.relative(asked.accelerator, hold.units) if hold else 0.0
+    remaining = estimates.by_pace(asked.position) * pace if hold else np.nan
+    if np.isnan(remaining):
+        remaining = lengths.whole_s(asked.recipe, asked.params or {}, asked.version) - work
+    return Row(
+        pk=asked.pk,
+        owner=asked.owner,
+        submitted_at=asked.created_at.timestamp(),
+        accelerator=asked.accelerator,
+        gang=len(hold.units) if hold else resources.get("count") or 1,
+        memory_mb=resources.get("memory_mb") or 0,
+        ran_s=ran,
+        work_s=work,
+        remaining_s=remaining,
+        checkpoint_s=float(asked.position.get("checkpoint_s") or 0.0),
+        fixed=asked.request != Request.NONE or not _may_leave(asked.kind),
+        pool=hold.pool if hold else NOWHERE,
+        since=hold.since.timestamp() if hold else now,
+        units=hold.units if hold else (),
+    )
+
+
+def _may_leave(kind: str) -> bool:
+    return kind in KINDS and KINDS[kind].preemptible

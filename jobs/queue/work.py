@@ -1,0 +1,55 @@
+"""How much work jobs have had: seconds on whatever they ran on, as seconds on the fastest they may use."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max
+
+from hardware.nodes.models import Accelerator
+from jobs.queue.models import Attempt
+
+ANY = "any"
+SLOWEST = 1e-9
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """What accelerators do in a second. by_id: of each one; best: of the fastest of each kind, and of `any`."""
+
+    by_id: Mapping[str, float]
+    best: Mapping[str, float]
+
+    def fraction(self, kind: str, speed: float) -> float:
+        """A speed over that of the fastest accelerator that a job which asks for `kind` may use; at most 1."""
+        return min(1.0, speed / max(self.best.get(kind, speed), SLOWEST))
+
+    def relative(self, kind: str, accelerators: Collection[str]) -> float:
+        """The same for what it runs on; a gang is as fast as its slowest member."""
+        return self.fraction(kind, min((self.by_id.get(pk, 1.0) for pk in accelerators), default=1.0))
+
+
+def speeds() -> Speeds:
+    """Of all accelerators that are switched on, whether their nodes are up or not: a length does not hang on that."""
+    rows = list(Accelerator.objects.filter(enabled=True).values_list("pk", "kind", "relative_speed"))
+    best: dict[str, float] = {}
+    for _pk, kind, speed in rows:
+        for name in (kind, ANY):
+            best[name] = max(best.get(name, 0.0), speed)
+    return Speeds({pk: speed for pk, _kind, speed in rows}, best)
+
+
+def work_of(attempts: Any, known: Speeds, *, now: float) -> dict[str, tuple[float, float]]:
+    """(seconds run, seconds of work) of each job among these attempts; one that is open has run until `now`."""
+    rows = (
+        Attempt.objects.filter(pk__in=attempts.filter(started_at__isnull=False).values("pk"))
+        .annotate(speed=Max("accelerators__relative_speed"))
+        .values_list("job_id", "job__accelerator", "started_at", "ended_at", "speed")
+        .order_by()
+    )
+    found: dict[str, tuple[float, float]] = {}
+    for job, kind, started, ended, speed in rows:
+        lasted = max(0.0, (ended.timestamp() if ended else now) - started.timestamp())
+        ran, work = found.get(job, (0.0, 0.0))
+        found[job] = (ran + lasted, work + lasted * known.fraction(kind, speed or 1.0))
+    return found
