@@ -25,7 +25,9 @@ from jobs.queue.serializers import (
     JobSerializer,
     MetricSerializer,
     RecipeSerializer,
+    WaitSerializer,
 )
+from jobs.queue.waiting import wait_of
 from portal.core.api import whole_number
 from portal.core.problems import PROBLEM
 from portal.kit.errors import FieldError, UserError
@@ -142,6 +144,13 @@ class JobStop(OneJob):
     def post(self, request: Request, job_id: str) -> Response:
         """End training now and keep the best so far: the job succeeds."""
         return self.accepted(services.stop_job(job=self.job(request, job_id), actor=signed_in(request)))
+
+
+class JobWait(OneJob):
+    @extend_schema(responses={200: WaitSerializer, 404: PROBLEM})
+    def get(self, request: Request, job_id: str) -> Response:
+        """Why the job waits, what is before it, and when it will probably start."""
+        return Response(WaitSerializer(wait_of(self.job(request, job_id))).data)
 
 
 class JobMetrics(OneJob):

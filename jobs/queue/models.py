@@ -70,6 +70,30 @@ class Job(Identified):
         return self.name
 
 
+class Outlook(models.Model):
+    """Why a job waits and when it will start, as the leader last saw it; and the first range that was told, by which
+    ranges are judged. The factors are those of its weight (`jobs.scheduler.explain`).
+    """
+
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, primary_key=True, related_name="outlook")
+    made_at = models.DateTimeField()
+    position = models.PositiveIntegerField()
+    blocker = models.CharField(max_length=12)
+    share = models.FloatField()
+    length = models.FloatField()
+    waiting = models.FloatField()
+    earliest = models.DateTimeField(null=True)
+    latest = models.DateTimeField(null=True)
+    confidence = models.FloatField(null=True)
+    alternatives = models.JSONField(default=list)
+    first_made_at = models.DateTimeField(null=True)
+    first_earliest = models.DateTimeField(null=True)
+    first_latest = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.position}"
+
+
 class Submission(Identified):
     """An `Idempotency-Key` that was used: the same key with the same body yields the same job for 24 hours."""
 

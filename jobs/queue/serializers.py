@@ -8,6 +8,7 @@ from jobs.queue.kinds import yields_of
 from jobs.queue.models import Attempt, Job, JobEvent, Metric
 from jobs.queue.queries import ids_of
 from jobs.queue.reasons import Status
+from jobs.queue.waiting import Alternative, Wait
 from jobs.queue.yields import Yield
 
 
@@ -139,3 +140,36 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     targets = serializers.ListField(child=serializers.CharField(), required=False)
     warm_start = serializers.CharField(required=False, allow_null=True)
     name = serializers.CharField(required=False, max_length=120)
+
+
+class TermsSerializer(serializers.Serializer[dict[str, float]]):
+    """The factors of a job's weight; 1 is ordinary, more brings it forward."""
+
+    share = serializers.FloatField(help_text="By what its owner used lately of their share.")
+    length = serializers.FloatField(help_text="By how soon it is expected to end.")
+    waiting = serializers.FloatField(help_text="By how long it has waited.")
+
+
+class StartSerializer(serializers.Serializer[dict[str, Any]]):
+    earliest = serializers.DateTimeField()
+    latest = serializers.DateTimeField()
+    confidence = serializers.FloatField(help_text="The chance that it starts between them, 0 to 1.")
+
+
+class AlternativeSerializer(serializers.Serializer[Alternative]):
+    change = serializers.CharField(help_text="What to ask for instead, in words.")
+    start = serializers.DateTimeField(help_text="When the job would probably start then.")
+
+
+class WaitSerializer(serializers.Serializer[Wait]):
+    """Why a job waits. Without a position it does not, or the scheduler has yet to look at it."""
+
+    position = serializers.IntegerField(allow_null=True, help_text="1 is next.")
+    sentence = serializers.CharField()
+    factors = serializers.ListField(
+        child=serializers.CharField(), help_text="The terms that matter, in words."
+    )
+    blocker = serializers.CharField(allow_null=True, help_text="accelerator, concurrency or nowhere.")
+    terms = TermsSerializer(allow_null=True)
+    start = StartSerializer(allow_null=True)
+    alternatives = AlternativeSerializer(many=True)

@@ -22,6 +22,7 @@ api: list[URLPattern] = [
     path("jobs/<str:job_id>", calls.JobDetail.as_view(), name="api-job"),
     path("jobs/<str:job_id>/cancel", calls.JobCancel.as_view(), name="api-job-cancel"),
     path("jobs/<str:job_id>/stop", calls.JobStop.as_view(), name="api-job-stop"),
+    path("jobs/<str:job_id>/wait", calls.JobWait.as_view(), name="api-job-wait"),
     path("jobs/<str:job_id>/metrics", calls.JobMetrics.as_view(), name="api-job-metrics"),
     path("jobs/<str:job_id>/logs", calls.JobLogs.as_view(), name="api-job-logs"),
     path("jobs/<str:job_id>/events", calls.JobEvents.as_view(), name="api-job-events"),

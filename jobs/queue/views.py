@@ -14,6 +14,7 @@ from jobs.queue import describe, newjob, queries, services
 from jobs.queue.kinds import panel_context
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import OPEN, Status
+from jobs.queue.waiting import wait_of
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
 
@@ -99,6 +100,7 @@ def _context(job: Job) -> dict[str, Any]:
         "can_control": job.status in OPEN,  # whoever sees a job is its owner or a steward
         "asked_stop": job.request in {Request.CANCEL, Request.STOP},
         "sentence": describe.sentence(job),
+        "wait": wait_of(job) if job.status == Status.QUEUED and not job.request else None,
         "asked": describe.asked(job),
         "attempts": job.attempts.all(),
         "events": queries.events_of(job),

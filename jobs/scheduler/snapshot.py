@@ -48,6 +48,15 @@ class Jobs:
     spare: Bools
 
 
+def only(jobs: Jobs, rows: Ints) -> Jobs:
+    """These rows of the jobs."""
+    kept = {
+        name: tuple(column[row] for row in rows) if isinstance(column, tuple) else column[rows]
+        for name, column in vars(jobs).items()
+    }
+    return Jobs(**kept)
+
+
 @dataclass(frozen=True)
 class Pools:
     """Alike accelerators of one node, a pool a row. node and type: dense numbers; memory_bytes of each accelerator, 0

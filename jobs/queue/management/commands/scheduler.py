@@ -14,7 +14,8 @@ from django.db import close_old_connections, connections
 
 from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
-from jobs.queue import dispatch, sweeps
+from jobs.queue import dispatch, outlook, sweeps
+from jobs.queue.outlook import Lookout
 from jobs.queue.passes import Passes
 from portal.core import leases, live, storage
 from portal.core.telemetry.beats import beat
@@ -68,6 +69,7 @@ def chores() -> list[Chore]:
         Chore(3600, told("stray_files", storage.sweep_strays), aside=True),
         Chore(3600, told("checkpoints", sweeps.prune_checkpoints)),
         Chore(3600, told("idempotency_keys", sweeps.forget_old_keys)),
+        Chore(3600, told("outlooks", outlook.forget)),
     ]
 
 
@@ -126,7 +128,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        leader, work = Leader(), chores()
+        leader, work = Leader(), [*chores(), Chore(5, self._look_ahead, aside=True)]
         while not stop.is_set():
             beat("scheduler")
             self._turn(leader, work)
@@ -136,6 +138,10 @@ class Command(BaseCommand):
     blind_until = 0.0
     clock = Clock()
     passes = Passes()
+    lookout = Lookout()
+
+    def _look_ahead(self) -> int:
+        return self.lookout.run(now=time.time(), lives=self.passes.lives)
 
     def _turn(self, leader: Leader, work: list[Chore]) -> None:
         if not self._leads(leader):

@@ -1,0 +1,148 @@
+"""Why each job waits and when it will start: made by the leader beside its passes, read by pages and the API."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from jobs.queue import alternatives, columns
+from jobs.queue.models import Job, Outlook, Request
+from jobs.queue.reasons import Status
+from jobs.scheduler import forecast
+from jobs.scheduler.explain import Why, explain
+from jobs.scheduler.forecast import Range
+from jobs.scheduler.lifetable import LifeTable
+from jobs.scheduler.plan import plan
+from jobs.scheduler.snapshot import NOWHERE, Snapshot, only
+
+EVERY_S = 30.0
+TOLD = 2000  # who stands further back is told just that
+MOST = 300  # of those that wait, the next ones are told when; the others only where they stand
+START_UP_S = 10.0  # between a place that is free and an engine that runs
+KEPT = timedelta(days=30)
+
+
+class Lookout:
+    """Looks ahead now and then while jobs wait; at once, nearly, for who has just come. One leader's."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked_at = float("-inf")
+        self._began = datetime.min.replace(tzinfo=UTC)
+
+    def run(self, *, now: float, lives: LifeTable) -> int:
+        """For how many jobs something was written down; 0 when it is not time yet."""
+        waiting = Job.objects.filter(status=Status.QUEUED).exclude(request=Request.CANCEL)
+        is_time = self._clock() - self._looked_at >= EVERY_S
+        if not (waiting if is_time else waiting.filter(created_at__gt=self._began)).exists():
+            return 0
+        self._looked_at, self._began = self._clock(), datetime.fromtimestamp(now, UTC)
+        return refresh(now=now, lives=lives)
+
+
+def refresh(*, now: float, lives: LifeTable) -> int:
+    """Look ahead once, and write down what was seen for each waiting job; for how many. `now`: seconds since the
+    epoch.
+    """
+    machine = columns.take_machine()
+    snapshot = columns.take_snapshot(machine, now=now, lives=lives)
+    if not (snapshot.jobs.pool == NOWHERE).any():
+        return 0
+    reasons = explain(snapshot, plan(snapshot, full=False))[:TOLD]
+    near = _near(snapshot, reasons)
+    starts = forecast.starts(near, seed=int(now))
+    others = alternatives.sooner(near, machine, starts, [why.job for why in reasons])
+    rows = [_outlook(why, starts.get(why.job), others.get(why.job, []), now) for why in reasons]
+    _write(rows)
+    return len(rows)
+
+
+def _near(snapshot: Snapshot, reasons: Sequence[Why]) -> Snapshot:
+    """What runs and who is next: a queue of thousands is not rolled forward."""
+    wanted = {why.job for why in reasons[:MOST]}
+    rows = [
+        row
+        for row, job in enumerate(snapshot.jobs.ids)
+        if snapshot.jobs.pool[row] != NOWHERE or job in wanted
+    ]
+    return replace(snapshot, jobs=only(snapshot.jobs, np.array(rows, dtype=np.int64)))
+
+
+def _outlook(why: Why, start: Range | None, others: Sequence[Mapping[str, str]], now: float) -> Outlook:
+    made = datetime.fromtimestamp(now, UTC)
+    earliest = made + timedelta(seconds=start.earliest) if start else None
+    latest = made + timedelta(seconds=start.latest + START_UP_S) if start else None
+    return Outlook(
+        job_id=why.job,
+        made_at=made,
+        position=why.position,
+        blocker=why.blocker.name.lower(),
+        share=why.share,
+        length=why.length,
+        waiting=why.waiting,
+        earliest=earliest,
+        latest=latest,
+        confidence=forecast.CONFIDENCE if start else None,
+        alternatives=list(others),
+        first_made_at=made if start else None,
+        first_earliest=earliest,
+        first_latest=latest,
+    )
+
+
+NEW = [
+    "made_at", "position", "blocker", "share", "length", "waiting", "earliest", "latest", "confidence",
+    "alternatives",
+]  # fmt: skip
+FIRST = ["first_made_at", "first_earliest", "first_latest"]
+
+
+@transaction.atomic
+def _write(rows: Sequence[Outlook]) -> None:
+    """Each job's newest outlook; the first range that it was told stays, to be judged by."""
+    waiting = set(
+        Job.objects.filter(pk__in=[row.job_id for row in rows], status=Status.QUEUED).values_list(
+            "pk", flat=True
+        )
+    )
+    rows = [row for row in rows if row.job_id in waiting]
+    told = Q(first_made_at__isnull=False)
+    known = dict(Outlook.objects.filter(told, job__in=waiting).values_list("job", "first_made_at"))
+    fresh = [row for row in rows if row.job_id not in known]
+    again = [row for row in rows if row.job_id in known]
+    options = {"update_conflicts": True, "unique_fields": ["job"], "batch_size": 500}
+    Outlook.objects.bulk_create(fresh, update_fields=NEW + FIRST, **options)
+    Outlook.objects.bulk_create(again, update_fields=NEW, **options)
+
+
+@dataclass(frozen=True)
+class Record:
+    """How the first ranges that jobs were told came true."""
+
+    judged: int
+    held: int
+
+    @property
+    def rate(self) -> float | None:
+        """The share that held; None before any could be judged."""
+        return self.held / self.judged if self.judged else None
+
+
+def record(*, now: datetime | None = None) -> Record:
+    """Of the jobs that started in the last thirty days."""
+    since = (now or timezone.now()) - KEPT
+    judged = Outlook.objects.filter(first_made_at__isnull=False, job__started_at__gte=since)
+    judged = judged.filter(job__started_at__gte=F("first_made_at"))
+    held = judged.filter(job__started_at__gte=F("first_earliest"), job__started_at__lte=F("first_latest"))
+    return Record(judged.count(), held.count())
+
+
+def forget() -> int:
+    """Drop the outlooks of jobs that started or ended long ago; how many."""
+    old = Outlook.objects.filter(made_at__lt=timezone.now() - 2 * KEPT).exclude(job__status=Status.QUEUED)
+    return old.delete()[0]

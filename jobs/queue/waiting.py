@@ -1,0 +1,145 @@
+"""Why a job waits and when it starts, in words: what `GET /jobs/{id}/wait` answers, and its page shows."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from jobs.queue.describe import sentence as state_of
+from jobs.queue.models import Job, Outlook
+from jobs.queue.reasons import Status
+
+MATTERS = 1.15  # a factor within this of 1 is not worth a word
+SOON = timedelta(minutes=2)
+MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What to ask for instead, in words, and when the job would probably start then."""
+
+    change: str
+    start: datetime
+
+
+@dataclass(frozen=True)
+class Wait:
+    """position: 1 is next; None when the job does not wait, or nobody has looked yet. terms: the factors of its weight
+    (1 is ordinary); start: earliest and latest time, and the chance that it is between them.
+    """
+
+    position: int | None
+    sentence: str
+    factors: list[str] = field(default_factory=list)
+    blocker: str | None = None
+    terms: dict[str, float] | None = None
+    start: dict[str, Any] | None = None
+    alternatives: list[Alternative] = field(default_factory=list)
+    made_at: datetime | None = None
+
+
+def wait_of(job: Job) -> Wait:
+    """As the scheduler last saw it, some seconds ago."""
+    if job.status != Status.QUEUED:
+        return Wait(None, state_of(job))
+    seen = Outlook.objects.filter(job=job).first()
+    if seen is None or seen.made_at < job.created_at:
+        return Wait(None, _unseen(job))
+    start = None
+    if seen.earliest and seen.latest and seen.latest > timezone.now():
+        start = {"earliest": seen.earliest, "latest": seen.latest, "confidence": seen.confidence}
+    return Wait(
+        position=seen.position,
+        sentence=_sentence(seen, start),
+        factors=_factors(seen),
+        blocker=seen.blocker,
+        terms={"share": seen.share, "length": seen.length, "waiting": seen.waiting},
+        start=start,
+        alternatives=[
+            Alternative(each["change"], datetime.fromisoformat(each["start"])) for each in seen.alternatives
+        ],
+        made_at=seen.made_at,
+    )
+
+
+def _unseen(job: Job) -> str:
+    if timezone.now() - job.created_at < SOON:
+        return _("It was just submitted. Where it stands is known in a few seconds.")
+    return _("It stands far back in the queue: when it is nearer, it is told here when it will start.")
+
+
+def _sentence(seen: Outlook, start: dict[str, Any] | None) -> str:
+    return " ".join(part for part in (_why(seen), _when(start)) if part)
+
+
+def _why(seen: Outlook) -> str:
+    if seen.blocker == "concurrency":
+        return _(
+            "As many of your jobs run as your quota allows at once. It starts when one of them ends, "
+            "or when a steward raises the quota."
+        )
+    if seen.blocker == "nowhere":
+        return _(
+            "Nothing that is switched on now can run it: it waits for a node to come back. "
+            "Cancel it and ask for less, or wait."
+        )
+    before = seen.position - 1
+    if before == 0:
+        return _("It is next: everything that it could run on is busy.")
+    told = ngettext(
+        "Everything that it could run on is busy, and %(n)d job goes before it.",
+        "Everything that it could run on is busy, and %(n)d jobs go before it.",
+        before,
+    )
+    return told % {"n": before}
+
+
+def _when(start: dict[str, Any] | None) -> str:
+    if start is None:
+        return ""
+    now = timezone.now()
+    soonest, latest = (max(0.0, (start[name] - now).total_seconds()) for name in ("earliest", "latest"))
+    if latest < MINUTE_S:
+        return _("It will probably start within a minute.")
+    told = {"from": in_words(soonest), "to": in_words(latest)}
+    if soonest < MINUTE_S:
+        return _("It will probably start within %(to)s.") % told
+    return _("It will probably start in %(from)s to %(to)s.") % told
+
+
+def in_words(seconds: float) -> str:
+    """A span of time, in the largest unit of which it has two; at least a minute."""
+    if seconds >= 2 * DAY_S:
+        days = round(seconds / DAY_S)
+        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    if seconds >= 2 * HOUR_S:
+        hours = round(seconds / HOUR_S)
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    minutes = max(1, round(seconds / MINUTE_S))
+    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+
+
+def _factors(seen: Outlook) -> list[str]:
+    """What brings it forward or holds it back, in words; what hardly matters is left out."""
+    told = (
+        (
+            seen.share,
+            _("its owner has used less of the machine lately than their share, or none"),
+            _("its owner has used more of the machine than their share, or has other jobs before it"),
+        ),
+        (
+            seen.length,
+            _("it should end soon, as far as anybody can tell"),
+            _("it has run for long already, or has long to go"),
+        ),
+        (seen.waiting, _("it has waited for long"), ""),
+    )
+    return [
+        f"{word} (× {factor:.2f})"
+        for factor, better, worse in told
+        for word in [better if factor > MATTERS else worse if factor < 1 / MATTERS else ""]
+        if word
+    ]

@@ -1,0 +1,202 @@
+"""Why a job waits, when it will start, and how often that was true."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from hardware.nodes.models import Accelerator, Node
+from jobs.queue import lifecycle, outlook, services, waiting
+from jobs.queue.lifecycle import Held
+from jobs.queue.models import Job, Outlook
+from jobs.queue.reasons import EndReason
+from jobs.scheduler import lifetable
+from portal.ledger.models import Quota
+from portal.members.models import Member
+
+Submit = Callable[..., Job]
+Start = Callable[..., Held]
+HELD = timedelta(minutes=1)
+
+
+def look() -> int:
+    return outlook.refresh(now=timezone.now().timestamp(), lives=lifetable.EMPTY)
+
+
+def runs_for(job: Job, seconds: float) -> None:
+    """As if its pace told that so much is left."""
+    Job.objects.filter(pk=job.pk).update(position={"step": 0, "steps": 100, "steps_per_s": 100 / seconds})
+
+
+def wait(api: Any, job: Job) -> dict[str, Any]:
+    answer = api.get(f"/api/v1/jobs/{job.pk}/wait")
+    assert answer.status_code == 200, answer.content
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_who_is_next_is_told_when_it_starts(
+    submit: Submit, start: Start, alice: Member, api_for: Callable[..., Any]
+) -> None:
+    first, second = submit(), submit()
+    start(first)
+    runs_for(first, 7200)
+    assert look() == 1
+    told = wait(api_for(alice), second)
+    assert (told["position"], told["blocker"]) == (1, "accelerator")
+    assert told["sentence"].startswith(
+        "It is next: everything that it could run on is busy. It will probably start in "
+    )
+    assert set(told["terms"]) == {"share", "length", "waiting"}
+    hours = [
+        (datetime.fromisoformat(told["start"][name]) - timezone.now()).total_seconds() / 3600
+        for name in ("earliest", "latest")
+    ]
+    assert 0.9 < hours[0] < 2 < hours[1] < 4
+    assert told["start"]["confidence"] == pytest.approx(0.8)
+
+
+def test_what_stands_behind_others_starts_later(submit: Submit, start: Start, node: Node) -> None:
+    first, *others = (submit() for _each in range(4))
+    start(first)
+    look()
+    seen = [Outlook.objects.get(job=job) for job in others]
+    assert sorted(each.position for each in seen) == [1, 2, 3]
+    by_place = sorted(seen, key=lambda each: each.position)
+    assert by_place[0].latest is not None
+    assert by_place[1].earliest is None or by_place[0].earliest <= by_place[1].earliest  # type: ignore[operator]
+
+
+def test_what_runs_and_what_has_ended_waits_for_nothing(
+    submit: Submit, start: Start, alice: Member, api_for: Callable[..., Any]
+) -> None:
+    job = submit()
+    held = start(job)
+    assert wait(api_for(alice), job)["position"] is None
+    assert "runs on mill-1" in wait(api_for(alice), job)["sentence"]
+    lifecycle.end(held, EndReason.NAN_LOSS)
+    assert wait(api_for(alice), job)["start"] is None
+
+
+def test_before_anybody_looked_it_says_so(submit: Submit, alice: Member, api_for: Callable[..., Any]) -> None:
+    told = wait(api_for(alice), submit())
+    assert (told["position"], told["terms"]) == (None, None)
+    assert "just submitted" in told["sentence"]
+
+
+def test_a_quota_that_holds_it_up_is_named(submit: Submit, start: Start, alice: Member, node: Node) -> None:
+    Quota.objects.create(member=alice, concurrent_jobs=1)
+    first, second = submit(), submit()
+    start(first)
+    Accelerator.objects.create(node=node, kind="cpu", index=1)
+    look()
+    assert "your quota allows" in waiting.wait_of(Job.objects.get(pk=second.pk)).sentence
+
+
+def test_what_nothing_can_run_now_is_told_so(submit: Submit, node: Node) -> None:
+    gpu = Accelerator.objects.create(node=node, kind="gpu")
+    job = submit(resources={"accelerator": "gpu"})
+    gpu.enabled = False
+    gpu.save()
+    look()
+    told = waiting.wait_of(job)
+    assert (told.blocker, told.start) == ("nowhere", None)
+    assert "wait for a node" in told.sentence or "waits for a node" in told.sentence
+
+
+def test_it_is_told_what_would_start_sooner(submit: Submit, start: Start, node: Node) -> None:
+    gpu = Accelerator.objects.create(node=node, kind="gpu", relative_speed=10)
+    running = submit(resources={"accelerator": "gpu"})
+    lifecycle.begin(running, node=node, accelerators=[gpu])
+    runs_for(running, 36_000)
+    job = submit(resources={"accelerator": "gpu"})
+    look()
+    told = waiting.wait_of(job)
+    assert [each.change for each in told.alternatives] == ["on CPU"]
+    assert told.alternatives[0].start < timezone.now() + HELD
+    assert told.start is not None
+    assert told.start["earliest"] > timezone.now() + timedelta(hours=2)
+
+
+def test_the_first_range_is_the_one_that_is_judged(submit: Submit, start: Start, node: Node) -> None:
+    first, second = submit(), submit()
+    held = start(first)
+    runs_for(first, 3600)
+    look()
+    told = Outlook.objects.get(job=second)
+    runs_for(first, 60)
+    look()
+    again = Outlook.objects.get(job=second)
+    assert again.first_latest == told.first_latest
+    assert again.latest != told.latest
+    assert outlook.record().rate is None
+    lifecycle.end(held, EndReason.DONE)
+    start(second)
+    assert (outlook.record().judged, outlook.record().held) == (1, 0)  # sooner than it was told at first
+    assert told.first_earliest is not None
+    Job.objects.filter(pk=second.pk).update(started_at=told.first_earliest + timedelta(seconds=1))
+    assert outlook.record().rate == 1.0
+
+
+def test_one_look_however_many_wait(submit: Submit, start: Start) -> None:
+    jobs = [submit() for _each in range(3)]
+    start(jobs[0])
+    look()
+    with CaptureQueriesContext(connection) as few:
+        look()
+    for _each in range(6):
+        submit()
+    look()
+    with CaptureQueriesContext(connection) as many:
+        look()
+    assert len(many) == len(few)
+
+
+def test_the_lookout_sees_who_came_and_looks_again_now_and_then(submit: Submit, start: Start) -> None:
+    clock = [0.0]
+    mine = outlook.Lookout(clock=lambda: clock[0])
+
+    def run() -> int:
+        return mine.run(now=timezone.now().timestamp(), lives=lifetable.EMPTY)
+
+    start(submit())
+    assert run() == 0
+    submit()
+    assert (run(), run()) == (1, 0)
+    submit()
+    assert run() == 2
+    clock[0] = outlook.EVERY_S
+    assert run() == 2
+
+
+def test_the_page_says_why_and_when(
+    submit: Submit, start: Start, alice: Member, client_for: Callable[..., Client]
+) -> None:
+    first, second = submit(), submit()
+    start(first)
+    runs_for(first, 7200)
+    look()
+    page = client_for(alice).get(f"/jobs/{second.pk}").content.decode()
+    assert "It is next" in page
+    assert "with a chance of 80" in page
+    services.cancel_job(job=second, actor=alice)
+    assert "It is next" not in client_for(alice).get(f"/jobs/{second.pk}").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (5, "1 minute"),
+        (150, "2 minutes"),
+        (7000, "117 minutes"),
+        (3 * 3600, "3 hours"),
+        (3 * 86400, "3 days"),
+    ],
+)
+def test_spans_in_words(seconds: float, words: str) -> None:
+    assert waiting.in_words(seconds) == words
