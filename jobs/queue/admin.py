@@ -1,4 +1,4 @@
-"""Jobs in the stewards' admin: to look at, and to cancel."""
+"""Jobs in the stewards' admin: to look at, to cancel, to queue again, to bring forward."""
 
 from typing import ClassVar
 
@@ -21,6 +21,9 @@ STATUS_COLOURS = {
     Status.FAILED: "danger",
     Status.CANCELLED: "warning",
 }
+
+
+STEP = 4.0
 
 
 class AttemptInline(ReadOnlyInline):
@@ -61,7 +64,7 @@ class JobAdmin(StewardAdmin):
     search_fields = ["name", "owner__username", "dataset__name", "id"]
     ordering = ["-id"]
     inlines: ClassVar[list[type[ReadOnlyInline]]] = [AttemptInline, JobEventInline]
-    actions = ["cancel"]
+    actions = ["cancel", "requeue", "bring_forward", "hold_back"]
 
     @column(_("status"), order="status", colours=STATUS_COLOURS)
     def show_status(self, job: Job) -> tuple[str, str]:
@@ -70,3 +73,19 @@ class JobAdmin(StewardAdmin):
     @admin.action(description=_("Cancel: end them, keep a checkpoint"))
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         self.for_each(request, queryset, lambda job: services.cancel_job(job=job, actor=signed_in(request)))
+
+    @admin.action(description=_("Queue again: what runs gives its place back, what failed is submitted anew"))
+    def requeue(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self.for_each(request, queryset, lambda job: services.requeue_job(job=job, actor=signed_in(request)))
+
+    @admin.action(description=_("Bring forward: four times the weight"))
+    def bring_forward(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self._raise(request, queryset, STEP)
+
+    @admin.action(description=_("Hold back: a quarter of the weight"))
+    def hold_back(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self._raise(request, queryset, 1 / STEP)
+
+    def _raise(self, request: HttpRequest, queryset: QuerySet[Job], factor: float) -> None:
+        actor = signed_in(request)
+        self.for_each(request, queryset, lambda job: services.raise_job(job=job, factor=factor, actor=actor))

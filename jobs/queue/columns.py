@@ -126,6 +126,7 @@ def _jobs(rows: Sequence[Row], owners: Sequence[str], usable: "Usable") -> Jobs:
         checkpoint_s=column(lambda row: row.checkpoint_s, np.float64),
         fixed=column(lambda row: row.fixed, np.bool_),
         spare=usable.spare,
+        boost=column(lambda row: row.boost, np.float64),
     )
 
 

@@ -50,6 +50,7 @@ class Job(Identified):
     progress = models.FloatField(_("progress, 0 to 1"), default=0.0)
     metrics = models.JSONField(_("latest metrics"), default=dict, blank=True)
     position = models.JSONField(_("where it is"), default=dict, blank=True)
+    boost = models.FloatField(_("its weight is multiplied by"), default=1.0)
     tries = models.PositiveSmallIntegerField(_("retries used"), default=0)
     checkpoint = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     checkpoint_step = models.PositiveBigIntegerField(null=True, blank=True)

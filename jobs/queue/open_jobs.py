@@ -17,7 +17,7 @@ from jobs.scheduler.snapshot import NOWHERE
 
 FIELDS = (
     "pk", "owner_id", "created_at", "accelerator", "kind", "recipe", "request", "position", "spec__resources",
-    "spec__params", "version_id",
+    "spec__params", "version_id", "boost",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Row:
     remaining_s: float = np.nan
     checkpoint_s: float = 0.0
     fixed: bool = False
+    boost: float = 1.0
     pool: int = NOWHERE
     since: float = 0.0
     units: tuple[str, ...] = field(default=(), repr=False)
@@ -102,6 +103,7 @@ class _Asked:
     resources: Mapping[str, Any] | None
     params: Mapping[str, Any] | None
     version: str | None
+    boost: float
 
 
 def _row(
@@ -129,6 +131,7 @@ def _row(
         work_s=work,
         remaining_s=remaining,
         checkpoint_s=float(asked.position.get("checkpoint_s") or 0.0),
+        boost=asked.boost,
         fixed=asked.request != Request.NONE or not _may_leave(asked.kind),
         pool=hold.pool if hold else NOWHERE,
         since=hold.since.timestamp() if hold else now,

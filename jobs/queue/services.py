@@ -1,4 +1,4 @@
-"""What may be done with jobs: submit, cancel, stop."""
+"""What may be done with jobs: submit, cancel, stop; for stewards also raise, and queue again."""
 
 import hashlib
 import json
@@ -11,17 +11,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.datasets.models import Dataset, Version
-from jobs.engine.spec import JobSpec
+from jobs.engine.spec import JobKind, JobSpec
 from jobs.queue import admission, bells, lifecycle
 from jobs.queue.models import Attempt, Job, JobEvent, Request, Submission
 from jobs.queue.reasons import FINAL, EndReason, Status
 from jobs.queue.yields import Yield
 from portal.core import live
-from portal.kit.errors import UserError
+from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
+from portal.members.services import audit
 
 KEY_LIVES = timedelta(hours=24)
 BELL = "scheduler"
+MOST_BOOST = 1000.0
 
 
 def fingerprint(body: Any) -> str:
@@ -135,19 +137,67 @@ def stop_job(*, job: Job, actor: Member) -> Job:
     return _ask(job, Request.STOP, _("%(who)s asked to stop it and keep the best so far."), actor)
 
 
+def raise_job(*, job: Job, factor: float, actor: Member) -> Job:
+    """Multiply the weight of an open job by `factor`, a steward's word: more brings it forward, less holds it back.
+    UserError `already_ended`, or `invalid` for a factor that is not between 1/1000 and 1000 in all.
+    """
+    with transaction.atomic():
+        current = Job.objects.select_for_update().get(pk=job.pk)
+        _refuse_if_ended(current)
+        boost = current.boost * factor
+        if not 1 / MOST_BOOST <= boost <= MOST_BOOST:
+            detail = _("It was raised or lowered as far as it goes already.")
+            raise UserError("invalid", detail, errors=[FieldError("factor", detail)])
+        Job.objects.filter(pk=job.pk).update(boost=boost)
+        audit(actor, "job.raised", current, {"factor": factor, "boost": boost})
+        lifecycle.note(job.pk, Status(current.status), _raised(actor, factor))
+        live.ring(BELL)
+    return _fresh(job)
+
+
+def _raised(actor: Member, factor: float) -> str:
+    word = _("%(who)s brought it forward.") if factor > 1 else _("%(who)s held it back.")
+    return word % {"who": actor.username}
+
+
+def requeue_job(*, job: Job, actor: Member) -> Job:
+    """Have what runs give its place back and wait again, from its checkpoint; submit anew, for its owner, what failed
+    or was cancelled. The job that waits then. UserError when it waits already, succeeded, or can't run any more.
+    """
+    if job.status in {Status.STARTING, Status.RUNNING}:
+        return _ask(job, Request.PREEMPT, _("%(who)s asked to queue it again."), actor)
+    if job.status == Status.QUEUED:
+        raise UserError("already_queued", _("It waits in the queue already."), status=409)
+    if job.status == Status.SUCCEEDED or job.kind != JobKind.TRAIN:
+        raise UserError("already_ended", _("It has ended, and there is nothing to do again."), status=409)
+    with transaction.atomic():
+        again = _create(job.owner, JobSpec.model_validate(job.spec | {"name": job.name}))
+        audit(actor, "job.requeued", job, {"as": again.pk})
+        lifecycle.note(again.pk, Status.QUEUED, _("%(who)s submitted it again.") % {"who": actor.username})
+    return again
+
+
 def _ask(job: Job, request: Request, sentence: str, actor: Member) -> Job:
     with transaction.atomic():
         current = Job.objects.select_for_update().get(pk=job.pk)  # its status can't change under us
         _refuse_if_ended(current)
         if current.status == Status.QUEUED and request == Request.CANCEL:
             lifecycle.cancel_queued(current)
+            _audit_of_another(actor, current, request)
         elif current.request not in {request, Request.CANCEL}:
             Job.objects.filter(pk=job.pk).update(request=request)
             lifecycle.note(job.pk, Status(current.status), sentence % {"who": actor.username})
+            _audit_of_another(actor, current, request)
             bells.wake_control(current)
     if request == Request.CANCEL and current.status == Status.STARTING:
         _withdraw(current)
     return _fresh(job)
+
+
+def _audit_of_another(actor: Member, job: Job, request: str) -> None:
+    """What a steward does to a member's job is noted."""
+    if actor.pk != job.owner_id:
+        audit(actor, f"job.{request}", job, {"owner": job.owner.username})
 
 
 def _refuse_if_ended(job: Job) -> None:

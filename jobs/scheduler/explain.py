@@ -60,6 +60,8 @@ def _share(snapshot: Snapshot, weight: Floats, others: Floats, policy: Policy) -
     """What is left of the weight, against that of a member who has used just what they are entitled to."""
     jobs = snapshot.jobs
     new = float(snapshot.lives.gittins(np.zeros(1))[0]) ** policy.urgency_power
-    plain = policy.age_offset_s**policy.age_power * new * policy.probe * jobs.gang**policy.gang_power
+    plain = (
+        policy.age_offset_s**policy.age_power * new * policy.probe * jobs.gang**policy.gang_power * jobs.boost
+    )
     even = (1.0 + policy.fair_floor) ** -policy.fair_power
     return np.asarray(weight / (plain * others * even))

@@ -29,7 +29,7 @@ class Jobs:
     run. attained: seconds of work done so far, as on its fastest type. remaining: such seconds still to do, NaN when
     nobody can tell. ran: seconds it has run, on whatever. pool: where it runs, -1 while it waits. checkpoint_s: what a
     checkpoint costs it. fixed: it may not be preempted. spare: its member is over quota, so it takes only what would be
-    idle, and gives way at once.
+    idle, and gives way at once. boost: what a steward multiplied its weight by, 1 for most.
     """
 
     ids: tuple[str, ...]
@@ -46,6 +46,7 @@ class Jobs:
     checkpoint_s: Floats
     fixed: Bools
     spare: Bools
+    boost: Floats
 
 
 def only(jobs: Jobs, rows: Ints) -> Jobs:

@@ -34,6 +34,7 @@ def _plain(snapshot: Snapshot, policy: Policy) -> Floats:
         * jobs.gang**policy.gang_power
         * urgency(snapshot, policy) ** policy.urgency_power
         * probe
+        * jobs.boost
     )
 
 

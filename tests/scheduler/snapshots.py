@@ -29,6 +29,7 @@ def jobs(count: int, **columns: Any) -> Jobs:
         "checkpoint_s": np.zeros(count),
         "fixed": np.zeros(count, np.bool_),
         "spare": np.zeros(count, np.bool_),
+        "boost": np.ones(count),
     }
     for name, values in columns.items():
         plain[name] = values if name == "ids" else np.asarray(values, plain[name].dtype)

@@ -186,6 +186,7 @@ class World:
                 checkpoint_s=np.zeros(len(rows)),
                 fixed=none,
                 spare=none,
+                boost=np.ones(len(rows)),
             ),
             pools=self.pools,
             owners=Owners(
