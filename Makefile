@@ -4,11 +4,12 @@ SHELL := /bin/bash
 PORT ?= 8000
 PYTHON ?= python3
 ARGS ?=
+TRACES ?= ../shared/data/scheduling
 BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-postgres test-faults test-arm lint format bench lock clean system system-test
+.PHONY: help run demo test test-fast test-postgres test-faults test-arm lint format bench simulate lock clean system system-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -46,6 +47,9 @@ lint: .venv/dev ## formatting, rules, types, deployment and migration checks
 format: .venv/dev ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+simulate: .venv/dev ## the scheduler on traces of real clusters (TRACES=folder; ARGS=--write writes docs/scheduler.md)
+	$(BIN)/python -m benchmarks.scheduling $(TRACES) $(ARGS)
 
 bench: .venv/dev system front-end ## measure (docs/benchmarks.md says what)
 	$(BIN)/python -m benchmarks $(ARGS)

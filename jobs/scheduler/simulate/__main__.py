@@ -85,8 +85,13 @@ def _shown(rows: Sequence[Figures], *, as_json: bool) -> str:
         for name, values in table.items()
     }
     if as_json:
-        return json.dumps({"copies": len(rows), "mean": means, "interval": widths})
+        return json.dumps({"copies": len(rows), "mean": _plain(means), "interval": _plain(widths)})
     return "\n".join(f"{name:18} {means[name]:10.3f} ± {widths[name]:.3f}" for name in means)
+
+
+def _plain(figures: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN: what there is nothing to measure of is null."""
+    return {name: value if np.isfinite(value) else None for name, value in figures.items()}
 
 
 def _cluster(text: str) -> dict[str, int]:

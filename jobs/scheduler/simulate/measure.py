@@ -15,7 +15,8 @@ SHORT_S = 600.0
 @dataclass(frozen=True)
 class Figures:
     """Hours unless the name says otherwise. rho: completion time over that under a fluid equal share. jain: of the
-    members' mean rho. short_wait: until the first start of jobs that take less than ten minutes. Preemptions and
+    members' mean rho. others_rho: of all jobs but those of member 0, the hog where there is one; NaN where there is no
+    other. short_wait: until the first start of jobs that take less than ten minutes. Preemptions and
     migrations per job.
     """
 
@@ -27,6 +28,8 @@ class Figures:
     rho_max: float
     rho_p99: float
     jain: float
+    others_rho_mean: float
+    others_rho_p99: float
     short_wait_p50_s: float
     short_wait_p95_s: float
     preemptions: float
@@ -39,7 +42,7 @@ class Figures:
 def measure(trace: Trace, outcome: Outcome, fair_s: Floats, capacity: Floats) -> Figures:
     took = outcome.done - trace.arrival
     rho, wait = took / fair_s, outcome.first - trace.arrival
-    short = wait[trace.length_s < SHORT_S]
+    short, others = wait[trace.length_s < SHORT_S], rho[trace.owner != 0]
     span = float(outcome.done.max() - trace.arrival.min())
     return Figures(
         average=float(took.mean() / HOUR),
@@ -50,6 +53,8 @@ def measure(trace: Trace, outcome: Outcome, fair_s: Floats, capacity: Floats) ->
         rho_max=float(rho.max()),
         rho_p99=float(np.percentile(rho, 99)),
         jain=_jain(np.array([rho[trace.owner == who].mean() for who in np.unique(trace.owner)])),
+        others_rho_mean=float(others.mean()) if len(others) else np.nan,
+        others_rho_p99=float(np.percentile(others, 99)) if len(others) else np.nan,
         short_wait_p50_s=float(np.percentile(short, 50)) if len(short) else np.nan,
         short_wait_p95_s=float(np.percentile(short, 95)) if len(short) else np.nan,
         preemptions=float(outcome.preempted.mean()),

@@ -1,0 +1,62 @@
+"""What was promised of the policy, and whether it holds: on the traces themselves, as the others were measured."""
+
+from collections.abc import Iterator
+
+from benchmarks.row import Row
+from benchmarks.scheduling.cases import ESTIMATES, HOG, OURS, SPLIT, WHOLE
+from benchmarks.scheduling.run import Measured
+from benchmarks.scheduling.tables import Found
+
+GAVEL = {
+    "mixed-600": ("4.48", 90.4),
+    "philly-1000": ("4.10", 60.0),
+}  # least attained service: average, makespan
+AVERAGE_H = {"mixed-600": 4.1, "philly-1000": 2.6}
+WORST_RHO = {"mixed-600": 1.6, "philly-1000": 3.5}
+OTHERS_MEAN, OTHERS_P99 = 0.95, 2.1
+GAIN = 1.1  # a cut job may end so much sooner before it counts as gain
+
+
+def _rows(found: Found) -> Iterator[Row]:
+    for name, cases in found.items():
+        ours, told = cases[OURS], cases[ESTIMATES]
+        average, makespan = GAVEL[name]
+        for title, measured in (("no estimates", ours), ("σ = 0.5", told)):
+            yield _at_most(
+                f"{name}, {title}: average h", measured, "average", AVERAGE_H[name], f"Gavel {average}"
+            )
+            yield _at_most(
+                f"{name}, {title}: makespan h", measured, "makespan", makespan, f"Gavel {makespan}"
+            )
+        yield _at_most(f"{name}, σ = 0.5: max ρ", told, "rho_max", WORST_RHO[name])
+        hog = cases[HOG]
+        yield _at_most(f"{name}, hog: the others' mean ρ", hog, "others_rho_mean", OTHERS_MEAN)
+        yield _at_most(f"{name}, hog: the others' p99 ρ", hog, "others_rho_p99", OTHERS_P99)
+        yield _no_gain(name, cases[WHOLE], cases[SPLIT])
+
+
+def _at_most(what: str, measured: Measured, name: str, most: float, baseline: str = "") -> Row:
+    value = float(measured.values(name)[0])
+    return Row(what, f"{value:.2f}", baseline, goal=f"≤ {most}", met=value <= most)
+
+
+def _no_gain(name: str, whole: Measured, split: Measured) -> Row:
+    """Hours until the whole of a long job is done, over those of its pieces; means of the copies."""
+    one, pieces = whole.mean("splitter_h"), split.mean("splitter_h")
+    return Row(
+        f"{name}: a long job in twenty pieces, hours until the last is done",
+        f"{pieces:.1f}",
+        f"in one: {one:.1f}",
+        ratio=f"{one / pieces:.2f}",
+        goal=f"ratio ≤ {GAIN}",
+        met=one / pieces <= GAIN,
+    )
+
+
+def table(found: Found) -> str:
+    head = "## Aims\n\n| what | measured | baseline | ratio | goal | |\n|---|---|---|---|---|---|\n"
+    return head + "".join(row.markdown() + "\n" for row in _rows(found))
+
+
+def all_met(found: Found) -> bool:
+    return all(row.met for row in _rows(found))

@@ -1,0 +1,102 @@
+"""One simulated run, and the figures of several."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.scheduling.cases import CLUSTER, PER_NODE, Case
+from jobs.scheduler.plan import plan
+from jobs.scheduler.policy import DEFAULT, Policy
+from jobs.scheduler.simulate import baselines, fluid
+from jobs.scheduler.simulate import trace as traces
+from jobs.scheduler.simulate.measure import Figures, measure
+from jobs.scheduler.simulate.trace import Trace
+from jobs.scheduler.simulate.world import Conditions, Decide, World
+from jobs.scheduler.snapshot import Plan, Snapshot
+
+OTHERS: dict[str, Decide] = {
+    "fifo": baselines.fifo,
+    "easy": baselines.easy,
+    "tiresias": baselines.tiresias,
+}
+PIECES = 20
+MEMBERS = 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """The figures of a run; `splitter_h`: hours until the last piece of member 0's long job was done, where there is
+    one.
+    """
+
+    figures: Figures
+    splitter_h: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The runs of one case, over the copies of a trace."""
+
+    runs: tuple[Run, ...]
+
+    def values(self, name: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+        return np.array(
+            [run.splitter_h if name == "splitter_h" else getattr(run.figures, name) for run in self.runs]
+        )
+
+    def mean(self, name: str) -> float:
+        return float(self.values(name).mean())
+
+    def width(self, name: str) -> float:
+        """Half the width of the 95 % interval of the mean (normal)."""
+        values = self.values(name)
+        return float(1.96 * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def _ours(policy: Policy, snapshot: Snapshot, full: bool) -> Plan:
+    return plan(snapshot, policy, full=full)
+
+
+def run(asked: tuple[Path, Case, int]) -> Run:
+    """(trace, case, copy): copy 0 is the trace itself, the others are jittered."""
+    path, case, copy = asked
+    rng = np.random.default_rng(copy)
+    trace = traces.read(path, tuple(CLUSTER))
+    mine = _owned(traces.jittered(trace, rng) if copy else trace, case.members, rng)
+    conditions = Conditions(
+        capacity=tuple(CLUSTER.values()),
+        per_node=PER_NODE,
+        restart_s=case.restart_s,
+        sigma=case.sigma,
+        noise=case.noise,
+    )
+    policy = DEFAULT if case.fair_power is None else replace(DEFAULT, fair_power=case.fair_power)
+    decide = OTHERS.get(case.policy) or partial(_ours, policy)
+    outcome = World(mine, conditions, decide, policy, seed=copy).run()
+    capacity = np.array(conditions.capacity, dtype=np.float64)
+    figures = measure(mine, outcome, fluid.equal_share_times(mine, capacity), capacity)
+    theirs = (mine.owner == 0) if case.members in {"whole", "splitter"} else np.zeros(0, dtype=np.bool_)
+    took = (outcome.done - mine.arrival)[theirs] if theirs.any() else np.array([np.nan])
+    return Run(figures, float(took.max() / 3600.0))
+
+
+def _owned(trace: Trace, members: str, rng: np.random.Generator) -> Trace:
+    if members == "zipf":
+        return traces.owned(trace, rng, members=MEMBERS)
+    if members == "hog":
+        return traces.hogged(trace, rng, members=MEMBERS)
+    if members in {"whole", "splitter"}:
+        return _with_splitter(trace, rng, cut=members == "splitter")
+    return trace
+
+
+def _with_splitter(trace: Trace, rng: np.random.Generator, *, cut: bool) -> Trace:
+    """Member 0 has the longest job on one accelerator that came in the first half, the others share the rest."""
+    early = np.flatnonzero((trace.gang == 1) & (np.arange(len(trace.gang)) < len(trace.gang) // 2))
+    row = int(early[np.argmax(trace.length_s[early])])
+    owner = rng.integers(1, MEMBERS, len(trace.arrival))
+    owner[row] = 0
+    owned = replace(trace, owner=owner)
+    return traces.split(owned, row, PIECES) if cut else owned
