@@ -63,7 +63,7 @@ def write(rows: list[Row]) -> None:
 def machine() -> str:
     from hardware.nodes.probe.machine import probe
 
-    facts = probe()
+    facts = probe(DOCS.parent)
     return f"{facts['cpu'].get('model', platform.machine())}, {facts['cpu'].get('cores', '?')} cores"
 
 

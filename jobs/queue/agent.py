@@ -87,7 +87,7 @@ class Agent:
         self.node = nodes.register(
             name=settings.NODE_NAME,
             key=nodes.own_key(),
-            probe=probe(),
+            probe=probe(Path(settings.HOME)),
             sandbox={"available": report.available, "enforced": report.enforced, "missing": report.missing},
         )
 

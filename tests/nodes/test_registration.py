@@ -43,7 +43,7 @@ def test_there_is_always_a_cpu() -> None:
 
 
 def test_the_real_probe_of_this_machine_registers() -> None:
-    node = services.register(name="here", key="k", probe=machine.probe(), sandbox={})
+    node = services.register(name="here", key="k", probe=machine.probe(settings.HOME), sandbox={})
     cpu = node.accelerators.get(kind="cpu")
     assert cpu.memory_bytes > 0
 

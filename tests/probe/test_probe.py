@@ -8,8 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from hardware.nodes.probe import machine, nvidia
+from hardware.nodes.probe import machine
+from hardware.nodes.probe.disk import disk
 from hardware.nodes.probe.processor import cores, memory, processor
+from tests.probe.machines import write
 
 ROOT = Path(__file__).resolve().parents[2]
 PI = """processor\t: 0
@@ -23,15 +25,8 @@ Model\t\t: Raspberry Pi 5 Model B Rev 1.0
 """
 
 
-def write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
-
-
 def test_here() -> None:
-    facts = machine.facts()
+    facts = machine.facts(ROOT)
     assert facts.processor.architecture == os.uname().machine
     assert 0 < facts.processor.cores <= (os.cpu_count() or 1)
     assert 0 < facts.processor.memory_bytes <= psutil.virtual_memory().total
@@ -39,9 +34,12 @@ def test_here() -> None:
 
 
 def test_as_json_the_processor_comes_first_among_what_jobs_run_on() -> None:
-    argv = [sys.executable, "-m", "hardware.nodes.probe"]
+    argv = [sys.executable, "-m", "hardware.nodes.probe", str(ROOT)]
     said = json.loads(subprocess.run(argv, capture_output=True, check=True, cwd=ROOT, timeout=30).stdout)
-    assert said == machine.probe()
+    here = machine.probe(ROOT)
+    assert said["disk"].pop("free_bytes") > 0
+    assert here["disk"].pop("free_bytes") > 0
+    assert said == here
     assert said["accelerators"][0]["kind"] == "cpu"
     assert said["memory_bytes"] == said["accelerators"][0]["memory_bytes"]
 
@@ -81,6 +79,7 @@ def test_without_limits_all_there_is(tmp_path: Path) -> None:
     assert cores(tmp_path) == len(os.sched_getaffinity(0))
 
 
-def test_no_driver_is_no_complaint() -> None:
-    if not Path("/proc/driver/nvidia").exists():
-        assert nvidia.gpus() == ([], "", [])
+def test_the_disk_of_a_home_that_is_yet_to_be_made(tmp_path: Path) -> None:
+    found = disk(tmp_path / "not" / "yet")
+    assert 0 < found.free_bytes <= found.total_bytes
+    assert found.total_bytes == disk(tmp_path).total_bytes

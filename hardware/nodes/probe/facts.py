@@ -16,6 +16,14 @@ class Processor:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """The file system that the node's home is on."""
+
+    total_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True)
 class Accelerator:
     """One thing that jobs run on, besides the processor. `kind` is "gpu", "tpu" or "fpga"."""
 
@@ -30,7 +38,9 @@ class Accelerator:
 @dataclass(frozen=True)
 class Facts:
     processor: Processor
+    disk: Disk
     accelerators: list[Accelerator]
+    toolchains: dict[str, str] = field(default_factory=dict)  # name → version
     driver: str = ""  # NVIDIA's
     trouble: list[str] = field(default_factory=list)  # sentences: what is there but could not be asked
 
@@ -47,6 +57,8 @@ class Facts:
             },
             "memory_bytes": own.memory_bytes,
             "accelerators": [processor, *(asdict(accelerator) for accelerator in self.accelerators)],
+            "disk": asdict(self.disk),
+            "toolchains": self.toolchains,
             "driver": self.driver,
             "trouble": self.trouble,
         }

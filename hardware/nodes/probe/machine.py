@@ -1,18 +1,35 @@
 """Everything a node has. A new sort of accelerator is a function in a module of its own, called here."""
 
+from pathlib import Path
 from typing import Any
 
+from hardware.nodes.probe.disk import disk
 from hardware.nodes.probe.facts import Facts
+from hardware.nodes.probe.fpga import boards
 from hardware.nodes.probe.nvidia import gpus
 from hardware.nodes.probe.processor import processor
+from hardware.nodes.probe.toolchains import toolchains
+from hardware.nodes.probe.tpu import tpus
+
+ROOT = Path("/")
 
 
-def facts() -> Facts:
-    """Asks the machine anew. Never raises for hardware that is absent or doesn't answer."""
-    found, driver, trouble = gpus()
-    return Facts(processor=processor(), accelerators=found, driver=driver, trouble=trouble)
+def facts(home: Path, root: Path = ROOT) -> Facts:
+    """Asks the machine anew. Never raises for hardware that is absent or doesn't answer. `home` is the node's
+    folder, `root` where /proc, /sys and /dev are looked for.
+    """
+    cards, driver, silent = gpus()
+    chips, closed = tpus(root)
+    return Facts(
+        processor=processor(root),
+        disk=disk(home),
+        accelerators=[*cards, *chips, *boards(root)],
+        toolchains=toolchains(),
+        driver=driver,
+        trouble=[*silent, *closed],
+    )
 
 
-def probe() -> dict[str, Any]:
+def probe(home: Path, root: Path = ROOT) -> dict[str, Any]:
     """The facts as JSON-able values."""
-    return facts().as_dict()
+    return facts(home, root).as_dict()

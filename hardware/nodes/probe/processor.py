@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from hardware.nodes.probe.facts import Processor
+from hardware.nodes.probe.files import number, text
 
 # What decides which kernels run: vector and matrix units, short floats, integer dot products.
 FEATURES = frozenset(
@@ -63,9 +64,9 @@ def cores(root: Path = Path("/")) -> float:
 def memory(root: Path = Path("/")) -> int:
     """Bytes of memory this process may use: the machine's, or less by a cgroup."""
     limits = [
-        number
+        limit
         for folder, name in _groups(root, "memory", "memory.max", "memory.limit_in_bytes")
-        if (number := _number(folder / name)) is not None and 0 < number < _UNLIMITED
+        if (limit := number(folder / name)) is not None and 0 < limit < _UNLIMITED
     ]
     return int(min([psutil.virtual_memory().total, *limits]))
 
@@ -73,7 +74,7 @@ def memory(root: Path = Path("/")) -> int:
 def _described(cpuinfo: Path) -> Iterator[tuple[str, str]]:
     """The first value of each field; on some boards the model comes after all processors."""
     seen = set()
-    for line in _text(cpuinfo).splitlines():
+    for line in text(cpuinfo).splitlines():
         name, colon, value = line.partition(":")
         if colon and name.strip() not in seen:
             seen.add(name.strip())
@@ -83,18 +84,18 @@ def _described(cpuinfo: Path) -> Iterator[tuple[str, str]]:
 def _quotas(root: Path) -> Iterator[float]:
     for folder, name in _groups(root, "cpu", "cpu.max", "cpu.cfs_quota_us"):
         if name == "cpu.max":
-            quota, _, period = _text(folder / name).strip().partition(" ")
+            quota, _, period = text(folder / name).partition(" ")
         else:
-            quota, period = _text(folder / name).strip(), _text(folder / "cpu.cfs_period_us").strip()
+            quota, period = text(folder / name), text(folder / "cpu.cfs_period_us")
         if quota.isdigit() and period.isdigit() and int(period) > 0:
             yield int(quota) / int(period)
 
 
 def _groups(root: Path, controller: str, new: str, old: str) -> Iterator[tuple[Path, str]]:
     """(folder, file) of each cgroup that holds this process, from its own up to the top, version 2 and 1."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        number, controllers, path = line.split(":", 2)
-        if number == "0":
+    for line in text(root / "proc/self/cgroup").splitlines():
+        hierarchy, controllers, path = line.split(":", 2)
+        if hierarchy == "0":
             tops, name = (root / "sys/fs/cgroup", root / "sys/fs/cgroup/unified"), new
         elif controller in controllers.split(","):
             tops, name = (root / "sys/fs/cgroup" / controllers, root / "sys/fs/cgroup" / controller), old
@@ -110,15 +111,3 @@ def _upward(top: Path, path: str) -> Iterator[Path]:
         yield folder
         folder = folder.parent
     yield top
-
-
-def _number(path: Path) -> int | None:
-    text = _text(path).strip()
-    return int(text) if text.isdigit() else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
