@@ -1,5 +1,6 @@
-"""Nodes in the stewards' admin: take them in and out of service, correct what they found."""
+"""Nodes in the stewards' admin: take them in and out of service, correct what they found, plan their maintenance."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -8,10 +9,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
-from hardware.nodes import services
-from hardware.nodes.models import Accelerator, Node, NodeState
+from hardware.nodes import services, windows
+from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
+from portal.members.models import Member
 from portal.members.services import audit
 from portal.members.stewarding import StewardAdmin, column
 
@@ -21,17 +23,32 @@ STATE_COLOURS = {
     NodeState.MAINTENANCE: "warning",
     NodeState.OFFLINE: "danger",
 }
+CORRECTED = ["relative_speed", "price", "sharing", "enabled"]
+SAID = ["state", "trouble", "last_seen_at", "clock_skew", "load", "probe", "sandbox"]
 AT_REST = frozenset({NodeState.OFFLINE, NodeState.MAINTENANCE})
 
 
 class AcceleratorInline(TabularInline):  # type: ignore[misc]
-    """What the node found; a steward corrects its speed and whether it takes work."""
+    """What the node found; a steward corrects its terms and whether it takes work, and removes what is gone."""
 
     model = Accelerator
     extra = max_num = 0
-    can_delete = False
-    fields = ["kind", "index", "model", "memory_bytes", "missing_since", "relative_speed", "enabled"]
+    fields = ["kind", "index", "label", "model", "memory_bytes", "missing_since", *CORRECTED]
     readonly_fields = ["kind", "index", "model", "memory_bytes", "missing_since"]
+
+
+class NewAcceleratorInline(TabularInline):  # type: ignore[misc]
+    """What the node can't find, for a steward to add."""
+
+    model = Accelerator
+    verbose_name_plural = _("Add what the node does not find by itself")
+    extra = 1
+    max_num = 1
+    can_delete = False
+    fields = ["kind", "index", "model", "memory_bytes"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Accelerator]:  # noqa: ARG002 - Django's
+        return Accelerator.objects.none()
 
 
 @admin.register(Node)
@@ -39,12 +56,14 @@ class NodeAdmin(StewardAdmin):
     """A node's row changes by actions, its accelerators are corrected in place."""
 
     may_change = True
-    list_display = ["name", "show_state", "last_seen_at", "show_accelerators", "created_at"]
+    list_display = ["name", "label", "show_state", "last_seen_at", "show_accelerators", "donor", "created_at"]
     list_filter = ["state", "accelerators__kind"]
-    search_fields = ["name", "id"]
-    fields = ["name", "state", "trouble", "last_seen_at", "load", "probe", "sandbox"]
-    readonly_fields: ClassVar[list[str]] = fields
-    inlines: ClassVar[list[type[AcceleratorInline]]] = [AcceleratorInline]
+    list_select_related = ["donor"]
+    search_fields = ["name", "label", "id"]
+    fields = ["name", "label", "donor", *SAID]
+    readonly_fields: ClassVar[list[str]] = ["name", *SAID]
+    autocomplete_fields = ["donor"]
+    inlines: ClassVar[list[type[TabularInline]]] = [AcceleratorInline, NewAcceleratorInline]
     actions = ["activate", "drain", "maintain"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
@@ -67,13 +86,24 @@ class NodeAdmin(StewardAdmin):
     def show_accelerators(self, node: Node) -> str:
         return ", ".join(f"{row.kind}{row.index} {row.model}".strip() for row in node.accelerators.all())
 
+    def save_model(self, request: HttpRequest, obj: Node, form: Any, change: bool) -> None:  # noqa: ARG002
+        """A node's label and donor are set by the services, which note them."""
+        node, actor = Node.objects.select_related("donor").get(pk=obj.pk), signed_in(request)
+        services.name_node(node, obj.label, actor)
+        services.set_donor(node, obj.donor, actor)
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002
-        """Corrections go through the service, which notes them and wakes the scheduler."""
+        """Corrections go through the services, which note them and wake the scheduler."""
         formset.save(commit=False)
-        for row, names in formset.changed_objects:
-            wanted = services.Correction(**{name: getattr(row, name) for name in names})
+        actor = signed_in(request)
+        acts = [
+            *(partial(_add, row, actor) for row in formset.new_objects),
+            *(partial(_correct, row, names, actor) for row, names in formset.changed_objects),
+            *(partial(services.remove, row, actor) for row in formset.deleted_objects),
+        ]
+        for act in acts:
             try:
-                services.correct(Accelerator.objects.get(pk=row.pk), wanted, signed_in(request))
+                act()
             except UserError as error:
                 self.message_user(request, error.detail, level="error")
 
@@ -91,3 +121,41 @@ class NodeAdmin(StewardAdmin):
 
     def _set(self, request: HttpRequest, queryset: QuerySet[Node], state: NodeState) -> None:
         self.for_each(request, queryset, lambda node: services.set_state(node, state, signed_in(request)))
+
+
+def _add(row: Accelerator, actor: Member) -> None:
+    services.add(
+        row.node,
+        kind=AcceleratorKind(row.kind),
+        index=row.index,
+        model=row.model,
+        memory_bytes=row.memory_bytes,
+        actor=actor,
+    )
+
+
+def _correct(row: Accelerator, names: list[str], actor: Member) -> None:
+    wanted = services.Correction(**{name: getattr(row, name) for name in names})
+    services.correct(Accelerator.objects.get(pk=row.pk), wanted, actor)
+
+
+@admin.register(MaintenanceWindow)
+class MaintenanceWindowAdmin(StewardAdmin):
+    """Windows are planned and cancelled; a wrong one is cancelled and planned anew."""
+
+    may_add = may_delete = True
+    list_display = ["node", "starts_at", "ends_at", "reason", "drain_before_min", "overridden"]
+    list_filter = ["node"]
+    list_select_related = ["node"]
+    fields = ["node", "starts_at", "ends_at", "drain_before_min", "reason"]
+    ordering = ["-starts_at"]
+
+    def save_model(self, request: HttpRequest, obj: MaintenanceWindow, form: Any, change: bool) -> None:  # noqa: ARG002
+        windows.plan(obj, signed_in(request))
+
+    def delete_model(self, request: HttpRequest, obj: MaintenanceWindow) -> None:
+        windows.cancel(obj, signed_in(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[MaintenanceWindow]) -> None:
+        for window in queryset:
+            windows.cancel(window, signed_in(request))

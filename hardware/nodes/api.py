@@ -1,84 +1,34 @@
-"""The nodes in the API: `GET /nodes`, `PATCH /nodes/{id}`."""
+"""The nodes in the API: what they are, how busy they were, and what stewards set."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext as _
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import status
 from rest_framework.permissions import SAFE_METHODS, IsAdminUser, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from hardware.nodes import queries, services
-from hardware.nodes.models import Accelerator, Node, NodeState
+from hardware.nodes import queries, samples, services
+from hardware.nodes.models import AcceleratorKind, Node, NodeState
+from hardware.nodes.serializers import (
+    AcceleratorSerializer,
+    NewAcceleratorSerializer,
+    NodePatchSerializer,
+    NodeSerializer,
+    SamplesQuerySerializer,
+    SamplesSerializer,
+)
+from portal.core.problems import PROBLEM
 from portal.kit.errors import FieldError, UserError
 from portal.members.access import signed_in
 from portal.members.models import Member
 
-
-class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
-    class Meta:
-        model = Accelerator
-        fields = [
-            "id",
-            "kind",
-            "index",
-            "model",
-            "memory_bytes",
-            "relative_speed",
-            "enabled",
-            "missing_since",
-        ]
-        read_only_fields = fields
-
-
-class SandboxSerializer(serializers.Serializer[dict[str, Any]]):
-    """What the node's sandbox enforces. `missing` is told to stewards only."""
-
-    available = serializers.BooleanField(default=False)
-    enforced = serializers.ListField(child=serializers.CharField(), default=list)
-    missing = serializers.ListField(child=serializers.CharField(), required=False)
-
-    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
-        shown = {"available": bool(instance.get("available")), "enforced": list(instance.get("enforced", []))}
-        if self.context.get("steward"):
-            shown["missing"] = list(instance.get("missing", []))
-        return shown
-
-
-class NodeSerializer(serializers.ModelSerializer[Node]):
-    accelerators = AcceleratorSerializer(many=True, read_only=True)
-    sandbox = SandboxSerializer(read_only=True)
-    load = serializers.DictField(read_only=True)
-    trouble = serializers.SerializerMethodField(
-        help_text="Why the node can take no work now; empty when it can. Stewards are told what is wrong."
-    )
-
-    class Meta:
-        model = Node
-        fields = ["id", "name", "state", "trouble", "last_seen_at", "load", "sandbox", "accelerators"]
-        read_only_fields = fields
-
-    def get_trouble(self, node: Node) -> str:
-        """The details may name files of the node's."""
-        known = node.trouble if self.context.get("steward") else _("The stewards have to see to it.")
-        return known if node.trouble else ""
-
-
-class CorrectionSerializer(serializers.Serializer[dict[str, Any]]):
-    id = serializers.CharField()
-    relative_speed = serializers.FloatField(min_value=0.001, max_value=100_000, required=False)
-    enabled = serializers.BooleanField(required=False)
-
-
-class NodePatchSerializer(serializers.Serializer[dict[str, Any]]):
-    """What a steward may set. Other fields of a node's row may be sent along and are left alone."""
-
-    state = serializers.ChoiceField(choices=NodeState.choices, required=False)
-    accelerators = CorrectionSerializer(many=True, required=False)
+SHOWN = timedelta(hours=1)
 
 
 def _shown(request: Request, rows: Any, *, many: bool = False) -> Any:
@@ -112,23 +62,81 @@ class NodeDetail(APIView):
 
     @extend_schema(operation_id="nodes_update", request=NodePatchSerializer, responses=NodeSerializer)
     def patch(self, request: Request, pk: str) -> Response:
-        """Take a node in or out of service, or correct its accelerators (stewards)."""
+        """Take a node in or out of service, name it, or correct its accelerators (stewards)."""
         node = get_object_or_404(Node, pk=pk)
         asked = NodePatchSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        actor = signed_in(request)
-        with transaction.atomic():
-            if "state" in asked.validated_data:
-                services.set_state(node, NodeState(asked.validated_data["state"]), actor)
-            for entry in asked.validated_data.get("accelerators", []):
-                _correct(node, entry, actor)
+        _set(node, asked.validated_data, signed_in(request))
         return Response(_shown(request, queries.nodes().get(pk=pk)))
 
 
+@transaction.atomic
+def _set(node: Node, asked: dict[str, Any], actor: Member) -> None:
+    if "state" in asked:
+        services.set_state(node, NodeState(asked["state"]), actor)
+    if "label" in asked:
+        services.name_node(node, asked["label"], actor)
+    if "donor" in asked:
+        services.set_donor(node, asked["donor"], actor)
+    for entry in asked.get("accelerators", []):
+        _correct(node, dict(entry), actor)
+
+
 def _correct(node: Node, entry: dict[str, Any], actor: Member) -> None:
-    row = node.accelerators.filter(pk=entry["id"]).first()
+    pk = entry.pop("id")
+    row = node.accelerators.filter(pk=pk).first()
     if row is None:
-        sentence = f"This node has no accelerator {entry['id']}."
+        sentence = f"This node has no accelerator {pk}."
         raise UserError("invalid", sentence, errors=[FieldError("accelerators", sentence)])
-    correction = services.Correction(relative_speed=entry.get("relative_speed"), enabled=entry.get("enabled"))
-    services.correct(row, correction, actor)
+    services.correct(row, services.Correction(**entry), actor)
+
+
+class NodeSamples(APIView):
+    @extend_schema(
+        operation_id="nodes_samples",
+        parameters=[SamplesQuerySerializer],
+        responses={200: SamplesSerializer, 400: PROBLEM, 404: PROBLEM},
+    )
+    def get(self, request: Request, pk: str) -> Response:
+        """How busy, full, hot and hungry its accelerators were. Readings live for a day, five-minute means for 30
+        days.
+        """
+        node = get_object_or_404(Node, pk=pk)
+        asked = SamplesQuerySerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        now = timezone.now()
+        since: datetime = asked.validated_data.get("since", now - SHOWN)
+        step_s = asked.validated_data.get("step") or samples.fitting_step(since, now)
+        found = samples.series(node, since=since, step_s=step_s)
+        return Response(SamplesSerializer({"since": since, "step_s": step_s, "series": found}).data)
+
+
+class AcceleratorList(APIView):
+    permission_classes = [StewardsWrite]
+
+    @extend_schema(
+        operation_id="nodes_accelerators_create",
+        request=NewAcceleratorSerializer,
+        responses={201: AcceleratorSerializer, 400: PROBLEM, 404: PROBLEM, 409: PROBLEM},
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        """Add an accelerator that the node's probe can't find (stewards)."""
+        node = get_object_or_404(Node, pk=pk)
+        asked = NewAcceleratorSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        kind = AcceleratorKind(asked.validated_data.pop("kind"))
+        row = services.add(node, kind=kind, actor=signed_in(request), **asked.validated_data)
+        return Response(AcceleratorSerializer(row).data, status=status.HTTP_201_CREATED)
+
+
+class AcceleratorDetail(APIView):
+    permission_classes = [StewardsWrite]
+
+    @extend_schema(
+        operation_id="nodes_accelerators_destroy", responses={204: None, 404: PROBLEM, 409: PROBLEM}
+    )
+    def delete(self, request: Request, pk: str, accelerator: str) -> Response:
+        """Remove an accelerator that is disabled, and that the node does not find (stewards)."""
+        node = get_object_or_404(Node, pk=pk)
+        services.remove(get_object_or_404(node.accelerators, pk=accelerator), signed_in(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -2,17 +2,25 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hardware.nodes.models import AcceleratorKind
 
-# What a first guess at a new accelerator's speed is, against one CPU; a steward corrects it, measurements
-# will.
-FIRST_SPEED = {
-    AcceleratorKind.CPU: 1.0,
-    AcceleratorKind.GPU: 10.0,
-    AcceleratorKind.TPU: 20.0,
-    AcceleratorKind.FPGA: 1.0,
+
+class Terms(NamedTuple):
+    """How fast an accelerator is and what it costs, against one CPU, and how many jobs at most may share it."""
+
+    relative_speed: float
+    price: float
+    sharing: int
+
+
+# A first guess for a new accelerator: its speed is its price. A steward corrects it, measurements will.
+FIRST_TERMS = {
+    AcceleratorKind.CPU: Terms(1.0, 1.0, 1),
+    AcceleratorKind.GPU: Terms(10.0, 10.0, 4),
+    AcceleratorKind.TPU: Terms(20.0, 20.0, 1),
+    AcceleratorKind.FPGA: Terms(1.0, 1.0, 1),
 }
 MODEL_LENGTH = 120
 
@@ -25,10 +33,6 @@ class Found:
     index: int
     model: str
     memory_bytes: int
-
-    @property
-    def first_speed(self) -> float:
-        return FIRST_SPEED[self.kind]
 
 
 def accelerators(probe: Mapping[str, Any]) -> list[Found]:

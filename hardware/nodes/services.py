@@ -1,22 +1,25 @@
-"""What happens to nodes: they register, beat, fall silent, and stewards take them in and out of service."""
+"""What happens to nodes: they register, beat, fall silent, and stewards correct them and take them in and out of
+service.
+"""
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import DateTimeField, Max, Q, Value
 from django.db.models.functions import Now
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from hardware.nodes.found import Found, accelerators
+from hardware.nodes import samples
+from hardware.nodes.found import FIRST_TERMS, Found, accelerators
 from hardware.nodes.keys import kept
-from hardware.nodes.models import Accelerator, Node, NodeState
+from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
+from hardware.nodes.probe.sampling import Reading
 from portal.core import live
 from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
@@ -36,7 +39,10 @@ def own_key() -> str:
 class Correction:
     """What a steward says of one accelerator; None leaves a field as it is."""
 
+    label: str | None = None
     relative_speed: float | None = None
+    price: float | None = None
+    sharing: int | None = None
     enabled: bool | None = None
 
 
@@ -51,10 +57,12 @@ def register(*, name: str, key: str, probe: Mapping[str, Any], sandbox: Mapping[
     node, _made = Node.objects.select_for_update().get_or_create(name=name, defaults={"key_sha256": digest})
     if not hmac.compare_digest(node.key_sha256, digest):
         raise _name_taken(name)
-    node.probe, node.sandbox, node.last_seen_at = dict(probe), dict(sandbox), timezone.now()
+    node.probe, node.sandbox = dict(probe), dict(sandbox)
     if node.state == NodeState.OFFLINE:
         node.state = NodeState.ACTIVE
-    node.save()
+    node.save(update_fields=["probe", "sandbox", "state"])
+    Node.objects.filter(pk=node.pk).update(last_seen_at=Now())  # not by the node's clock, which may be wrong
+    node.refresh_from_db(fields=["last_seen_at"])
     _update_accelerators(node, accelerators(probe))
     live.ring(SCHEDULER_BELL)
     return node
@@ -77,40 +85,51 @@ def _update_accelerators(node: Node, found: list[Found]) -> None:
             _add(node, item)
         else:
             _refresh(row, item)
-    gone = [row.pk for row in known.values() if row.enabled]
-    Accelerator.objects.filter(pk__in=gone).update(enabled=False, missing_since=timezone.now())
+    gone = [row.pk for row in known.values() if row.enabled and not row.by_hand]
+    Accelerator.objects.filter(pk__in=gone).update(enabled=False, missing_since=Now())
 
 
-def _add(node: Node, item: Found) -> None:
-    Accelerator.objects.create(
+def _add(node: Node, item: Found, *, by_hand: bool = False) -> Accelerator:
+    return Accelerator.objects.create(
         node=node,
+        by_hand=by_hand,
         kind=item.kind,
         index=item.index,
         model=item.model,
         memory_bytes=item.memory_bytes,
-        relative_speed=item.first_speed,
+        **FIRST_TERMS[item.kind]._asdict(),
     )
 
 
 def _refresh(row: Accelerator, item: Found) -> None:
-    row.model, row.memory_bytes = item.model, item.memory_bytes
+    row.model, row.memory_bytes, row.by_hand = item.model, item.memory_bytes, False
     if row.missing_since is not None:
         row.enabled, row.missing_since = True, None
-    row.save(update_fields=["model", "memory_bytes", "enabled", "missing_since"])
+    row.save(update_fields=["model", "memory_bytes", "by_hand", "enabled", "missing_since"])
 
 
-def heartbeat(node: Node, load: Mapping[str, Any], *, trouble: str = "") -> NodeState:
+def heartbeat(
+    node: Node,
+    load: Mapping[str, Any],
+    *,
+    trouble: str = "",
+    readings: Sequence[Reading] = (),
+    clock: datetime | None = None,
+) -> NodeState:
     """Note that the node lives and how busy it is; its state, which says whether it should take work.
 
-    `trouble` says why the node itself can take none (empty: it can). A node that was offline is active again. The
-    time is the database's, so that nodes' clocks need not agree.
+    `trouble` says why the node itself can take none (empty: it can); `readings` go into the time series. A node
+    that was offline is active again. The time is the database's, so that nodes' clocks need not agree; `clock` is
+    what the node's own says, of which only the difference is noted.
     """
     rows = Node.objects.filter(pk=node.pk)
     back = rows.filter(state=NodeState.OFFLINE).update(state=NodeState.ACTIVE)
     well = rows.exclude(trouble="").update(trouble="") if not trouble else 0
     if back or well:
         live.ring(SCHEDULER_BELL)
-    rows.update(last_seen_at=Now(), load=dict(load), trouble=trouble)
+    skew = None if clock is None else Value(clock, output_field=DateTimeField()) - Now()
+    rows.update(last_seen_at=Now(), load=dict(load), trouble=trouble, clock_skew=skew)
+    samples.record(node, readings)
     return NodeState(rows.values_list("state", flat=True).get())
 
 
@@ -130,16 +149,39 @@ def mark_silent(now: datetime) -> int:
 
 @transaction.atomic
 def set_state(node: Node, state: NodeState, actor: Member) -> None:
-    """Take a node in or out of service. UserError `invalid` for `offline`, which silence alone makes."""
+    """Take a node in or out of service; what a maintenance window wanted of it is overruled. UserError `invalid`
+    for `offline`, which silence alone makes.
+    """
     if state not in SETTABLE:
         sentence = _("A node is offline when it is not heard of. Set it to active, draining or maintenance.")
         raise UserError("invalid", sentence, errors=[FieldError("state", sentence)])
-    if node.state == state:
+    now = Node.objects.select_for_update().get(pk=node.pk)
+    if now.state == state and now.window_id is None:
         return
-    audit(actor=actor, action="node.state", subject=node.name, detail={"old": node.state, "new": str(state)})
-    node.state = state
-    node.save(update_fields=["state"])
+    audit(actor=actor, action="node.state", subject=node.name, detail={"old": now.state, "new": str(state)})
+    MaintenanceWindow.objects.filter(pk=now.window_id).update(overridden=True)
+    node.state, node.window = state, None
+    node.save(update_fields=["state", "window"])
     live.ring(SCHEDULER_BELL)
+
+
+@transaction.atomic
+def name_node(node: Node, label: str, actor: Member) -> None:
+    """Give a node a label for people; the name it registers by stays."""
+    if node.label != label:
+        audit(actor=actor, action="node.label", subject=node.name, detail={"old": node.label, "new": label})
+        node.label = label
+        node.save(update_fields=["label"])
+
+
+@transaction.atomic
+def set_donor(node: Node, donor: Member | None, actor: Member) -> None:
+    """Say who gave a node to the cooperative."""
+    if node.donor != donor:
+        detail = {"old": node.donor and node.donor.username, "new": donor and donor.username}
+        audit(actor=actor, action="node.donor", subject=node.name, detail=detail)
+        node.donor = donor
+        node.save(update_fields=["donor"])
 
 
 @transaction.atomic
@@ -150,7 +192,7 @@ def correct(accelerator: Accelerator, correction: Correction, actor: Member) -> 
             "The node did not find %(what)s when it last started. Plug it in and restart the node's worker."
         )
         raise UserError("not_there", sentence % {"what": accelerator}, status=409)
-    changes = {name: value for name, value in vars(correction).items() if value is not None}
+    changes = _changes(accelerator, correction)
     if not changes:
         return
     audit(actor=actor, action="accelerator.correct", subject=str(accelerator), detail=changes)
@@ -160,3 +202,66 @@ def correct(accelerator: Accelerator, correction: Correction, actor: Member) -> 
         setattr(accelerator, field, value)
     accelerator.save(update_fields=list(changes))
     live.ring(SCHEDULER_BELL)
+
+
+def _changes(accelerator: Accelerator, correction: Correction) -> dict[str, Any]:
+    """What it says that is not so already. Of one that is missing, that it is to be off is new, though it is off."""
+    said = {name: value for name, value in vars(correction).items() if value is not None}
+    return {
+        name: value
+        for name, value in said.items()
+        if getattr(accelerator, name) != value
+        or (name == "enabled" and accelerator.missing_since is not None)
+    }
+
+
+@transaction.atomic
+def add(
+    node: Node,
+    *,
+    kind: AcceleratorKind,
+    model: str,
+    memory_bytes: int,
+    index: int | None = None,
+    actor: Member,
+) -> Accelerator:
+    """Enter an accelerator that the node's probe can't find; `index` is the next one when not given. It is there
+    until it is removed, or the probe finds one of its kind and number. UserError `already_there`.
+    """
+    Node.objects.select_for_update().get(pk=node.pk)
+    alike = node.accelerators.filter(kind=kind)
+    if index is None:
+        last = alike.aggregate(last=Max("index"))["last"]
+        index = 0 if last is None else last + 1
+    if alike.filter(index=index).exists():
+        sentence = _("This node has a %(kind)s of number %(index)d already. Give this one another number.")
+        raise UserError("already_there", sentence % {"kind": kind.label, "index": index}, status=409)
+    row = _add(node, Found(kind, index, model, memory_bytes), by_hand=True)
+    audit(
+        actor=actor,
+        action="accelerator.add",
+        subject=str(row),
+        detail={"model": model, "memory_bytes": memory_bytes},
+    )
+    live.ring(SCHEDULER_BELL)
+    return row
+
+
+@transaction.atomic
+def remove(accelerator: Accelerator, actor: Member) -> None:
+    """Forget an accelerator, with its readings. UserError `takes_work` unless it was disabled first, `still_there`
+    when the node finds it, so that it would be back after a restart.
+    """
+    if accelerator.enabled:
+        sentence = _("%(what)s takes work. Disable it first, and wait until nothing runs on it.")
+        raise UserError("takes_work", sentence % {"what": accelerator}, status=409)
+    if not accelerator.by_hand and accelerator.missing_since is None:
+        sentence = _("The node finds %(what)s whenever it starts. Leave it disabled, or unplug it.")
+        raise UserError("still_there", sentence % {"what": accelerator}, status=409)
+    audit(
+        actor=actor,
+        action="accelerator.remove",
+        subject=str(accelerator),
+        detail={"model": accelerator.model},
+    )
+    accelerator.delete()

@@ -1,13 +1,19 @@
-"""Where this room's pages (`pages`) and its part of the API (`api`) are found. The machine's page is the
-site's.
-"""
+"""Where this room's pages (`pages`) and its part of the API (`api`) are found. The machine's page is the site's."""
 
 from django.urls import URLPattern, path
 
 from hardware.nodes import api as rest
+from hardware.nodes import views
 
-pages: list[URLPattern] = []
+pages: list[URLPattern] = [path("machine/nodes/<str:pk>", views.node_detail, name="node-detail")]
 api: list[URLPattern] = [
     path("nodes", rest.NodeList.as_view(), name="api-nodes"),
     path("nodes/<str:pk>", rest.NodeDetail.as_view(), name="api-node"),
+    path("nodes/<str:pk>/samples", rest.NodeSamples.as_view(), name="api-node-samples"),
+    path("nodes/<str:pk>/accelerators", rest.AcceleratorList.as_view(), name="api-accelerators"),
+    path(
+        "nodes/<str:pk>/accelerators/<str:accelerator>",
+        rest.AcceleratorDetail.as_view(),
+        name="api-accelerator",
+    ),
 ]

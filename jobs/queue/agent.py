@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from hardware.nodes import services as nodes
 from hardware.nodes.models import Node, NodeState
 from hardware.nodes.probe.machine import probe
+from hardware.nodes.probe.sampling import Sampler
 from jobs.queue import lifecycle, nodefiles
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt
@@ -30,6 +31,7 @@ from jobs.runner.warm import PRELOAD, WarmParent
 from portal.core import storage
 from portal.core.telemetry import logs
 from portal.core.telemetry.beats import beat
+from portal.kit import clock
 from portal.kit.identity import me
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class Agent:
         self._cut_off: set[str] = set()
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
+        self._sampler = Sampler()
         self._beats = [
             threading.Thread(target=self._repeat, args=(BEAT_S, self._beat), name="agent", daemon=True),
             threading.Thread(target=self._repeat, args=(TIDY_S, self._tidy), name="tidy", daemon=True),
@@ -147,7 +150,13 @@ class Agent:
             return
         try:
             self.trouble = self._find_trouble()
-            state = nodes.heartbeat(self.node, load=self._load(), trouble=self.trouble)
+            state = nodes.heartbeat(
+                self.node,
+                self._load(),
+                trouble=self.trouble,
+                readings=self._sampler.due(),
+                clock=clock.now(),
+            )
         except Node.DoesNotExist:  # a steward deleted it while it works
             self._register()
             return

@@ -19,7 +19,7 @@ from portal.kit import process
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_MINUTES = 10
-ENTRIES = ("js/theme.js", "js/app.js", "js/upload.js", "js/job.js", "app.css")
+ENTRIES = ("js/theme.js", "js/app.js", "js/upload.js", "js/job.js", "js/node.js", "app.css")
 OPTIONS = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--entry-names=[name]")
 COPIED = ("sprite.svg", "mark.svg")
 

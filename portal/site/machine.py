@@ -5,6 +5,7 @@ from typing import TypedDict
 from django.db.models import Count, Prefetch
 
 from hardware.nodes.models import Accelerator, Node, NodeState
+from hardware.nodes.queries import coming_windows
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import OPEN, Status
 from portal.members.models import Member
@@ -14,6 +15,7 @@ class Slot(TypedDict):
     """One accelerator now. `job` is given to who may see it; `member` is its owner's name, or empty."""
 
     title: str
+    name: str
     kind: str
     model: str
     memory_bytes: int
@@ -31,13 +33,15 @@ class Load(TypedDict):
 
 
 def nodes_seen_by(member: Member) -> list[Node]:
-    """All nodes by name, each with `slots`. Three queries, however many nodes there are."""
+    """All nodes by name, each with `slots` and `coming_windows`. Four queries, however many nodes there are."""
     open_attempts = Attempt.objects.filter(ended_at=None).select_related("job__owner").defer("job__spec")
     accelerators = Accelerator.objects.prefetch_related(
         Prefetch("attempts", queryset=open_attempts, to_attr="open_attempts")
     ).order_by("kind", "index")
     nodes = list(
-        Node.objects.order_by("name").prefetch_related(Prefetch("accelerators", queryset=accelerators))
+        Node.objects.order_by("name").prefetch_related(
+            Prefetch("accelerators", queryset=accelerators), coming_windows()
+        )
     )
     for node in nodes:
         node.slots = [_slot(node, row, member) for row in node.accelerators.all()]  # type: ignore[attr-defined]
@@ -50,7 +54,8 @@ def _slot(node: Node, accelerator: Accelerator, member: Member) -> Slot:
     takes_work = accelerator.enabled and node.state == NodeState.ACTIVE and not node.trouble
     may_see = job is not None and (member.is_staff or job.owner_id == member.pk)
     return Slot(
-        title=f"{accelerator.get_kind_display()} {accelerator.index} · {node.name}",
+        title=f"{accelerator.title} · {node.title}",
+        name=accelerator.title,
         kind=accelerator.kind,
         model=accelerator.model,
         memory_bytes=accelerator.memory_bytes,

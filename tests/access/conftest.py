@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.utils import timezone
 
-from hardware.nodes.models import Accelerator, Node
+from hardware.nodes.models import Accelerator, MaintenanceWindow, Node
 from jobs.bundles.models import Bundle, TrainedModel
 from jobs.datasets.models import Dataset, Upload, Version, VersionFile, VersionState, Visibility
 from jobs.queue.models import Job, LogChunk, Metric
@@ -69,6 +70,7 @@ PLACES = (
     (r"<str:job_id>|\(\?P<job_id>[^)]*\)", "{thing}"),
     (r"<str:secret>", "invitation"),
     (r"<path:content_type_id>/<path:object_id>", "shortcut"),
+    (r"<str:pk>/accelerators/<str:accelerator>", "{thing}/accelerator"),
     (r"<str:pk>|<path:object_id>", "{thing}"),
     (r"\(\?P<uidb36>.*\)-\(\?P<key>\.\+\)", "nothing-nothing"),
     (r"\(\?P<key>[^)]*\)", "nothing"),
@@ -178,6 +180,11 @@ def _stewarded(world: World) -> None:
     """What stewards look after: rows of every model that the admin shows."""
     node = Node.objects.create(name="mill-1", key_sha256="0" * 64, last_seen_at=timezone.now())
     Accelerator.objects.create(node=node, kind="cpu", model="test", memory_bytes=8 * 1024**3)
+    board = Accelerator.objects.create(node=node, kind="fpga", model="test", by_hand=True, enabled=False)
+    later = timezone.now() + timedelta(hours=1)
+    window = MaintenanceWindow.objects.create(
+        node=node, starts_at=later, ends_at=later + timedelta(hours=1), reason="dust"
+    )
     alice = world.members["owner"]
     invitation, link = services.invite(actor=world.members["steward"], note=SECRET_WORD)
     upload = Upload.objects.create(
@@ -185,13 +192,15 @@ def _stewarded(world: World) -> None:
     )
     kind = ContentType.objects.get_for_model(Dataset).pk
     world.ids |= {
-        "node": node.pk, "invitation": link.rsplit("/", 1)[1], "token": alice.auth_token_set.get().ref,
+        "node": node.pk, "node/accelerator": f"{node.pk}/accelerators/{board.pk}",
+        "invitation": link.rsplit("/", 1)[1], "token": alice.auth_token_set.get().ref,
         "shortcut": f"{kind}/{world.ids['private']}", "app": "members", "nothing": "nothing",
         "nothing-nothing": "nothing-nothing", "tail": "/nothing",
         "members/member": alice.pk, "members/team": Team.objects.get().pk,
         "members/invitation": invitation.pk, "members/apitoken": alice.auth_token_set.get().pk,
         "members/auditentry": AuditEntry.objects.latest("id").pk,
         "ledger/ledgerentry": str(LedgerEntry.objects.get().pk), "nodes/node": node.pk,
+        "nodes/maintenancewindow": window.pk,
         "datasets/dataset": world.ids["private"], "datasets/version": Version.objects.latest("id").pk,
         "datasets/upload": upload.pk, "queue/job": world.ids["ended"],
         "bundles/trainedmodel": world.ids["model"], "bundles/bundle": world.ids["bundle"],

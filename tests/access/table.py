@@ -15,6 +15,7 @@ route                                             thing      method  owner other
 
 /                                                 -          GET     200   200   200  200     200
 machine                                           -          GET     200   200   200  200     login
+machine/nodes/<str:pk>                            node       GET     200   200   200  200     login
 account                                           -          GET     200   200   200  200     login
 account                                           -          POST    302   302   302  302     login
 account/                                          -          GET     302   302   302  302     302
@@ -138,6 +139,19 @@ api/v1/nodes/<str:pk>                       node       POST    403   403   403  
 api/v1/nodes/<str:pk>                       node       DELETE  403   403   403  405     401
 api/v1/nodes/<str:pk>                       node       BREW    403   403   403  405     401
 api/v1/nodes/<str:pk>                       node       TRACE   403   403   403  405     401
+api/v1/nodes/<str:pk>/samples               node       GET     200   200   200  200     401
+api/v1/nodes/<str:pk>/accelerators          node       POST    403   403   403  400     401
+api/v1/nodes/<str:pk>/accelerators          node       PUT     403   403   403  405     401
+api/v1/nodes/<str:pk>/accelerators          node       PATCH   403   403   403  405     401
+api/v1/nodes/<str:pk>/accelerators          node       DELETE  403   403   403  405     401
+api/v1/nodes/<str:pk>/accelerators          node       BREW    403   403   403  405     401
+api/v1/nodes/<str:pk>/accelerators          node       TRACE   403   403   403  405     401
+api/v1/nodes/<str:pk>/accelerators/<str:accelerator>  node  DELETE  403  403  403  204  401
+api/v1/nodes/<str:pk>/accelerators/<str:accelerator>  node  PUT  403  403  403  405  401
+api/v1/nodes/<str:pk>/accelerators/<str:accelerator>  node  PATCH  403  403  403  405  401
+api/v1/nodes/<str:pk>/accelerators/<str:accelerator>  node  POST  403  403  403  405  401
+api/v1/nodes/<str:pk>/accelerators/<str:accelerator>  node  BREW  403  403  403  405  401
+api/v1/nodes/<str:pk>/accelerators/<str:accelerator>  node  TRACE  403  403  403  405  401
 api/v1/datasets                             -          GET     200   200   200  200     401
 api/v1/datasets                             -          POST    201   201   201  201     401
 api/v1/datasets/<str:dataset_id>            private    GET     200   404   404  200     401
@@ -208,6 +222,7 @@ ADMIN = {
     "members/auditentry": set(),
     "ledger/ledgerentry": set(),
     "nodes/node": {"change"},
+    "nodes/maintenancewindow": {"add", "delete"},
     "datasets/dataset": set(),
     "datasets/version": set(),
     "datasets/upload": set(),

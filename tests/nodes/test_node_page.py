@@ -1,0 +1,59 @@
+"""The page of a node: what it is, what its accelerators cost, who gave it."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from hardware.nodes import services
+from hardware.nodes.models import Node
+from portal.members.models import Member
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[[Member], Client]
+PROBE = {
+    "cpu": {"model": "<i>Ryzen</i>", "architecture": "x86_64", "cores": 8.0, "features": ["avx2", "fma"]},
+    "memory_bytes": 32_000_000_000,
+    "disk": {"total_bytes": 1_000_000_000_000, "free_bytes": 1},
+    "toolchains": {"yosys": "0.38", "verilator": "5.020"},
+    "driver": "580.65.06",
+    "trouble": ["A TPU v4 is at 0000:00:04.0."],
+    "accelerators": [{"kind": "gpu", "index": 0, "model": "RTX 3060", "memory_bytes": 12_000_000_000}],
+}
+
+
+@pytest.fixture
+def node() -> Node:
+    return services.register(name="mill-1", key="k", probe=PROBE, sandbox={"enforced": ["No network."]})
+
+
+def test_members_see_what_it_is(node: Node, alice: Member, cora: Member, client_for: Browser) -> None:
+    services.set_donor(node, alice, cora)
+    services.name_node(node, "The attic", cora)
+    page = client_for(alice).get(f"/machine/nodes/{node.pk}").content.decode()
+    for fact in ("&lt;i&gt;Ryzen&lt;/i&gt;", "<dd>8</dd>", "avx2, fma", "32.0 GB", "1.0 TB", "yosys 0.38", "580.65.06",
+                 "RTX 3060", "12.0 GB", "No network.", "The attic", "mill-1", "alice"):  # fmt: skip
+        assert fact in page, fact
+    assert "0000:00:04.0" not in page
+    assert "/admin/" not in page
+
+
+def test_stewards_see_what_could_not_be_asked_and_where_to_change_it(
+    node: Node, cora: Member, client_for: Browser
+) -> None:
+    page = client_for(cora).get(f"/machine/nodes/{node.pk}").content.decode()
+    assert "0000:00:04.0" in page
+    assert f"/admin/nodes/node/{node.pk}/change/" in page
+
+
+def test_the_machines_page_leads_there(node: Node, alice: Member, client_for: Browser) -> None:
+    assert f'href="/machine/nodes/{node.pk}"' in client_for(alice).get("/machine").content.decode()
+
+
+def test_a_node_that_said_nothing_has_a_page_too(alice: Member, client_for: Browser) -> None:
+    node = Node.objects.create(name="bare")
+    assert client_for(alice).get(f"/machine/nodes/{node.pk}").status_code == 200
+
+
+def test_no_such_node(alice: Member, client_for: Browser) -> None:
+    assert client_for(alice).get("/machine/nodes/nope").status_code == 404

@@ -1,0 +1,194 @@
+"""What stewards say of nodes and their accelerators: named, priced, shared, added, removed; all of it in the audit
+log.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from hardware.nodes import services
+from hardware.nodes.models import Accelerator, AcceleratorKind, Node
+from hardware.nodes.services import Correction
+from portal.kit.errors import UserError
+from portal.members.models import AuditEntry, Member
+from tests.nodes.conftest import CPU, GIB, GPU, registered
+
+pytestmark = pytest.mark.django_db
+Api = Callable[[Member], APIClient]
+Browser = Callable[[Member], Client]
+BOARD = {"kind": "fpga", "index": 0, "model": "ULX3S 85F", "memory_bytes": 0}
+TPU = {"kind": "tpu", "index": 0, "model": "TPU v4", "memory_bytes": 32 * GIB}
+
+
+def row(kind: str) -> Accelerator:
+    return Accelerator.objects.get(kind=kind)
+
+
+def said() -> list[tuple[str, str, dict[str, Any]]]:
+    return list(AuditEntry.objects.order_by("id").values_list("action", "subject", "detail"))
+
+
+def test_a_new_accelerator_gets_the_terms_of_its_kind() -> None:
+    registered(CPU, GPU, TPU, BOARD)
+    terms = Accelerator.objects.order_by("kind").values_list("kind", "price", "sharing", "relative_speed")
+    assert list(terms) == [("cpu", 1, 1, 1), ("fpga", 1, 1, 1), ("gpu", 10, 4, 10), ("tpu", 20, 1, 20)]
+
+
+def test_a_restart_leaves_a_stewards_terms_alone(mill: Node, cora: Member) -> None:
+    terms = {"label": "Big Bertha", "price": 0.0, "sharing": 2, "relative_speed": 33.0, "enabled": False}
+    services.correct(row("gpu"), Correction(**terms), cora)
+    registered(CPU, GPU | {"model": "RTX 3060 Ti"})
+    gpu = row("gpu")
+    assert {name: getattr(gpu, name) for name in terms} == terms
+    assert (gpu.model, gpu.title, row("cpu").title) == ("RTX 3060 Ti", "Big Bertha", "CPU 0")
+
+
+def test_only_what_changes_is_noted(mill: Node, cora: Member) -> None:
+    services.correct(row("gpu"), Correction(price=10.0, sharing=4, enabled=True), cora)
+    assert said() == []
+    services.correct(row("gpu"), Correction(price=12.0, sharing=4), cora)
+    assert said() == [("accelerator.correct", "mill-1 gpu0", {"price": 12.0})]
+
+
+def test_a_label_and_a_donor_are_given_and_taken(mill: Node, alice: Member, cora: Member) -> None:
+    services.name_node(mill, "The attic", cora)
+    services.set_donor(mill, alice, cora)
+    services.set_donor(mill, alice, cora)
+    services.set_donor(mill, None, cora)
+    assert registered(CPU, GPU).title == "The attic"
+    assert said() == [
+        ("node.label", "mill-1", {"old": "", "new": "The attic"}),
+        ("node.donor", "mill-1", {"old": None, "new": "alice"}),
+        ("node.donor", "mill-1", {"old": "alice", "new": None}),
+    ]
+
+
+def test_a_donor_who_leaves_leaves_the_node(mill: Node, alice: Member, cora: Member) -> None:
+    services.set_donor(mill, alice, cora)
+    alice.delete()
+    mill.refresh_from_db()
+    assert mill.donor is None
+
+
+class TestByHand:
+    def add(self, node: Node, actor: Member, **more: Any) -> Accelerator:
+        return services.add(
+            node, **({"kind": AcceleratorKind.FPGA, "model": "Icepi", "memory_bytes": 0} | more), actor=actor
+        )
+
+    def test_what_is_added_outlasts_restarts(self, mill: Node, cora: Member) -> None:
+        added = self.add(mill, cora)
+        registered(CPU, GPU)
+        added.refresh_from_db()
+        assert (added.enabled, added.by_hand, added.missing_since, added.price) == (True, True, None, 1.0)
+        assert said()[0][:2] == ("accelerator.add", "mill-1 fpga0")
+
+    def test_the_next_number_is_its_own_unless_one_is_given(self, mill: Node, cora: Member) -> None:
+        assert [
+            self.add(mill, cora).index,
+            self.add(mill, cora, index=7).index,
+            self.add(mill, cora).index,
+        ] == [0, 7, 8]
+        with pytest.raises(UserError, match="number 7") as refused:
+            self.add(mill, cora, index=7)
+        assert refused.value.code == "already_there"
+
+    def test_once_the_node_finds_it_it_comes_and_goes_like_others(self, mill: Node, cora: Member) -> None:
+        self.add(mill, cora)
+        registered(CPU, GPU, BOARD)
+        assert (row("fpga").by_hand, row("fpga").model) == (False, "ULX3S 85F")
+        registered(CPU, GPU)
+        assert not row("fpga").enabled
+
+    def test_it_is_removed_when_it_is_off(self, mill: Node, cora: Member) -> None:
+        added = self.add(mill, cora)
+        with pytest.raises(UserError, match="Disable it first"):
+            services.remove(added, cora)
+        services.correct(added, Correction(enabled=False), cora)
+        services.remove(added, cora)
+        assert not Accelerator.objects.filter(kind="fpga").exists()
+        assert said()[-1] == ("accelerator.remove", "mill-1 fpga0", {"model": "Icepi"})
+
+    @pytest.mark.usefixtures("mill")
+    def test_what_the_node_finds_is_not_removed_and_what_is_gone_is(self, cora: Member) -> None:
+        services.correct(row("gpu"), Correction(enabled=False), cora)
+        with pytest.raises(UserError, match="whenever it starts"):
+            services.remove(row("gpu"), cora)
+        services.correct(row("gpu"), Correction(enabled=True), cora)
+        registered(CPU)
+        services.remove(row("gpu"), cora)
+        assert list(Accelerator.objects.values_list("kind", flat=True)) == ["cpu"]
+
+
+class TestApi:
+    def test_a_steward_sets_everything_at_once(
+        self, mill: Node, alice: Member, cora: Member, api_for: Api
+    ) -> None:
+        gpu = {"id": row("gpu").pk, "label": "Bertha", "price": 2.5, "sharing": 8, "relative_speed": 4.0}
+        body = {"label": "Attic", "donor": "alice", "accelerators": [gpu]}
+        shown = api_for(cora).patch(f"/api/v1/nodes/{mill.pk}", body).json()
+        assert (shown["name"], shown["label"], shown["donor"]) == ("mill-1", "Attic", "alice")
+        assert gpu.items() <= next(one for one in shown["accelerators"] if one["kind"] == "gpu").items()
+        assert api_for(alice).get("/api/v1/nodes").json()[0]["label"] == "Attic"
+
+    def test_a_row_sent_back_whole_changes_nothing(self, mill: Node, cora: Member, api_for: Api) -> None:
+        client = api_for(cora)
+        before = client.get(f"/api/v1/nodes/{mill.pk}").json()
+        assert client.patch(f"/api/v1/nodes/{mill.pk}", before).json() == before
+        assert said() == []
+
+    @pytest.mark.parametrize(
+        "terms", [{"price": -1}, {"price": "nan"}, {"sharing": 0}, {"relative_speed": 0}, {"label": "x" * 81}]
+    )
+    def test_terms_that_make_no_sense(
+        self, terms: dict[str, Any], mill: Node, cora: Member, api_for: Api
+    ) -> None:
+        body = {"accelerators": [{"id": row("gpu").pk} | terms]}
+        assert api_for(cora).patch(f"/api/v1/nodes/{mill.pk}", body).status_code == 400
+        assert (row("gpu").price, row("gpu").sharing, row("gpu").label) == (10, 4, "")
+
+    def test_a_donor_nobody_knows(self, mill: Node, cora: Member, api_for: Api) -> None:
+        answer = api_for(cora).patch(f"/api/v1/nodes/{mill.pk}", {"donor": "nobody"})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "donor")
+
+    def test_adding_and_removing(self, mill: Node, alice: Member, cora: Member, api_for: Api) -> None:
+        path, body = f"/api/v1/nodes/{mill.pk}/accelerators", {"kind": "fpga", "model": "Icepi"}
+        assert api_for(alice).post(path, body).status_code == 403
+        answer = api_for(cora).post(path, body)
+        assert (answer.status_code, answer.json()["by_hand"], answer.json()["index"]) == (201, True, 0)
+        one = f"{path}/{answer.json()['id']}"
+        assert api_for(cora).delete(one).json()["code"] == "takes_work"
+        assert api_for(alice).delete(one).status_code == 403
+        Accelerator.objects.filter(kind="fpga").update(enabled=False)
+        assert api_for(cora).delete(one).status_code == 204
+        assert api_for(cora).delete(one).status_code == 404
+
+
+def test_the_admins_page_goes_through_the_services(
+    mill: Node, alice: Member, cora: Member, client_for: Browser
+) -> None:
+    page = reverse("admin:nodes_node_change", args=[mill.pk])
+    rows = list(mill.accelerators.order_by("node", "kind", "index"))
+    form: dict[str, Any] = {"label": "Attic", "donor": alice.pk}
+    form |= {"accelerators-TOTAL_FORMS": 2, "accelerators-INITIAL_FORMS": 2}
+    for number, each in enumerate(rows):
+        terms = {"id": each.pk, "node": mill.pk, "label": "", "relative_speed": 1, "price": 3, "sharing": 2}
+        form |= {f"accelerators-{number}-{name}": value for name, value in terms.items()}
+    form |= {"accelerators-2-TOTAL_FORMS": 1, "accelerators-2-INITIAL_FORMS": 0}
+    new = {"id": "", "node": mill.pk, "kind": "fpga", "index": 0, "model": "Icepi", "memory_bytes": 0}
+    form |= {f"accelerators-2-0-{name}": value for name, value in new.items()}
+    answer = client_for(cora).post(page, form)
+    assert answer.status_code == 302, answer.context["errors"]
+    mill.refresh_from_db()
+    assert (mill.label, mill.donor) == ("Attic", alice)
+    assert list(mill.accelerators.order_by("kind").values_list("kind", "price", "enabled", "by_hand")) == [
+        ("cpu", 3, False, False),
+        ("fpga", 1, True, True),
+        ("gpu", 3, False, False),
+    ]
+    actions = [action for action, _subject, _detail in said()]
+    assert sorted(actions) == ["accelerator.add", *["accelerator.correct"] * 2, "node.donor", "node.label"]
