@@ -41,7 +41,7 @@ class NewAcceleratorInline(TabularInline):  # type: ignore[misc]
     """What the node can't find, for a steward to add."""
 
     model = Accelerator
-    verbose_name_plural = _("Add what the node does not find by itself")
+    verbose_name = verbose_name_plural = _("Add what the node does not find by itself")
     extra = 1
     max_num = 1
     can_delete = False

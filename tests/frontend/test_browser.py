@@ -4,13 +4,17 @@ sideways scrolling, and what scripts add works.
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from hardware.nodes import services
+from hardware.nodes.models import MaintenanceWindow, Node, NodeSample
 from jobs.bundles.models import TrainedModel
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.queue.models import Job, JobEvent, LogChunk, Metric
@@ -107,6 +111,37 @@ def job(alice: Member, dataset: Dataset) -> Job:
     return job
 
 
+@pytest.fixture
+def node(alice: Member) -> Node:
+    """A node with a hostile name, a day of readings, and maintenance ahead."""
+    cpu, gpu = (
+        {"kind": kind, "index": 0, "model": HOSTILE, "memory_bytes": 8_000_000_000} for kind in ("cpu", "gpu")
+    )
+    probe = {
+        "accelerators": [cpu, gpu],
+        "cpu": {"model": HOSTILE, "cores": 8.0},
+        "toolchains": {"yosys": HOSTILE},
+    }
+    node = services.register(name="mill-1", key="k", probe=probe, sandbox={"enforced": [HOSTILE]})
+    now = timezone.now()
+    Node.objects.update(label=HOSTILE[:80], donor=alice, state="draining")
+    MaintenanceWindow.objects.create(
+        node=node, starts_at=now, ends_at=now + timedelta(hours=1), reason=HOSTILE
+    )
+    NodeSample.objects.bulk_create(
+        NodeSample(
+            accelerator=row,
+            at=now - timedelta(minutes=minutes),
+            utilisation=minutes % 7 / 10,
+            memory_bytes=10**9,
+        )
+        for row in node.accelerators.all()
+        for minutes in range(0, 24 * 60, 3)
+    )
+    NodeSample.objects.filter(accelerator__kind="gpu").update(power_w=120.0)
+    return node
+
+
 Open = Callable[..., Page]
 
 
@@ -153,6 +188,28 @@ def test_a_job_shows_its_curves_log_and_report(visit: Open, job: Job) -> None:
     assert "validation 0.3667" in (page.get_attribute(".curve-plot", "aria-label") or "")
     assert "cats & dogs" in page.inner_text("#log")
     assert page.locator(".matrix .heat").count() == 3
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_node_shows_its_history(visit: Open, node: Node, width: int) -> None:
+    page = visit(f"/machine/nodes/{node.pk}", width=width)
+    page.wait_for_selector("[data-node-samples] canvas >> nth=2")
+    assert page.locator(".curve h3").all_inner_texts() == ["At work", "Memory in use", "Power"]
+    titles = page.locator(".curve >> nth=2").locator(".curve-key").all_inner_texts()
+    assert [text.split() for text in titles] == [["GPU", "0", "120", "W"]]
+    assert page.evaluate(TOO_WIDE) == []
+    assert page.evaluate("window.pwned") is None
+    with page.expect_response(lambda answer: "/samples?" in answer.url) as asked:
+        page.click("[data-span='86400']")
+    assert len(asked.value.json()["series"][0]["points"]) > 300
+    assert page.get_attribute("[data-span='86400']", "aria-pressed") == "true"
+
+
+def test_a_node_without_readings_says_so(visit: Open, node: Node) -> None:
+    NodeSample.objects.all().delete()
+    page = visit(f"/machine/nodes/{node.pk}")
+    assert page.is_visible("text=Nothing was read in this time.")
+    assert page.locator("canvas").count() == 0
 
 
 def test_the_chosen_theme_is_kept(visit: Open) -> None:

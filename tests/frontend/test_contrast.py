@@ -34,7 +34,7 @@ ON_THEIR_GROUND = [
     ("edge", "page", SHAPE),
     ("edge", "surface", SHAPE),
     *(("focus", ground, SHAPE) for ground in GROUNDS[:3]),
-    *((series, "surface", SHAPE) for series in ("series-1", "series-2", "series-3")),
+    *((series, "surface", SHAPE) for series in ("series-1", "series-2", "series-3", "series-4")),
 ]
 
 

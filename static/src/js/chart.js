@@ -19,7 +19,7 @@ export function element(tag, className, text = "") {
   return node;
 }
 
-/** Subclasses give `series()` (uPlot's, after x), `x()` (its scale and axis) and on wish `show(value)`. */
+/** Subclasses give `series()` (uPlot's, after x), `x()` (its scale and axis) and on wish `y()` and `show(value)`. */
 export class Chart {
   constructor(box, title) {
     this.root = box.appendChild(element("section", "curve"));
@@ -50,19 +50,25 @@ export class Chart {
   options() {
     const axis = { stroke: ink("axis-ink"), font: "11px system-ui, sans-serif", gap: 6, ticks: { show: false } };
     const { scale, axis: along } = this.x();
+    const upward = this.y();
     return {
       width: Math.max(this.plotBox.clientWidth, 100),
       height: Math.max(this.plotBox.clientHeight, 100),
       legend: { show: false },
       cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-      scales: { x: scale, ...this.scales?.() },
+      scales: { x: scale, ...(upward.scale && { y: upward.scale }) },
       axes: [
         { ...axis, size: 26, grid: { show: false }, ...along },
-        { ...axis, size: 42, grid: { stroke: ink("grid-ink"), width: 1 }, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : this.show(tick))) },
+        { ...axis, size: upward.size, grid: { stroke: ink("grid-ink"), width: 1 }, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : this.show(tick))) },
       ],
       series: [{}, ...this.series()],
       hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] },
     };
+  }
+
+  /** Its scale, if not uPlot's own, and how wide its numbers are. */
+  y() {
+    return { size: 42 };
   }
 
   show(value) {

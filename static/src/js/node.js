@@ -6,13 +6,18 @@ import { Chart, element, ink } from "./chart.js";
 import { bytes, short, t } from "./strings.js";
 
 const EVERY = 15000;
+const DAY = 86400;
+const LONG = 4; // steps
 const MEASURES = [
-  ["utilisation", (value) => `${short(value * 100)} %`, [0, 1]],
-  ["memory_bytes", (value) => bytes(value), null],
-  ["temperature_c", (value) => `${short(value)} °C`, null],
-  ["power_w", (value) => `${short(value)} W`, null],
+  ["utilisation", (value) => `${Math.round(value * 100)} %`, () => [0, 1]],
+  ["memory_bytes", bytes, (_, _low, high) => [0, high * 1.1]],
+  ["temperature_c", (value) => `${Math.round(value)} °C`, undefined],
+  ["power_w", (value) => `${short(value)} W`, (_, _low, high) => [0, Math.max(high * 1.1, 1)]],
 ];
-const LINES = 2; // the first has one colour, all others the second
+const INKS = 4; // then they begin again, dashed
+const DASHES = [undefined, [5, 4], [2, 3]];
+const clock = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+const calendar = new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short" });
 
 class History extends Chart {
   constructor(box, [name, show, range]) {
@@ -25,40 +30,51 @@ class History extends Chart {
   }
 
   /** Accelerators come and go: with others than before the chart is made anew. */
-  fill(rows) {
+  fill(rows, step) {
     const titles = rows.map((row) => row.title).join();
     if (titles !== this.titles) {
       this.head.querySelectorAll(".curve-key").forEach((key) => key.remove());
       this.keys = [];
-      rows.forEach((row, index) => this.legend(Math.min(index + 1, LINES), row.title));
+      rows.forEach((row, index) => this.legend((index % INKS) + 1, row.title));
       this.titles = titles;
       this.lines = rows.length;
       this.plot?.destroy();
       this.plot = null;
     }
-    this.draw(columns(rows, this.name));
+    this.draw(columns(rows, this.name, step));
   }
 
   x() {
-    return { scale: { time: true }, axis: { space: 60 } };
+    return { scale: { time: true }, axis: { space: 60, values: (plot, ticks) => ticks.map((tick) => this.moment(plot, tick)) } };
   }
 
-  scales() {
-    return this.range ? { y: { range: this.range } } : { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } };
+  /** A time of day, or a date where more than two days are shown. */
+  moment(plot, seconds) {
+    const { min, max } = plot.scales.x;
+    return (max - min > 2 * DAY ? calendar : clock).format(new Date(seconds * 1000));
+  }
+
+  y() {
+    return { size: 58, scale: this.range && { range: this.range } };
   }
 
   series() {
-    return Array.from({ length: this.lines }, (_, index) => {
-      const number = Math.min(index + 1, LINES);
-      return { stroke: ink(`axis-ink curve-ink-${number}`), width: 1.5, dash: number > 1 ? [5, 4] : undefined, points: { size: 3 } };
-    });
+    return Array.from({ length: this.lines }, (_, index) => ({
+      stroke: ink(`axis-ink curve-ink-${(index % INKS) + 1}`),
+      width: 1.5,
+      dash: DASHES[Math.floor(index / INKS) % DASHES.length],
+      points: { show: false },
+    }));
   }
 }
 
-/** Accelerators have points at their own moments: all moments, and for each accelerator its value there or null. */
-function columns(rows, name) {
-  const moments = [...new Set(rows.flatMap((row) => row.points.map((point) => Date.parse(point.at) / 1000)))].sort((a, b) => a - b);
-  const known = rows.map((row) => new Map(row.points.map((point) => [Date.parse(point.at) / 1000, point[name]])));
+const seconds = (point) => Date.parse(point.at) / 1000;
+
+/** All moments, and for each accelerator its value there or null. Where nothing was read for long, the line is broken. */
+function columns(rows, name, step) {
+  const known = rows.map((row) => new Map(row.points.map((point) => [seconds(point), point[name]])));
+  const read = [...new Set(known.flatMap((values) => [...values.keys()]))].sort((a, b) => a - b);
+  const moments = read.flatMap((moment, index) => (read[index + 1] - moment > LONG * step ? [moment, moment + step] : [moment]));
   return [moments, ...known.map((values) => moments.map((moment) => values.get(moment) ?? null))];
 }
 
@@ -84,13 +100,13 @@ class NodePage {
     const since = new Date(Date.now() - span * 1000).toISOString();
     try {
       const response = await fetch(`${this.root.dataset.nodeSamples}?since=${encodeURIComponent(since)}`);
-      if (response.ok && span === this.span) this.fill((await response.json()).series);
+      if (response.ok && span === this.span) this.fill(await response.json());
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // the network is away; the next round asks again
     }
   }
 
-  fill(series) {
+  fill({ series, step_s: step }) {
     this.note.hidden = series.length > 0;
     for (const measure of MEASURES) {
       const [name] = measure;
@@ -99,7 +115,7 @@ class NodePage {
       const chart = this.charts.get(name);
       if (!chart) continue;
       chart.root.hidden = rows.length === 0;
-      if (rows.length) chart.fill(rows);
+      if (rows.length) chart.fill(rows, step);
     }
   }
 }
