@@ -19,31 +19,37 @@ from tests.postgres import _account, _as, program
 
 START_S = 60.0
 NAME = "gristmill"
-SETTINGS = {"max_connections": "80", "shared_buffers": "64MB", "listen_addresses": "127.0.0.1"}
+SETTINGS = {"max_connections": "80", "shared_buffers": "64MB"}
 
 
 @dataclass
 class Cluster:
-    """A server on a port of 127.0.0.1, with an empty database. `home` belongs to the account it runs as."""
+    """A server on a port of 127.0.0.1, and of `hosts`, with an empty database. `home` belongs to the account it
+    runs as.
+    """
 
     home: Path
+    hosts: tuple[str, ...] = ()  # who comes to these is trusted too
     port: int = field(default_factory=free_port)
     server: "subprocess.Popen[bytes] | None" = None
 
-    def address(self, port: int | None = None) -> str:
+    def address(self, port: int | None = None, host: str = "127.0.0.1") -> str:
         """As DATABASE_URL takes it; with `port`, by way of whatever listens there."""
-        return f"postgresql://{NAME}@127.0.0.1:{port or self.port}/{NAME}"
+        return f"postgresql://{NAME}@{host}:{port or self.port}/{NAME}"
 
     def make(self) -> None:
         data = ["-D", str(self.home / "data"), "-A", "trust", "-U", NAME, "-E", "UTF8"]
         self._run(program("initdb"), *data)
+        with (self.home / "data/pg_hba.conf").open("a") as file:
+            file.writelines(f"host all all {host}/24 trust\n" for host in self.hosts)
         self.start()
         self._run(program("createdb"), "-h", "127.0.0.1", "-p", str(self.port), "-U", NAME, NAME)
 
     def start(self) -> float:
         """Start it; how many seconds it took to answer (after a kill it repairs itself first)."""
         began = time.monotonic()
-        settings = [part for key, value in SETTINGS.items() for part in ("-c", f"{key}={value}")]
+        wanted = SETTINGS | {"listen_addresses": ",".join(["127.0.0.1", *self.hosts])}
+        settings = [part for key, value in wanted.items() for part in ("-c", f"{key}={value}")]
         place = ["-D", str(self.home / "data"), "-k", str(self.home), "-p", str(self.port)]
         command = _as(_account(), program("postgres"), *place, *settings)
         with (self.home / "log").open("ab") as log:
@@ -103,12 +109,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A running one, which ends with the block."""
+def cluster(*hosts: str) -> Iterator[Cluster]:
+    """A running one, which ends with the block. It can be reached at these addresses of the machine as well."""
     with tempfile.TemporaryDirectory(prefix="gm-pg-", ignore_cleanup_errors=True) as name:
         home, account = Path(name), _account()
         os.chown(home, account.pw_uid, account.pw_gid)
-        made = Cluster(home)
+        made = Cluster(home, hosts)
         try:
             made.make()
             yield made

@@ -23,6 +23,7 @@ class Beside:
     home: Path
     arguments: tuple[str, ...]
     extra: dict[str, str] = field(default_factory=dict)
+    within: tuple[str, ...] = ()  # a command that becomes the one after it, somewhere else
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -34,7 +35,7 @@ class Beside:
         env = self.mill.env | {"REDIS_URL": f"unix://{self.mill.home}/run/redis.sock"}
         env |= {"GRISTMILL_HOME": str(self.home), "OMP_NUM_THREADS": "1"} | self.extra
         with self.log.open("ab") as log:
-            command = [sys.executable, "manage.py", *self.arguments]
+            command = [*self.within, sys.executable, "manage.py", *self.arguments]
             self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
 
     @property
@@ -66,14 +67,16 @@ def running(beside: Beside) -> Iterator[Beside]:
 
 
 @contextlib.contextmanager
-def node(mill: Mill, home: Path, name: str, **extra: str) -> Iterator[Beside]:
+def node(
+    mill: Mill, home: Path, name: str, *, within: tuple[str, ...] = (), **extra: str
+) -> Iterator[Beside]:
     """Another machine that works for the portal, ready for work. The store is one for all, as on a shared disk."""
     for each in (home, mill.home):
         (each / "blobs").mkdir(parents=True, exist_ok=True, mode=0o700)
     mount = ["mount", "--bind", str(mill.home / "blobs"), str(home / "blobs")]
     subprocess.run(mount, check=True)
     try:
-        with running(Beside(mill, home, ("node",), {"GRISTMILL_NODE": name, **extra})) as made:
+        with running(Beside(mill, home, ("node",), {"GRISTMILL_NODE": name, **extra}, within)) as made:
             until(lambda: _is_warm(mill, name), f"{name} does not get ready", every=0.1)
             yield made
     finally:
