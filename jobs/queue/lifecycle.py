@@ -241,12 +241,14 @@ def _charge(attempt: Attempt, job: Job, policy: Policy, seconds: float | None) -
         return
     if seconds is None:
         seconds = (attempt.ended_at - attempt.started_at).total_seconds()
+    prices = list(attempt.accelerators.values_list("price", flat=True)) or [1.0]
     ledger.charge(
         member=job.owner,
         attempt_id=attempt.pk,
         kind=attempt.accelerator_kind,
-        device_seconds=max(0.0, seconds) * max(1, attempt.accelerators.count()),
+        device_seconds=max(0.0, seconds) * len(prices),
         refunded=policy.platform_fault,
+        cost=ledger.Cost(weight=sum(prices) / len(prices), node=attempt.node_name),
     )
 
 

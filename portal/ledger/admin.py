@@ -1,28 +1,21 @@
 """Quotas (on each member's page) and the ledger in the stewards' admin."""
 
-from typing import TYPE_CHECKING, Any
-
 from django import forms
 from django.contrib import admin
-from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
-from portal.ledger.models import GIB, LedgerEntry, Quota
+from portal.ledger.forms import QuotaForm
+from portal.ledger.models import LedgerEntry, Quota
 from portal.members.admin import MemberAdmin
 from portal.members.stewarding import StewardAdmin
 
-if TYPE_CHECKING:  # Django's own class takes no type argument
-    QuotaModelForm = forms.ModelForm[Quota]
-else:
-    QuotaModelForm = forms.ModelForm
 
-
-class QuotaForm(QuotaModelForm):
-    """Storage is typed in GiB."""
+class QuotaInlineForm(QuotaForm):
+    """The same with the admin's looks."""
 
     storage_gib = forms.DecimalField(
-        label=_("Storage in GiB"),
+        label=QuotaForm.base_fields["storage_gib"].label,
         min_value=0,
         max_digits=12,
         decimal_places=3,
@@ -30,17 +23,8 @@ class QuotaForm(QuotaModelForm):
         widget=UnfoldAdminDecimalFieldWidget,
     )
 
-    class Meta:
-        model = Quota
-        fields = ["share", "concurrent_jobs", "cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.initial["storage_gib"] = round(self.instance.storage_bytes / GIB, 3)
-
     def save(self, commit: bool = True) -> Quota:
-        self.instance.storage_bytes = int(self.cleaned_data["storage_gib"] * GIB)
+        self.quota()
         return super().save(commit=commit)
 
 
@@ -48,7 +32,7 @@ class QuotaInline(StackedInline):  # type: ignore[misc]
     """Without a row, the defaults hold; deleting the row brings them back."""
 
     model = Quota
-    form = QuotaForm
+    form = QuotaInlineForm
     extra = 0
     fields = [
         ("storage_gib", "concurrent_jobs", "share"),
@@ -61,7 +45,9 @@ MemberAdmin.inlines = [*MemberAdmin.inlines, QuotaInline]
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(StewardAdmin):
-    list_display = ["created_at", "member", "kind", "device_seconds", "refunded", "attempt"]
+    list_display = [
+        "created_at", "member", "kind", "node", "device_seconds", "weight", "energy_kwh", "refunded", "attempt",
+    ]  # fmt: skip
     list_filter = ["kind", "refunded", "created_at"]
     list_select_related = ["member"]
     search_fields = ["member__username", "attempt"]

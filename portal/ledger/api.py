@@ -1,14 +1,18 @@
-"""`GET /me`: who I am, what I may use and what I used."""
+"""`GET /me`: who I am, what I may use and what I used; `GET /me/statement`: a month of it."""
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portal.core.problems import PROBLEM
 from portal.ledger import queries
+from portal.ledger.models import LedgerEntry
+from portal.ledger.statements import Statement, parse_month, statement
 from portal.members.access import signed_in
 from portal.members.models import Member
 
@@ -68,3 +72,38 @@ class MeView(APIView):
         """Who I am, what I may use, what I use, and my share of the machine."""
         member = signed_in(request)
         return Response(Me(describe(member)).data)
+
+
+class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
+    class Meta:
+        model = LedgerEntry
+        fields = [
+            "created_at", "attempt", "kind", "node", "device_seconds", "weight", "energy_kwh", "energy_measured",
+            "refunded",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class StatementSerializer(serializers.Serializer[Statement]):
+    """A month. What was refunded, as the platform's fault, is listed and not counted."""
+
+    month = serializers.CharField(source="month.name")
+    hours = DeviceHours()
+    weighted_hours = serializers.FloatField()
+    refunded_hours = serializers.FloatField()
+    energy_kwh = serializers.FloatField()
+    energy_measured = serializers.BooleanField(help_text="Whether all of that energy was measured.")
+    entries = EntrySerializer(many=True)
+
+
+class StatementView(APIView):
+    @extend_schema(
+        operation_id="me_statement",
+        parameters=[OpenApiParameter("month", str, description="As 2026-11; default: this one, UTC.")],
+        responses={200: StatementSerializer, 400: PROBLEM},
+        tags=["members"],
+    )
+    def get(self, request: Request) -> Response:
+        """What I used in a month, attempt by attempt."""
+        month = parse_month(request.query_params.get("month", ""), now=timezone.now())
+        return Response(StatementSerializer(statement(signed_in(request), month)).data)

@@ -1,5 +1,7 @@
 """Shares, quotas and usage: who may use how much, and who used what."""
 
+from typing import Any, NoReturn
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -28,12 +30,20 @@ class Quota(models.Model):
 
 
 class LedgerEntry(Identified):
-    """Accelerator time used by one attempt. Only the attempt's id is kept: the book outlives the job."""
+    """Accelerator time used by one attempt. Only the attempt's id is kept: the book outlives the job.
+
+    Monthly quotas count `device_seconds`, as members think of hours; fairness and cost count them times `weight`: the
+    price of the accelerator's type, and what part of it was taken.
+    """
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="ledger")
     attempt = models.CharField(max_length=26, unique=True)
     kind = models.CharField(_("accelerator class"), max_length=10)
     device_seconds = models.FloatField(_("device-seconds"))
+    weight = models.FloatField(_("price and part of the accelerator"), default=1.0)
+    node = models.CharField(_("node"), max_length=120, blank=True, default="")
+    energy_kwh = models.FloatField(_("energy in kWh"), null=True, blank=True)
+    energy_measured = models.BooleanField(_("measured, not estimated"), default=False)
     refunded = models.BooleanField(_("refunded (the platform's fault)"), default=False)
 
     class Meta:
@@ -42,3 +52,22 @@ class LedgerEntry(Identified):
 
     def __str__(self) -> str:
         return f"{self.device_seconds:.0f} s {self.kind}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Enter it. What is entered stands: RuntimeError for a change."""
+        if not self._state.adding:
+            raise RuntimeError("The ledger is only added to.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """RuntimeError: entries go only with their member."""
+        raise RuntimeError("The ledger is only added to.")
+
+    @property
+    def hours(self) -> float:
+        """Device-hours."""
+        return self.device_seconds / 3600.0
+
+    @property
+    def weighted_hours(self) -> float:
+        return self.hours * self.weight

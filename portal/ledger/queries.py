@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from portal.members.models import Member
 KINDS = ("cpu", "gpu", "tpu", "fpga")
 REMEMBERED = timedelta(days=8 * shares.HALF_LIFE_DAYS)
 SECONDS_AN_HOUR = 3600.0
+WEIGHTED = F("device_seconds") * F("weight")
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def share_of(member: Member) -> Share:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a member is entitled to (a fraction of the whole) and used lately (faded device-seconds)."""
+    """What a member is entitled to (a fraction of the whole) and used lately (faded, weighted device-seconds)."""
 
     share: float
     used_s: float
@@ -146,7 +147,7 @@ def _faded_by_member(owners: list[str]) -> dict[str, float]:
     charged = LedgerEntry.objects.filter(member__in=owners, created_at__gte=now - REMEMBERED, refunded=False)
     days = charged.annotate(day=TruncDate("created_at")).values("member", "day").order_by()
     found: dict[str, float] = {}
-    for member, day, seconds in days.annotate(all=Sum("device_seconds")).values_list("member", "day", "all"):
+    for member, day, seconds in days.annotate(all=Sum(WEIGHTED)).values_list("member", "day", "all"):
         found[member] = found.get(member, 0.0) + shares.faded(seconds, float((now.date() - day).days))
     return found
 
@@ -166,9 +167,7 @@ def _faded_use(member: Member) -> tuple[float, float]:
     now = timezone.now()
     charged = LedgerEntry.objects.filter(created_at__gte=now - REMEMBERED, refunded=False)
     days = charged.annotate(day=TruncDate("created_at")).values("day").order_by("day")
-    rows = days.annotate(
-        everyones=Sum("device_seconds"), mine=Sum("device_seconds", filter=Q(member=member), default=0.0)
-    )
+    rows = days.annotate(everyones=Sum(WEIGHTED), mine=Sum(WEIGHTED, filter=Q(member=member), default=0.0))
     mine = everyones = 0.0
     for row in rows.values_list("day", "mine", "everyones"):
         age_days = float((now.date() - row[0]).days)

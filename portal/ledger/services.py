@@ -1,25 +1,69 @@
 """What is written into the ledger, and what the quotas forbid."""
 
+from dataclasses import asdict, dataclass
+
+from django.db import transaction
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
+from portal.core import live
 from portal.kit.errors import UserError
 from portal.ledger import queries
-from portal.ledger.models import LedgerEntry
+from portal.ledger.models import LedgerEntry, Quota
 from portal.members.models import Member
+from portal.members.services import audit
 
 FORBIDDEN = 403
+QUOTA_FIELDS = (
+    "share", "storage_bytes", "concurrent_jobs", "cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an attempt's time is worth and took: see `LedgerEntry`. Energy is None where nobody can tell."""
+
+    weight: float = 1.0
+    node: str = ""
+    energy_kwh: float | None = None
+    energy_measured: bool = False
 
 
 def charge(
-    *, member: Member, attempt_id: str, kind: str, device_seconds: float, refunded: bool
+    *,
+    member: Member,
+    attempt_id: str,
+    kind: str,
+    device_seconds: float,
+    refunded: bool,
+    cost: Cost | None = None,
 ) -> LedgerEntry:
     """Enter what one attempt used. The first entry of an attempt stands; a repetition changes nothing."""
+    what = {"member": member, "kind": kind, "device_seconds": device_seconds, "refunded": refunded}
     entry, _made = LedgerEntry.objects.get_or_create(
-        attempt=attempt_id,
-        defaults={"member": member, "kind": kind, "device_seconds": device_seconds, "refunded": refunded},
+        attempt=attempt_id, defaults=what | asdict(cost or Cost())
     )
     return entry
+
+
+@transaction.atomic
+def set_quota(*, quota: Quota, actor: Member) -> None:
+    """Keep a member's quota as it is given (checked by its form), and note what changed."""
+    before = Quota.objects.select_for_update().filter(member=quota.member_id).first() or Quota(
+        member=quota.member
+    )
+    changed = {
+        name: {"old": getattr(before, name), "new": getattr(quota, name)}
+        for name in QUOTA_FIELDS
+        if getattr(before, name) != getattr(quota, name)
+    }
+    if not changed:
+        return
+    audit(actor, "quota.set", quota.member, changed)
+    Quota.objects.update_or_create(
+        member=quota.member, defaults={name: getattr(quota, name) for name in QUOTA_FIELDS}
+    )
+    live.ring("scheduler")
 
 
 def check_storage(member: Member, more_bytes: int) -> None:

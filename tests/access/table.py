@@ -16,6 +16,12 @@ route                                             thing      method  owner other
 /                                                 -          GET     200   200   200  200     200
 machine                                           -          GET     200   200   200  200     login
 machine/nodes/<str:pk>                            node       GET     200   200   200  200     login
+ledger                                            -          GET     200   200   200  200     login
+ledger/statement.csv                              -          GET     200   200   200  200     login
+ledger/costs                                      -          GET     403   403   403  200     login
+ledger/costs.csv                                  -          GET     403   403   403  200     login
+ledger/quotas                                     -          GET     403   403   403  200     login
+ledger/quotas                                     -          POST    403   403   403  302     login
 account                                           -          GET     200   200   200  200     login
 account                                           -          POST    302   302   302  302     login
 account/                                          -          GET     302   302   302  302     302
@@ -131,6 +137,7 @@ API = """
 route                                       thing      method  owner other team steward outside
 
 api/v1/me                                   -          GET     200   200   200  200     401
+api/v1/me/statement                         -          GET     200   200   200  200     401
 api/v1/nodes                                -          GET     200   200   200  200     401
 api/v1/nodes/<str:pk>                       node       GET     200   200   200  200     401
 api/v1/nodes/<str:pk>                       node       PATCH   403   403   403  200     401
@@ -176,6 +183,7 @@ api/v1/jobs/<str:job_id>                    ended      GET     200   404   404  
 api/v1/jobs/<str:job_id>/cancel             queued     POST    202   404   404  202     401
 api/v1/jobs/<str:job_id>/cancel             ended      POST    409   404   404  409     401
 api/v1/jobs/<str:job_id>/stop               queued     POST    409   404   404  409     401
+api/v1/jobs/<str:job_id>/wait               queued     GET     200   404   404  200     401
 api/v1/jobs/<str:job_id>/metrics            ended      GET     200   404   404  200     401
 api/v1/jobs/<str:job_id>/logs               ended      GET     200   404   404  200     401
 api/v1/jobs/<str:job_id>/events             ended      GET     200   404   404  200     401

@@ -1,0 +1,45 @@
+"""Quotas as stewards type them."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from portal.ledger.models import GIB, Quota
+
+if TYPE_CHECKING:  # Django's own class takes no type argument
+    QuotaModelForm = forms.ModelForm[Quota]
+else:
+    QuotaModelForm = forms.ModelForm
+
+
+class QuotaForm(QuotaModelForm):
+    """Storage is typed in GiB; nothing is negative."""
+
+    storage_gib = forms.DecimalField(
+        label=_("Storage in GiB"), min_value=0, max_digits=12, decimal_places=3, initial=20
+    )
+
+    field_order = ["share", "storage_gib"]
+
+    class Meta:
+        model = Quota
+        fields = ["share", "concurrent_jobs", "cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["storage_gib"] = round(Decimal(self.instance.storage_bytes) / GIB, 3)
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        for name in self.Meta.fields:
+            if (value := found.get(name)) is not None and not 0 <= value < float("inf"):
+                self.add_error(name, _("This can't be less than nothing."))
+        return found
+
+    def quota(self) -> Quota:
+        """What was typed, not saved. Bytes that the rounded GiB would change stay as they are."""
+        if "storage_gib" in self.changed_data:
+            self.instance.storage_bytes = int(self.cleaned_data["storage_gib"] * GIB)
+        return self.instance

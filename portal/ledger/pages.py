@@ -1,0 +1,160 @@
+"""The ledger's pages: my month, and for stewards the month's cost and everybody's shares and quotas."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from portal.kit.errors import UserError
+from portal.kit.spreadsheets import csv_text
+from portal.ledger import services, statements
+from portal.ledger.forms import QuotaForm
+from portal.ledger.models import Quota
+from portal.ledger.statements import Month
+from portal.members.access import signed_in
+from portal.members.models import Member
+
+ON_A_PAGE = 50
+MOST_COST = Decimal(10) ** 9
+STATEMENT_HEAD = (
+    "time",
+    "attempt",
+    "class",
+    "node",
+    "device_hours",
+    "weight",
+    "energy_kwh",
+    "measured",
+    "refunded",
+)
+COST_HEAD = ("member", "weighted_hours", "fraction", "cost")
+
+
+def _month(request: HttpRequest) -> Month:
+    """The month that is asked for; this one when it is none, with a message."""
+    now = timezone.now()
+    try:
+        return statements.parse_month(request.GET.get("month", ""), now=now)
+    except UserError as error:
+        messages.error(request, error.detail)
+        return statements.parse_month("", now=now)
+
+
+@login_required
+@require_safe
+def statement(request: HttpRequest) -> HttpResponse:
+    """What I used in a month, entry by entry."""
+    found = statements.statement(signed_in(request), _month(request))
+    return render(request, "ledger/statement.html", {"statement": found, "month": found.month})
+
+
+@login_required
+@require_safe
+def statement_csv(request: HttpRequest) -> HttpResponse:
+    found = statements.statement(signed_in(request), _month(request))
+    rows = [
+        (
+            entry.created_at.isoformat(timespec="seconds"),
+            entry.attempt,
+            entry.kind,
+            entry.node,
+            round(entry.hours, 6),
+            entry.weight,
+            "" if entry.energy_kwh is None else entry.energy_kwh,
+            "yes" if entry.energy_measured else "no",
+            "yes" if entry.refunded else "no",
+        )
+        for entry in found.entries
+    ]
+    return _csv(f"gristmill-{found.month.name}.csv", csv_text(STATEMENT_HEAD, rows))
+
+
+def _csv(filename: str, text: str) -> HttpResponse:
+    return HttpResponse(
+        text,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+    )
+
+
+def _steward(request: HttpRequest) -> Member:
+    member = signed_in(request)
+    if not member.is_staff:
+        raise PermissionDenied(_("Only stewards see this."))
+    return member
+
+
+def _cents(text: str) -> int:
+    """An amount with two places as cents. UserError `invalid` for what is none."""
+    try:
+        amount = Decimal(text or "0")
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 <= amount <= MOST_COST:
+        raise UserError("invalid", _("Write the cost as a number, as in 120.50."))
+    return int((amount * 100).to_integral_value())
+
+
+@login_required
+@require_safe
+def costs(request: HttpRequest) -> HttpResponse:
+    """What a month cost the community, divided among those who used the machine."""
+    _steward(request)
+    month, cents = _month(request), 0
+    try:
+        cents = _cents(request.GET.get("cost", ""))
+    except UserError as error:
+        messages.error(request, error.detail)
+    parts = statements.cost_split(month, cents)
+    given = {"month": month, "parts": parts, "cost": Decimal(cents) / 100}
+    return render(request, "ledger/costs.html", given)
+
+
+@login_required
+@require_safe
+def costs_csv(request: HttpRequest) -> HttpResponse:
+    _steward(request)
+    month = _month(request)
+    try:
+        parts = statements.cost_split(month, _cents(request.GET.get("cost", "")))
+    except UserError as error:
+        return HttpResponse(error.detail, status=error.status, content_type="text/plain; charset=utf-8")
+    rows = [
+        (part.username, round(part.weighted_hours, 6), round(part.fraction, 6), part.amount) for part in parts
+    ]
+    return _csv(f"gristmill-cost-{month.name}.csv", csv_text(COST_HEAD, rows))
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def quotas(request: HttpRequest) -> HttpResponse:
+    """Everybody's share and quotas in one table, to be edited in place."""
+    actor = _steward(request)
+    members = Member.objects.filter(is_active=True).select_related("quota").order_by("username")
+    page = Paginator(members, ON_A_PAGE).get_page(request.GET.get("page"))
+    forms = _forms(page, request.POST if request.method == "POST" else None)
+    if request.method != "POST":
+        return render(request, "ledger/quotas.html", {"page_obj": page, "forms": forms})
+    changed = [form for form in forms if form.has_changed()]
+    if not all(form.is_valid() for form in changed):
+        return render(request, "ledger/quotas.html", {"page_obj": page, "forms": forms}, status=400)
+    for form in changed:
+        services.set_quota(quota=form.quota(), actor=actor)
+    messages.success(request, _("Saved.") if changed else _("There was nothing to change."))
+    return redirect(f"{request.path}?page={page.number}")
+
+
+def _forms(page: Page[Any], data: Any) -> list[QuotaForm]:
+    """A form for each member; one without a row shows the defaults, and gets a row when something is changed."""
+    return [
+        QuotaForm(data, prefix=member.pk, instance=getattr(member, "quota", None) or Quota(member=member))
+        for member in page
+    ]

@@ -1,0 +1,128 @@
+"""What a month came to: for a member as a statement, for the community as a split of its cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.db.models import Q, QuerySet, Sum
+from django.utils.translation import gettext as _
+
+from portal.kit.errors import FieldError, UserError
+from portal.ledger.models import LedgerEntry
+from portal.ledger.queries import KINDS, SECONDS_AN_HOUR, WEIGHTED
+from portal.members.models import Member
+
+USED = Q(refunded=False)
+
+
+@dataclass(frozen=True)
+class Month:
+    """A calendar month, UTC: from `start` to before `end`."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        return self.start.strftime("%Y-%m")
+
+    @property
+    def before(self) -> "Month":
+        return month_of(self.start.year - (self.start.month == 1), (self.start.month - 2) % 12 + 1)
+
+
+def month_of(year: int, month: int) -> Month:
+    following = (year + (month == 12), month % 12 + 1)
+    return Month(datetime(year, month, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC))
+
+
+def parse_month(text: str, *, now: datetime) -> Month:
+    """`2026-11` as a month, empty as this one. UserError `invalid` for anything else."""
+    if not text:
+        return month_of(now.year, now.month)
+    try:
+        found = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        return month_of(found.year, found.month)
+    except (ValueError, OverflowError):
+        detail = _("Write the month as in %(example)s.") % {"example": now.strftime("%Y-%m")}
+        raise UserError("invalid", detail, errors=[FieldError("month", detail)]) from None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A member's month. hours: device-hours by class; weighted_hours: those of all classes by their price and what
+    part of an accelerator they took; energy_kwh: of the entries that tell it, `energy_measured` when all of those were
+    measured. Refunded entries are listed and not counted.
+    """
+
+    member: Member
+    month: Month
+    entries: Sequence[LedgerEntry]
+    hours: dict[str, float]
+    weighted_hours: float
+    refunded_hours: float
+    energy_kwh: float
+    energy_measured: bool
+
+
+def statement(member: Member, month: Month) -> Statement:
+    entries = list(_in(month).filter(member=member).order_by("-id"))
+    used = [entry for entry in entries if not entry.refunded]
+    metered = [entry for entry in used if entry.energy_kwh is not None]
+    return Statement(
+        member=member,
+        month=month,
+        entries=entries,
+        hours={kind: sum(entry.hours for entry in used if entry.kind == kind) for kind in KINDS},
+        weighted_hours=sum(entry.weighted_hours for entry in used),
+        refunded_hours=sum(entry.hours for entry in entries if entry.refunded),
+        energy_kwh=sum(entry.energy_kwh or 0.0 for entry in metered),
+        energy_measured=bool(metered) and all(entry.energy_measured for entry in metered),
+    )
+
+
+def _in(month: Month) -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.filter(created_at__gte=month.start, created_at__lt=month.end)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One member's part of the community's cost for a month."""
+
+    username: str
+    weighted_hours: float
+    fraction: float
+    cents: int
+
+    @property
+    def amount(self) -> Decimal:
+        """In whole units, two places."""
+        return Decimal(self.cents) / 100
+
+
+def cost_split(month: Month, cents: int) -> list[Part]:
+    """`cents` divided among the month's users by their weighted hours, the heaviest first. The parts add up to `cents`:
+    what rounding leaves goes to the largest remainders (Hare's quota, Hamilton's method).
+    """
+    rows = _in(month).filter(USED).values("member__username").order_by().annotate(all=Sum(WEIGHTED))
+    used = sorted(
+        ((row["all"] / SECONDS_AN_HOUR, row["member__username"]) for row in rows if row["all"] > 0),
+        key=lambda pair: (-pair[0], pair[1]),
+    )
+    whole = sum(hours for hours, _name in used)
+    shares = [hours / whole for hours, _name in used]
+    return [
+        Part(name, hours, share, part)
+        for (hours, name), share, part in zip(used, shares, divided(cents, shares), strict=True)
+    ]
+
+
+def divided(cents: int, shares: Sequence[float]) -> list[int]:
+    """Whole cents by shares that sum to 1, by largest remainder; none of them when there are no shares."""
+    exact = [cents * share for share in shares]
+    parts = [int(value) for value in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda row: (parts[row] - exact[row], row))
+    for row in by_remainder[: max(0, cents - sum(parts))]:
+        parts[row] += 1
+    return parts
