@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from benchmarks.row import Row
-from benchmarks.scheduling.cases import ESTIMATES, HOG, OURS, SPLIT, WHOLE
+from benchmarks.scheduling.cases import ESTIMATES, HOG, OURS, SPLIT
 from benchmarks.scheduling.run import Measured
 from benchmarks.scheduling.tables import Found
 
@@ -14,7 +14,7 @@ GAVEL = {
 AVERAGE_H = {"mixed-600": 4.1, "philly-1000": 2.6}
 WORST_RHO = {"mixed-600": 1.6, "philly-1000": 3.5}
 OTHERS_MEAN, OTHERS_P99 = 0.95, 2.1
-GAIN = 1.1  # a cut job may end so much sooner before it counts as gain
+LOSS = 1.1  # the others may fare so much worse before cutting counts as gain
 
 
 def _rows(found: Found) -> Iterator[Row]:
@@ -32,7 +32,7 @@ def _rows(found: Found) -> Iterator[Row]:
         hog = cases[HOG]
         yield _at_most(f"{name}, hog: the others' mean ρ", hog, "others_rho_mean", OTHERS_MEAN)
         yield _at_most(f"{name}, hog: the others' p99 ρ", hog, "others_rho_p99", OTHERS_P99)
-        yield _no_gain(name, cases[WHOLE], cases[SPLIT])
+        yield _no_gain(name, hog, cases[SPLIT])
 
 
 def _at_most(what: str, measured: Measured, name: str, most: float, baseline: str = "") -> Row:
@@ -41,15 +41,15 @@ def _at_most(what: str, measured: Measured, name: str, most: float, baseline: st
 
 
 def _no_gain(name: str, whole: Measured, split: Measured) -> Row:
-    """Hours until the whole of a long job is done, over those of its pieces; means of the copies."""
-    one, pieces = whole.mean("splitter_h"), split.mean("splitter_h")
+    """What the hog's cutting of jobs takes from the others; means of the copies."""
+    before, after = whole.mean("others_rho_mean"), split.mean("others_rho_mean")
     return Row(
-        f"{name}: a long job in twenty pieces, hours until the last is done",
-        f"{pieces:.1f}",
-        f"in one: {one:.1f}",
-        ratio=f"{one / pieces:.2f}",
-        goal=f"ratio ≤ {GAIN}",
-        met=one / pieces <= GAIN,
+        f"{name}, hog who cuts their ten longest jobs into twenty: the others' mean ρ",
+        f"{after:.2f}",
+        f"uncut: {before:.2f}",
+        ratio=f"{after / before:.2f}",
+        goal=f"ratio ≤ {LOSS}",
+        met=after / before <= LOSS,
     )
 
 

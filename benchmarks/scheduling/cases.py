@@ -10,7 +10,7 @@ PER_NODE = 4
 @dataclass(frozen=True)
 class Case:
     """One row. sigma: error of the estimated lengths, None without any. members: who submits: `one`, `zipf`, `hog`,
-    `splitter` (a member whose longest job is cut into twenty), `whole` (the same member, uncut).
+    `splitter` (a hog who cuts each of their ten longest jobs into twenty).
     """
 
     title: str
@@ -28,8 +28,7 @@ TIRESIAS = Case("Tiresias (two-dimensional LAS)", "tiresias")
 OURS = Case("**ours, no estimates**")
 ESTIMATES = Case("**ours, estimates with σ = 0.5**", sigma=0.5)
 HOG = Case("one member submits 60 %", members="hog")
-WHOLE = Case("a member with one long job", members="whole")
-SPLIT = Case("the same, cut into twenty", members="splitter")
+SPLIT = Case("the same, and cuts their ten longest jobs into twenty each", members="splitter")
 CASES = (
     FIFO,
     EASY,
@@ -45,7 +44,6 @@ CASES = (
     Case("members by Zipf's law, f = 0.35 (ours)", members="zipf"),
     Case("members by Zipf's law, f = 0.5", members="zipf", fair_power=0.5),
     HOG,
-    Case("the same, first come first served", "fifo", members="hog"),
-    WHOLE,
     SPLIT,
+    Case("one member submits 60 %, first come first served", "fifo", members="hog"),
 )

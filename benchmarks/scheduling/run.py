@@ -21,30 +21,18 @@ OTHERS: dict[str, Decide] = {
     "easy": baselines.easy,
     "tiresias": baselines.tiresias,
 }
-PIECES = 20
 MEMBERS = 20
-
-
-@dataclass(frozen=True)
-class Run:
-    """The figures of a run; `splitter_h`: hours until the last piece of member 0's long job was done, where there is
-    one.
-    """
-
-    figures: Figures
-    splitter_h: float
+CUT, PIECES = 10, 20
 
 
 @dataclass(frozen=True)
 class Measured:
     """The runs of one case, over the copies of a trace."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[Figures, ...]
 
     def values(self, name: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-        return np.array(
-            [run.splitter_h if name == "splitter_h" else getattr(run.figures, name) for run in self.runs]
-        )
+        return np.array([getattr(run, name) for run in self.runs])
 
     def mean(self, name: str) -> float:
         return float(self.values(name).mean())
@@ -59,7 +47,7 @@ def _ours(policy: Policy, snapshot: Snapshot, full: bool) -> Plan:
     return plan(snapshot, policy, full=full)
 
 
-def run(asked: tuple[Path, Case, int]) -> Run:
+def run(asked: tuple[Path, Case, int]) -> Figures:
     """(trace, case, copy): copy 0 is the trace itself, the others are jittered."""
     path, case, copy = asked
     rng = np.random.default_rng(copy)
@@ -76,10 +64,7 @@ def run(asked: tuple[Path, Case, int]) -> Run:
     decide = OTHERS.get(case.policy) or partial(_ours, policy)
     outcome = World(mine, conditions, decide, policy, seed=copy).run()
     capacity = np.array(conditions.capacity, dtype=np.float64)
-    figures = measure(mine, outcome, fluid.equal_share_times(mine, capacity), capacity)
-    theirs = (mine.owner == 0) if case.members in {"whole", "splitter"} else np.zeros(0, dtype=np.bool_)
-    took = (outcome.done - mine.arrival)[theirs] if theirs.any() else np.array([np.nan])
-    return Run(figures, float(took.max() / 3600.0))
+    return measure(mine, outcome, fluid.equal_share_times(mine, capacity), capacity)
 
 
 def _owned(trace: Trace, members: str, rng: np.random.Generator) -> Trace:
@@ -87,16 +72,12 @@ def _owned(trace: Trace, members: str, rng: np.random.Generator) -> Trace:
         return traces.owned(trace, rng, members=MEMBERS)
     if members == "hog":
         return traces.hogged(trace, rng, members=MEMBERS)
-    if members in {"whole", "splitter"}:
-        return _with_splitter(trace, rng, cut=members == "splitter")
+    if members == "splitter":
+        return _cut(traces.hogged(trace, rng, members=MEMBERS))
     return trace
 
 
-def _with_splitter(trace: Trace, rng: np.random.Generator, *, cut: bool) -> Trace:
-    """Member 0 has the longest job on one accelerator that came in the first half, the others share the rest."""
-    early = np.flatnonzero((trace.gang == 1) & (np.arange(len(trace.gang)) < len(trace.gang) // 2))
-    row = int(early[np.argmax(trace.length_s[early])])
-    owner = rng.integers(1, MEMBERS, len(trace.arrival))
-    owner[row] = 0
-    owned = replace(trace, owner=owner)
-    return traces.split(owned, row, PIECES) if cut else owned
+def _cut(trace: Trace) -> Trace:
+    theirs = np.flatnonzero(trace.owner == 0)
+    longest = theirs[np.argsort(-(trace.length_s * trace.gang)[theirs])[:CUT]]
+    return traces.split(trace, longest, PIECES)

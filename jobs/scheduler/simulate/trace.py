@@ -70,12 +70,12 @@ def hogged(trace: Trace, rng: np.random.Generator, *, share: float = 0.6, member
     return replace(trace, owner=np.where(rng.random(len(others)) < share, 0, others))
 
 
-def split(trace: Trace, row: int, pieces: int) -> Trace:
-    """A copy in which one job is cut into `pieces` equal ones, submitted at once."""
+def split(trace: Trace, rows: Ints, pieces: int) -> Trace:
+    """A copy in which each of these jobs is cut into `pieces` equal ones, submitted at once."""
     times = np.ones(len(trace.arrival), dtype=np.int64)
-    times[row] = pieces
+    times[rows] = pieces
     steps = trace.steps.copy()
-    steps[row] /= pieces
+    steps[rows] /= pieces
     return replace(
         trace,
         arrival=np.repeat(trace.arrival, times),
