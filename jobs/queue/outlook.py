@@ -23,6 +23,7 @@ from jobs.scheduler.snapshot import NOWHERE, Snapshot, only
 EVERY_S = 30.0
 TOLD = 2000  # who stands further back is told just that
 MOST = 300  # of those that wait, the next ones are told when; the others only where they stand
+BATCH = 500
 START_UP_S = 10.0  # between a place that is free and an engine that runs
 KEPT = timedelta(days=30)
 
@@ -115,9 +116,10 @@ def _write(rows: Sequence[Outlook]) -> None:
     known = dict(Outlook.objects.filter(told, job__in=waiting).values_list("job", "first_made_at"))
     fresh = [row for row in rows if row.job_id not in known]
     again = [row for row in rows if row.job_id in known]
-    options = {"update_conflicts": True, "unique_fields": ["job"], "batch_size": 500}
-    Outlook.objects.bulk_create(fresh, update_fields=NEW + FIRST, **options)
-    Outlook.objects.bulk_create(again, update_fields=NEW, **options)
+    for these, fields in ((fresh, NEW + FIRST), (again, NEW)):
+        Outlook.objects.bulk_create(
+            these, BATCH, update_conflicts=True, unique_fields=["job"], update_fields=fields
+        )
 
 
 @dataclass(frozen=True)

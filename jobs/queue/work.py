@@ -42,13 +42,15 @@ def speeds() -> Speeds:
 def work_of(attempts: Any, known: Speeds, *, now: float) -> dict[str, tuple[float, float]]:
     """(seconds run, seconds of work) of each job among these attempts; one that is open has run until `now`."""
     rows = (
-        Attempt.objects.filter(pk__in=attempts.filter(started_at__isnull=False).values("pk"))
+        Attempt.objects.filter(pk__in=attempts.values("pk"))
         .annotate(speed=Max("accelerators__relative_speed"))
         .values_list("job_id", "job__accelerator", "started_at", "ended_at", "speed")
         .order_by()
     )
     found: dict[str, tuple[float, float]] = {}
     for job, kind, started, ended, speed in rows:
+        if started is None:
+            continue
         lasted = max(0.0, (ended.timestamp() if ended else now) - started.timestamp())
         ran, work = found.get(job, (0.0, 0.0))
         found[job] = (ran + lasted, work + lasted * known.fraction(kind, speed or 1.0))

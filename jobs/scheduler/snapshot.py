@@ -3,7 +3,7 @@
 Accelerators come in *pools*: those of one type on one node. Types are numbered; what they are is the caller's business.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 
@@ -51,11 +51,8 @@ class Jobs:
 
 def only(jobs: Jobs, rows: Ints) -> Jobs:
     """These rows of the jobs."""
-    kept = {
-        name: tuple(column[row] for row in rows) if isinstance(column, tuple) else column[rows]
-        for name, column in vars(jobs).items()
-    }
-    return Jobs(**kept)
+    arrays = {name: column[rows] for name, column in vars(jobs).items() if name != "ids"}
+    return replace(jobs, ids=tuple(jobs.ids[row] for row in rows), **arrays)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Q, QuerySet, Sum
@@ -33,8 +33,8 @@ class Month:
 
 
 def month_of(year: int, month: int) -> Month:
-    following = (year + (month == 12), month % 12 + 1)
-    return Month(datetime(year, month, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC))
+    start = datetime(year, month, 1, tzinfo=UTC)
+    return Month(start, (start + timedelta(days=31)).replace(day=1))
 
 
 def parse_month(text: str, *, now: datetime) -> Month:
