@@ -1,8 +1,9 @@
 """Nodes in the stewards' admin: take them in and out of service, correct what they found, plan their maintenance."""
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -17,38 +18,45 @@ from portal.members.models import Member
 from portal.members.services import audit
 from portal.members.stewarding import StewardAdmin, column
 
+if TYPE_CHECKING:  # Django's own class takes no type argument
+    AcceleratorModelForm = forms.ModelForm[Accelerator]
+else:
+    AcceleratorModelForm = forms.ModelForm
+
 STATE_COLOURS = {
     NodeState.ACTIVE: "success",
     NodeState.DRAINING: "info",
     NodeState.MAINTENANCE: "warning",
     NodeState.OFFLINE: "danger",
 }
-CORRECTED = ["relative_speed", "price", "sharing", "enabled"]
+TERMS = ["label", "relative_speed", "price", "sharing", "enabled"]
+FOUND = ["kind", "index", "model", "memory_bytes"]
 SAID = ["state", "trouble", "last_seen_at", "clock_skew", "load", "probe", "sandbox"]
 AT_REST = frozenset({NodeState.OFFLINE, NodeState.MAINTENANCE})
 
 
+class AcceleratorForm(AcceleratorModelForm):
+    """What an accelerator is, is typed for a new one only, which the node does not find by itself."""
+
+    class Meta:
+        model = Accelerator
+        fields = [*FOUND, *TERMS]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in FOUND:
+            self.fields[name].disabled = not self.instance._state.adding  # noqa: SLF001 - Django's documented attribute
+
+
 class AcceleratorInline(TabularInline):  # type: ignore[misc]
-    """What the node found; a steward corrects its terms and whether it takes work, and removes what is gone."""
+    """What the node found: a steward corrects its terms and whether it takes work, adds what is not found, removes
+    what is gone.
+    """
 
     model = Accelerator
-    extra = max_num = 0
-    fields = ["kind", "index", "label", "model", "memory_bytes", "missing_since", *CORRECTED]
-    readonly_fields = ["kind", "index", "model", "memory_bytes", "missing_since"]
-
-
-class NewAcceleratorInline(TabularInline):  # type: ignore[misc]
-    """What the node can't find, for a steward to add."""
-
-    model = Accelerator
-    verbose_name = verbose_name_plural = _("Add what the node does not find by itself")
-    extra = 1
-    max_num = 1
-    can_delete = False
-    fields = ["kind", "index", "model", "memory_bytes"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Accelerator]:  # noqa: ARG002 - Django's
-        return Accelerator.objects.none()
+    form = AcceleratorForm
+    extra = 0
+    readonly_fields = ["missing_since"]
 
 
 @admin.register(Node)
@@ -63,7 +71,7 @@ class NodeAdmin(StewardAdmin):
     fields = ["name", "label", "donor", *SAID]
     readonly_fields: ClassVar[list[str]] = ["name", *SAID]
     autocomplete_fields = ["donor"]
-    inlines: ClassVar[list[type[TabularInline]]] = [AcceleratorInline, NewAcceleratorInline]
+    inlines: ClassVar[list[type[AcceleratorInline]]] = [AcceleratorInline]
     actions = ["activate", "drain", "maintain"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
@@ -124,14 +132,9 @@ class NodeAdmin(StewardAdmin):
 
 
 def _add(row: Accelerator, actor: Member) -> None:
-    services.add(
-        row.node,
-        kind=AcceleratorKind(row.kind),
-        index=row.index,
-        model=row.model,
-        memory_bytes=row.memory_bytes,
-        actor=actor,
-    )
+    found = {name: getattr(row, name) for name in FOUND} | {"kind": AcceleratorKind(row.kind)}
+    terms = services.Correction(**{name: getattr(row, name) for name in TERMS})
+    services.correct(services.add(row.node, **found, actor=actor), terms, actor)
 
 
 def _correct(row: Accelerator, names: list[str], actor: Member) -> None:

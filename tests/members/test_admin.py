@@ -246,6 +246,8 @@ def test_nodes_are_taken_in_and_out_of_service(client_for: Callable[..., Client]
         "accelerators-0-id": row.pk,
         "accelerators-0-node": node.pk,
         "accelerators-0-relative_speed": "2.5",
+        "accelerators-0-price": "1",
+        "accelerators-0-sharing": "1",
     }
     assert client.post(path_of(Node, "change", node.pk), data).status_code == 302
     row.refresh_from_db()
@@ -277,5 +279,6 @@ def test_lists_cost_the_same_however_long(
 
 def test_nothing_is_in_the_admin_by_accident() -> None:
     assert {model.__name__ for model in admin.site._registry} == {model.__name__ for model in MODELS} | {
-        "LedgerEntry"
+        "LedgerEntry",
+        "MaintenanceWindow",
     }

@@ -174,21 +174,27 @@ def test_the_admins_page_goes_through_the_services(
     page = reverse("admin:nodes_node_change", args=[mill.pk])
     rows = list(mill.accelerators.order_by("node", "kind", "index"))
     form: dict[str, Any] = {"label": "Attic", "donor": alice.pk}
-    form |= {"accelerators-TOTAL_FORMS": 2, "accelerators-INITIAL_FORMS": 2}
-    for number, each in enumerate(rows):
-        terms = {"id": each.pk, "node": mill.pk, "label": "", "relative_speed": 1, "price": 3, "sharing": 2}
-        form |= {f"accelerators-{number}-{name}": value for name, value in terms.items()}
-    form |= {"accelerators-2-TOTAL_FORMS": 1, "accelerators-2-INITIAL_FORMS": 0}
-    new = {"id": "", "node": mill.pk, "kind": "fpga", "index": 0, "model": "Icepi", "memory_bytes": 0}
-    form |= {f"accelerators-2-0-{name}": value for name, value in new.items()}
+    form |= {"accelerators-TOTAL_FORMS": 3, "accelerators-INITIAL_FORMS": 2}
+    terms = {
+        "node": mill.pk,
+        "label": "",
+        "relative_speed": 1,
+        "price": 3,
+        "sharing": 2,
+        "kind": "tpu",
+        "model": "Icepi",
+    }
+    new = {"id": "", "kind": "fpga", "index": 0, "memory_bytes": 0, "enabled": "on"}
+    for number, each in enumerate([{"id": row.pk} for row in rows] + [new]):
+        form |= {f"accelerators-{number}-{name}": value for name, value in (terms | each).items()}
     answer = client_for(cora).post(page, form)
     assert answer.status_code == 302, answer.context["errors"]
     mill.refresh_from_db()
     assert (mill.label, mill.donor) == ("Attic", alice)
     assert list(mill.accelerators.order_by("kind").values_list("kind", "price", "enabled", "by_hand")) == [
-        ("cpu", 3, False, False),
-        ("fpga", 1, True, True),
+        ("cpu", 3, False, False),  # what it is can't be changed
+        ("fpga", 3, True, True),
         ("gpu", 3, False, False),
     ]
     actions = [action for action, _subject, _detail in said()]
-    assert sorted(actions) == ["accelerator.add", *["accelerator.correct"] * 2, "node.donor", "node.label"]
+    assert sorted(actions) == ["accelerator.add", *["accelerator.correct"] * 3, "node.donor", "node.label"]
