@@ -239,6 +239,7 @@ SPECTACULAR_SETTINGS = {
         "ModelState": "jobs.bundles.models.ModelState",
         "BundleState": "jobs.bundles.models.BundleState",
         "NodeState": "hardware.nodes.models.NodeState",
+        "AcceleratorKind": "hardware.nodes.models.AcceleratorKind",
     },
 }
 

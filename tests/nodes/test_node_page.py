@@ -18,7 +18,15 @@ PROBE = {
     "toolchains": {"yosys": "0.38", "verilator": "5.020"},
     "driver": "580.65.06",
     "trouble": ["A TPU v4 is at 0000:00:04.0."],
-    "accelerators": [{"kind": "gpu", "index": 0, "model": "RTX 3060", "memory_bytes": 12_000_000_000}],
+    "accelerators": [
+        {
+            "kind": "gpu",
+            "index": 0,
+            "model": "RTX 3060",
+            "memory_bytes": 12_000_000_000,
+            "details": {"pci_bus": "<u>01:00</u>", "power_limit_w": "170", "unheard": "of"},
+        }
+    ],
 }
 
 
@@ -32,7 +40,8 @@ def test_members_see_what_it_is(node: Node, alice: Member, cora: Member, client_
     services.name_node(node, "The attic", cora)
     page = client_for(alice).get(f"/machine/nodes/{node.pk}").content.decode()
     for fact in ("&lt;i&gt;Ryzen&lt;/i&gt;", "<dd>8</dd>", "avx2, fma", "32.0 GB", "1.0 TB", "yosys 0.38", "580.65.06",
-                 "RTX 3060", "12.0 GB", "No network.", "The attic", "mill-1", "alice"):  # fmt: skip
+                 "RTX 3060", "12.0 GB", "PCI &lt;u&gt;01:00&lt;/u&gt; · watts at most 170",
+                 "No network.", "The attic", "mill-1", "alice"):  # fmt: skip
         assert fact in page, fact
     assert "0000:00:04.0" not in page
     assert "/admin/" not in page

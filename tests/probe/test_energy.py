@@ -59,6 +59,16 @@ def test_a_counter_that_goes_away_makes_an_estimate_of_the_whole(tmp_path: Path,
     assert meter.stop() == Energy(7.0 + 4 * CORE_W * 0.5, measured=False)
 
 
+def test_once_estimated_the_whole_is_an_estimate(tmp_path: Path, watch: Watch) -> None:
+    meter = Meter(root=tmp_path, now=watch)
+    meter.start()
+    watch.now += 1
+    package(tmp_path, "intel-rapl:0", "package-0", 0)
+    assert meter.look() == Energy(CORE_W, measured=False)
+    package(tmp_path, "intel-rapl:0", "package-0", 7_000_000)
+    assert meter.stop() == Energy(CORE_W + 7.0, measured=False)
+
+
 def test_the_thread_looks_by_itself_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(energy, "LOOK_S", 0.01)
     looked = threading.Event()

@@ -87,7 +87,8 @@ def test_threads_of_a_core_are_one_core(tmp_path: Path) -> None:
 def test_parts_of_a_package_are_not_counted_twice(tmp_path: Path) -> None:
     for zone, name in (
         ("intel-rapl:0", "package-0"), ("intel-rapl:0:0", "core"), ("intel-rapl:0:1", "uncore"),
-        ("intel-rapl:0:2", "dram"), ("intel-rapl:1", "package-1"), ("intel-rapl:2", "psys"), ("intel-rapl-mmio:0", "package-0"),
+        ("intel-rapl:0:2", "dram"), ("intel-rapl:1", "package-1"), ("intel-rapl:2", "psys"),
+        ("intel-rapl-mmio:0", "package-0"),
     ):  # fmt: skip
         package(tmp_path, zone, name, 1)
     assert sorted(counters.packages(tmp_path)) == ["intel-rapl:0", "intel-rapl:0:2", "intel-rapl:1"]
