@@ -88,3 +88,16 @@ def test_nothing_asked_for_is_nothing_used(tmp_path: Path) -> None:
     with Meter(cpu=False, root=tmp_path) as meter:
         pass
     assert meter.energy == Energy(0.0, measured=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "watts"),
+    [("tpu", "TPU v3", 220.0), ("tpu", "TPU v9", 200.0), ("fpga", "ULX3S 85F", 2.5)],
+)
+def test_what_says_nothing_is_assumed(
+    kind: str, model: str, watts: float, tmp_path: Path, watch: Watch
+) -> None:
+    meter = Meter([(kind, 0, model), ("cpu", 0, "Ryzen")], cpu=False, root=tmp_path, now=watch)
+    meter.start()
+    watch.now += 10
+    assert meter.stop() == Energy(10 * watts, measured=False)

@@ -74,7 +74,7 @@ from hardware.nodes.probe.energy import Meter
 clock = [0.0]
 folder = pathlib.Path(os.environ["NVML_FOLDER"])
 def metered(gpu):
-    meter = Meter(cpu=False, gpus=[gpu], now=lambda: clock[0])
+    meter = Meter([("gpu", gpu, "")], cpu=False, now=lambda: clock[0])
     meter.start()
     clock[0] += 10
     (folder / "energy_mj").write_text(str(int((folder / "energy_mj").read_text()) + 5000))

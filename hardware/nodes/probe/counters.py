@@ -111,8 +111,8 @@ def packages(root: Path = ROOT) -> Packages:
 
 
 def joules(before: Packages, after: Packages) -> float | None:
-    """Used between two readings, less than one round of the counters apart (some minutes). None where a zone that
-    was read before is not there now, or nothing can be read.
+    """Used between two readings, less than one round of the counters apart (a minute at high power). None where a
+    zone that was read before is not there now, or nothing can be read.
     """
     if not before or before.keys() - after.keys():
         return None

@@ -6,13 +6,15 @@ Measured: RAPL's counters of the processor's packages and their memory, and NVML
 Estimated: energy = time × cores × power of a core × utilisation, and the same of each accelerator, after
 Lannelongue, Grealey and Inouye, "Green Algorithms: Quantifying the Carbon Footprint of Computation", Advanced
 Science 2021, doi:10.1002/advs.202100707, without their terms for memory and for cooling. The powers are those of
-the tool's tables for hardware it does not know by name (data/latest/TDP_cpu.csv and TDP_gpu.csv of
-GreenAlgorithms/green-algorithms-tool, row "Any"). A GPU that has no energy counter but says what it draws is
-estimated from that; one that says only what it is held to, from that and its utilisation.
+the tool's tables (data/latest/TDP_cpu.csv and TDP_gpu.csv of GreenAlgorithms/green-algorithms-tool): of processors
+and of accelerators that are not named there, row "Any". A GPU that has no energy counter but says what it draws is
+estimated from that; one that says only what it is held to, from that and its utilisation. TPUs say nothing, and
+are taken to be at work all the time. A board on USB is taken to draw what a USB 2.0 port gives at most, 5 V × 0.5
+A.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +24,10 @@ from hardware.nodes.probe import counters, nvidia
 from portal.kit import clock
 
 CORE_W = 12.0
-GPU_W = 200.0
-LOOK_S = 30.0  # well within a round of RAPL's counters, which is 262 kJ on most processors
+ANY_W = 200.0
+TPU_W = {"TPU v2": 280.0, "TPU v3": 220.0, "TPU v4": 170.0}
+BOARD_W = 2.5
+LOOK_S = 30.0  # RAPL's counters may begin again after a minute (Intel SDM 3B, MSR_PKG_ENERGY_STATUS)
 
 
 @dataclass(frozen=True)
@@ -80,30 +84,50 @@ class Gpu:
 
     def _watts(self) -> float:
         if self._handle is None:
-            return GPU_W
+            return ANY_W
         if (drawn := nvidia.power_w(self._handle)) is not None:
             return drawn
         busy = nvidia.utilisation(self._handle)
-        return (nvidia.power_limit_w(self._handle) or GPU_W) * (1.0 if busy is None else busy)
+        return (nvidia.power_limit_w(self._handle) or ANY_W) * (1.0 if busy is None else busy)
+
+
+class Assumed:
+    """What draws so many watts, for all that is known."""
+
+    def __init__(self, watts: float) -> None:
+        self._watts = watts
+
+    def since(self, seconds: float) -> Energy:
+        return Energy(seconds * self._watts, measured=False)
+
+
+def _source(kind: str, index: int, model: str) -> Source | None:
+    """None for the processor, which every job keeps busy."""
+    if kind == "gpu":
+        return Gpu(index)
+    if kind == "tpu":
+        return Assumed(TPU_W.get(model, ANY_W))
+    return Assumed(BOARD_W) if kind == "fpga" else None
 
 
 class Meter:
     """Between `start` and `stop` it looks at the counters from time to time, in a thread of its own, as some begin
     again at nothing.
 
-    `with Meter(gpus=[0]) as meter: …` and then `meter.energy`, or start and stop. It can be started once. Every
-    job keeps the processor busy, so it is counted unless `cpu` is false.
+    `accelerators` are (kind, number, model) of what the work runs on, as the probe names them; the processor is
+    counted with them unless `cpu` is false. `with Meter([("gpu", 0, "")]) as meter: …` and then `meter.energy`, or
+    start and stop. It can be started once.
     """
 
     def __init__(
         self,
+        accelerators: Iterable[tuple[str, int, str]] = (),
         *,
         cpu: bool = True,
-        gpus: Sequence[int] = (),
         root: Path = Path("/"),
         now: Callable[[], float] = clock.monotonic,
     ) -> None:
-        self._cpu, self._gpus, self._root, self._now = cpu, gpus, root, now
+        self._cpu, self._accelerators, self._root, self._now = cpu, list(accelerators), root, now
         self._sources: list[Source] = []
         self._lock, self._over = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._keep_looking, name="energy", daemon=True)
@@ -112,7 +136,8 @@ class Meter:
 
     def start(self) -> None:
         """From now on."""
-        self._sources = [*([Processor(self._root)] if self._cpu else []), *map(Gpu, self._gpus)]
+        found = [_source(*each) for each in self._accelerators]
+        self._sources = [*([Processor(self._root)] if self._cpu else []), *(each for each in found if each)]
         self._at = self._now()
         self._thread.start()
 
