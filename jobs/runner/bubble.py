@@ -3,7 +3,6 @@
 import base64
 import enum
 import functools
-import glob
 import os
 import pwd
 import shutil
@@ -107,9 +106,11 @@ def inside_system() -> list[str]:
     return [*_system_mounts(), *map(str, _own_mounts())]
 
 
-def gpu_devices() -> list[str]:
-    """Device files and folders that NVIDIA's libraries open."""
-    return [*sorted(glob.glob("/dev/nvidia*")), *(path for path in ("/dev/dri",) if Path(path).exists())]  # noqa: PTH207 # text is wanted
+def gpu_devices(folder: Path = Path("/dev")) -> list[str]:
+    """Device files and folders that NVIDIA's libraries open; none where there is no GPU of theirs."""
+    found = sorted(map(str, folder.glob("nvidia*")))
+    graphics = folder / "dri"
+    return [*found, str(graphics)] if found and graphics.exists() else found
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Memory and process limits by control groups, version 2 or 1, where this process may make them."""
+"""Limits of memory, processes and processors by control groups, version 2 or 1, where this process may make them."""
 
 import contextlib
 import itertools
@@ -9,7 +9,13 @@ from pathlib import Path
 
 PREFIX = "gristmill-"
 _OWN = "gristmill-portal"  # where the portal's own processes go, so that its group can hand controllers down
-_CONTROLLERS = ("memory", "pids")
+_CONTROLLERS = ("memory", "pids", "cpu")
+_LIMITS = {  # the file that sets it, in version 1 and 2
+    "memory": ("memory.limit_in_bytes", "memory.max"),
+    "pids": ("pids.max", "pids.max"),
+    "cpu": ("cpu.cfs_quota_us", "cpu.max"),
+}
+_PERIOD_US = 100_000  # over which the kernel counts processors' time, unless told otherwise
 _MARKS = (
     "user.delegate",
     "trusted.delegate",
@@ -19,7 +25,7 @@ _counter = itertools.count()
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Where groups can be made: the parent folder of each controller ("memory", "pids") that is usable."""
+    """Where groups can be made: the parent folder of each controller that is usable."""
 
     version: int
     parents: dict[str, Path]
@@ -61,8 +67,16 @@ class Group:
             _remove(folder)
 
 
-def create(hierarchy: Hierarchy | None, *, memory_bytes: int | None, processes: int | None) -> Group | None:
-    """A new group with these limits, or None where none can be made."""
+def create(
+    hierarchy: Hierarchy | None,
+    *,
+    memory_bytes: int | None,
+    processes: int | None,
+    cores: float | None = None,
+) -> Group | None:
+    """A new group with these limits, or None where none can be made. When the processors are all busy, the groups
+    have equal parts of them; `cores` is the most even when they are not.
+    """
     if hierarchy is None:
         return None
     name = f"{PREFIX}{os.getpid()}-{next(_counter)}"
@@ -75,13 +89,20 @@ def create(hierarchy: Hierarchy | None, *, memory_bytes: int | None, processes: 
         )
         if target is not None and target.exists():
             target.write_text(str(value), encoding="ascii")
+    if cores is not None and "cpu" in group.folders:
+        _hold_cores(group, cores)
     return group
 
 
+def _hold_cores(group: Group, cores: float) -> None:
+    """One above the limit of the groups around it is refused by version 1, and holds nothing there anyway."""
+    quota = max(1000, round(cores * _PERIOD_US))  # the least that the kernel takes is a millisecond
+    name = _LIMITS["cpu"][group.version - 1]
+    _written(group.folders["cpu"] / name, f"{quota} {_PERIOD_US}" if group.version == 2 else f"{quota}")  # noqa: PLR2004 # cgroup version
+
+
 def find(proc: Path = Path("/proc/self")) -> Hierarchy | None:
-    """The first hierarchy in which a group with a memory or process limit can really be made; sweeps up
-    leftovers.
-    """
+    """The first hierarchy in which a group with a limit can really be made; sweeps up leftovers."""
     for hierarchy in (_version2(proc), _version1(proc)):
         usable = {
             what: parent
@@ -145,15 +166,16 @@ def _take_over(here: Path) -> None:
     to a group below it first. Linux, Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint".
     """
     offered = _text(here / "cgroup.controllers").split()
-    wanted = " ".join(f"+{what}" for what in _CONTROLLERS if what in offered)
+    wanted = [f"+{what}" for what in _CONTROLLERS if what in offered]
     if "memory" not in offered or not os.access(here / "cgroup.subtree_control", os.W_OK):
         return
-    if _written(here / "cgroup.subtree_control", wanted):
+    if _written(here / "cgroup.subtree_control", " ".join(wanted)):
         return
     (here / _OWN).mkdir(exist_ok=True)
     for pid in _text(here / "cgroup.procs").split():
         _written(here / _OWN / "cgroup.procs", pid)
-    _written(here / "cgroup.subtree_control", wanted)
+    for what in wanted:  # one by one: that one is refused (cpu, next to real-time processes) costs no other
+        _written(here / "cgroup.subtree_control", what)
 
 
 def _written(path: Path, text: str) -> bool:
@@ -166,7 +188,7 @@ def _written(path: Path, text: str) -> bool:
 
 def _version1(proc: Path) -> Hierarchy:
     parents = {}
-    for what in ("memory", "pids"):
+    for what in _CONTROLLERS:
         own, mount = _own(proc, what), _mount(proc, "cgroup", what)
         if own is not None and mount is not None:
             # In a container the path may be the host's, of which only the end is mounted here.
@@ -194,12 +216,11 @@ def _mount(proc: Path, kind: str, controller: str) -> Path | None:
 def _works(version: int, what: str, parent: Path) -> bool:
     """Tries it: makes a group, looks for its limit file, removes it."""
     trial = parent / f"{PREFIX}{os.getpid()}-trial"
-    limit = {"memory": "memory.max" if version == 2 else "memory.limit_in_bytes", "pids": "pids.max"}[what]  # noqa: PLR2004 # cgroup version
     try:
         trial.mkdir(exist_ok=True)
     except OSError:
         return False
-    works = os.access(trial / limit, os.W_OK)
+    works = os.access(trial / _LIMITS[what][version - 1], os.W_OK)
     _remove(trial)
     return works
 

@@ -27,7 +27,13 @@ from portal.kit import leash, linux
 FAILED = 1  # exit code: the task raised; its log says what
 BROKEN = 70  # exit code: the child could not be set up; its log says why
 ABANDONED = 71  # exit code: the supervisor went away
-_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NUMEXPR_NUM_THREADS")
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NPROC",  # XLA's: see DefaultThreadPoolSize in xla/pjrt/utils.cc
+)
 _LOOK_MS = 500  # how often the keeper looks whether its parent still lives
 _PRIORITY = {"": 0, "checkpoint": 1, "stop": 2}
 
@@ -174,7 +180,13 @@ def _shut_in(spec: dict[str, Any]) -> None:
     if spec["confine"]:
         binds = [(source, inside) for source, inside in spec["binds"]]
         system = [*bubble.inside_system(), *spec["code"]]
-        view = confine.View(binds=binds, system=system, tmp_bytes=spec["tmp_bytes"], watched=spec["watched"])
+        view = confine.View(
+            binds=binds,
+            system=system,
+            tmp_bytes=spec["tmp_bytes"],
+            hidden=spec["hidden"],
+            watched=spec["watched"],
+        )
         confine.enclose(view)
     else:
         if spec["sandboxed"]:  # its neighbours run as the same user, and see it

@@ -8,7 +8,7 @@ moves into it and lets the rest go for good. All of it before any of the member'
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class View:
 
     binds: Sequence[tuple[str, str]] = ()
     tmp_bytes: int = 64 * 1024 * 1024
+    hidden: Sequence[str] = ()  # devices of the parent's sandbox that the child does not get
     watched: bool = True  # as in bubble.Box
     system: Sequence[str] = field(default_factory=bubble.inside_system)
 
@@ -116,6 +117,7 @@ def _furnish(view: View) -> None:
     _filesystem("proc", f"{new}/proc", _QUIET | linux.MS_NOEXEC)
     _cover(Path(new, "proc"))
     _bind("/dev", f"{new}/dev")
+    _hide(Path(new + path) for path in view.hidden)
     _filesystem("tmpfs", f"{new}/dev/shm", _QUIET, size)  # too  # noqa: S108 # too
     _filesystem(
         "tmpfs", f"{new}/dev/pts", _QUIET, "size=4k,mode=755"
@@ -141,6 +143,15 @@ def _cover(proc: Path) -> None:
     for name in _MACHINE:
         if (proc / name).exists():
             linux.mount(os.devnull, str(proc / name), flags=linux.MS_BIND)
+
+
+def _hide(devices: Iterable[Path]) -> None:
+    """Covers device files by the null device, and folders of them by an empty one."""
+    for path in devices:
+        if path.is_dir():
+            linux.mount("tmpfs", str(path), "tmpfs", _QUIET, "size=4k,mode=755")
+        else:
+            linux.mount(os.devnull, str(path), flags=linux.MS_BIND)
 
 
 def _filesystem(kind: str, target: str, flags: int, options: str | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from jobs.runner import cgroups
 from jobs.runner.disk import DiskWatch, HiddenError
 from jobs.runner.limits import MIB, Limits
-from jobs.runner.watch import Family, MemoryWatch
+from jobs.runner.watch import Demand, Family, MemoryWatch
 from portal.kit import clock
 from portal.kit.process import Tail
 
@@ -35,6 +35,7 @@ class Guard:
         self._group = group
         self._disk = DiskWatch(folders, files=limits.files)
         self._memory: MemoryWatch | None = None
+        self._demand: Demand | None = None
         self._family: Family | None = None
         self._grown = 0
         self._free = self._disk.free()
@@ -45,16 +46,24 @@ class Guard:
     def seconds(self) -> float:
         return clock.monotonic() - self._started
 
+    @property
+    def wanted_bytes(self) -> int:
+        """What a forked program had asked for at most, as far as looks at it told; 0 for others."""
+        return self._demand.peak if self._demand else 0
+
     def attach(self, pid: int, *, forked: bool, private: bool) -> None:
         """From now on `pid` and its descendants are watched; their memory, unless the kernel does it. `private`: they
         have a /tmp of their own.
         """
         self._family = Family(pid)
+        self._demand = Demand(pid) if forked else None
         if self._group is None or not self._group.limits_memory:
             self._memory = MemoryWatch(self._family, forked=forked, private=private)
 
     def look(self) -> str:
         """Checks all limits, at most as often as each is worth; the cause so far."""
+        if self._demand is not None:
+            self._demand.sample()
         if not self.cause:
             self.cause = self._time() or self._resident() or self._folders(often=True)
         return self.cause

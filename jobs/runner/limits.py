@@ -15,6 +15,7 @@ class Limits:
     disk_bytes: int | None = None
     files: int = 100_000
     file_bytes: int | None = None
+    cores: float | None = None  # processors' time a second of its own; held where a cgroup can
     processes: int = 512  # processes and threads
     open_files: int = 4096
     output_bytes: int = 256 * MIB  # all lines or events together
@@ -39,12 +40,14 @@ class Exit:
     """How a program ended: by itself with `code`, or by `signal` (then code is None).
 
     At most one of the flags that start with over_ or timed_out is the cause. `killed`: by Running.kill().
-    `lost`: its warm parent died under it, which is the platform's fault.
+    `lost`: its warm parent died under it, which is the platform's fault. `wanted_bytes` is the most memory that a
+    warm parent's child had asked for, whether it had got all of it yet or not; 0 for other programs.
     """
 
     code: int | None
     signal: int | None = None
     peak_memory_bytes: int = 0
+    wanted_bytes: int = 0
     seconds: float = 0.0
     timed_out: bool = False
     over_memory: bool = False

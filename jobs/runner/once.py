@@ -52,7 +52,9 @@ def run(
         rlimits=_rlimits(limits, level),
         watched=not report.counts_memory,
     )
-    group = cgroups.create(report.groups, memory_bytes=limits.memory_bytes, processes=limits.processes)
+    group = cgroups.create(
+        report.groups, memory_bytes=limits.memory_bytes, processes=limits.processes, cores=limits.cores
+    )
     guard = Guard(limits, group, mounts.writable)
     process = kit_process.spawn(
         bubble.command(argv, box, level=level, group=group),

@@ -276,6 +276,7 @@ class Running:
             code=code if code is not None and code >= 0 else None,
             signal=signal.SIGKILL if code is None else -code if code < 0 else None,
             peak_memory_bytes=peak,
+            wanted_bytes=self._guard.wanted_bytes,
             seconds=seconds,
             killed=self._killed and not cause,
             lost=code is None and not self._killed and not cause,

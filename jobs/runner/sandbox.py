@@ -27,6 +27,10 @@ _NO_PROCESS_GROUP = (
     "The number of processes is held only by a user limit: let the portal's user write a pids cgroup "
     "(systemd: Delegate=yes)."
 )
+_NO_CPU_GROUP = (
+    "Jobs that share processors are asked to keep to their part of them, not held to it: let the portal's user write "
+    "a cpu cgroup (systemd: Delegate=yes)."
+)
 _NOT_NESTED = (
     "Jobs of one node can see each other's folders, end each other and leave processes behind ({why}). In a container "
     "that needs systempaths=unconfined; elsewhere a portal that root does not start, or user.max_user_namespaces "
@@ -164,6 +168,11 @@ def _limits(groups: cgroups.Hierarchy | None) -> Iterable[tuple[bool, str, str]]
         "pids" in parents,
         "The kernel holds each job to its number of processes (cgroup).",
         _NO_PROCESS_GROUP,
+    )
+    yield (
+        "cpu" in parents,
+        "The kernel holds each job to its part of the processors (cgroup).",
+        _NO_CPU_GROUP,
     )
     yield False, "", _DISK_WATCHED
 

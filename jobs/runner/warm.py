@@ -20,6 +20,7 @@ from typing import Any
 
 from jobs.runner import bubble, cgroups, lend, sandbox
 from jobs.runner.bubble import Box, Level
+from jobs.runner.gpus import NO_GPUS, Gpus
 from jobs.runner.limits import Limits
 from jobs.runner.mounts import Mounts
 from jobs.runner.running import Event, Running, channels
@@ -44,7 +45,8 @@ class WarmParent:
     database. `shared` are further folders (blobs) from which tasks are given single files, read-only.
     `preload` names modules to import before forking; none may run a TensorFlow operation or start a thread at
     import. `target` is "module:function", called in the child as function(task, emit, control); `code` are
-    folders of further modules. `report` is what to rely on instead of this machine's `sandbox.probe`.
+    folders of further modules. `devices` are files and folders below /dev that tasks with GPUs see, and others don't
+    where each has a sandbox of its own. `report` is what to rely on instead of this machine's `sandbox.probe`.
     """
 
     def __init__(
@@ -137,6 +139,7 @@ class WarmParent:
         cache: Path | None = None,
         read_only: Mapping[Path, str] | None = None,
         limits: Limits,
+        gpus: Gpus = NO_GPUS,
         on_event: Callable[[Event], None] | None = None,
         backlog: Callable[[], int] | None = None,
         log: Path | None = None,
@@ -148,8 +151,8 @@ class WarmParent:
         of their own. All lie below `home`, the read-only ones may lie below `shared`: ValueError for others.
         `on_event` is called in a thread of the Running; without it read Running.events. Where it only puts events
         by, `backlog` says how many wait, so that a flood of them waits in the child. `task["threads"]`
-        limits the threads of TensorFlow. Raises RetryableError when the warm parent isn't ready within
-        `timeout` seconds.
+        limits the threads of TensorFlow and JAX. The task sees `gpus` and no others. Raises RetryableError when the
+        warm parent isn't ready within `timeout` seconds.
         """
         self.start()
         mounts = _job_mounts(job_dir, cache, read_only or {})
@@ -162,7 +165,14 @@ class WarmParent:
                 )
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 return self._send(
-                    dict(task), mounts, limits, env=env or {}, on_event=on_event, backlog=backlog, log=log
+                    dict(task),
+                    mounts,
+                    limits,
+                    gpus=gpus,
+                    env=env or {},
+                    on_event=on_event,
+                    backlog=backlog,
+                    log=log,
                 )
             self._closing.wait(0.02)  # the manager is about to notice that the warm parent is gone
 
@@ -172,6 +182,7 @@ class WarmParent:
         mounts: Mounts,
         limits: Limits,
         *,
+        gpus: Gpus,
         env: Mapping[str, str],
         on_event: Callable[[Event], None] | None,
         backlog: Callable[[], int] | None,
@@ -189,8 +200,9 @@ class WarmParent:
             "watched": not self._report.counts_memory,
             "tmp_bytes": limits.tmp_bytes,
             "code": self._code,
+            "hidden": [] if gpus.names else list(self._devices),
         }
-        ends, handles = channels({**spec, "rlimits": rlimits, "env": dict(env)})
+        ends, handles = channels({**spec, "rlimits": rlimits, "env": {**gpus.environment(), **env}})
         try:
             with self._changed:
                 if self._link is None:
@@ -202,7 +214,10 @@ class WarmParent:
         finally:
             handles.close()
         group = cgroups.create(
-            self._report.groups, memory_bytes=limits.memory_bytes, processes=limits.processes
+            self._report.groups,
+            memory_bytes=limits.memory_bytes,
+            processes=limits.processes,
+            cores=limits.cores,
         )
         return Running(
             ends,

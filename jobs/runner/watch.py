@@ -1,7 +1,8 @@
-"""What a running program uses, looked at from outside: its processes, and the resident memory of these."""
+"""What a running program uses, looked at from outside: its processes, their memory, and what they asked for."""
 
 import contextlib
 import os
+import resource
 import select
 import signal
 from collections.abc import Iterable
@@ -12,6 +13,9 @@ import psutil
 from portal.kit import clock
 
 _TREE_SECONDS = 0.4  # how often the list of processes is made anew; it reads all of /proc
+_STACK = max(
+    0, resource.getrlimit(resource.RLIMIT_STACK)[0]
+)  # of each thread, here as in what is started from here
 _IN_MEMORY = ("tmp", "dev/shm")  # file systems in memory that every sandbox has of its own
 
 
@@ -65,15 +69,40 @@ class MemoryWatch:
         return used
 
 
+class Demand:
+    """What a forked process has asked the kernel for since the watch began, touched or not: what it wanted, should it
+    be stopped on the way there. Its writable private mappings, less its threads' stacks, of which little is ever used.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._baseline = _asked_for(pid)
+        self.peak = 0
+
+    def sample(self) -> None:
+        self.peak = max(self.peak, _asked_for(self._pid) - self._baseline)
+
+
+def _asked_for(pid: int) -> int:
+    fields = _status(pid)
+    data, threads = (int(fields.get(name, "0").split()[0]) for name in ("VmData", "Threads"))
+    return 1024 * data - max(0, threads - 1) * _STACK
+
+
 def resident(pid: int) -> tuple[int, int]:
     """Resident (anonymous, shared-memory) bytes of one process, 0 when it is gone."""
-    try:
-        with Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as file:
-            fields = dict(line.split(":", 1) for line in file)
-    except (FileNotFoundError, ProcessLookupError):
-        return 0, 0
+    fields = _status(pid)
     anonymous, shared = (1024 * int(fields.get(name, "0").split()[0]) for name in ("RssAnon", "RssShmem"))
     return anonymous, shared
+
+
+def _status(pid: int) -> dict[str, str]:
+    """The kernel's fields of one process, empty when it is gone."""
+    try:
+        with Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as file:
+            return dict(line.split(":", 1) for line in file)
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
 
 
 def share(pid: int) -> int:

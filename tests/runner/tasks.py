@@ -1,6 +1,7 @@
 """Things to do in a training process: what the tests' warm parents fork and call."""
 
 import ctypes
+import mmap
 import os
 import socket
 import subprocess
@@ -67,6 +68,36 @@ def hog(task: dict[str, Any], emit: Emit, control: Control) -> None:
         time.sleep(0.02)
     time.sleep(0.3)  # so that a look from outside, every tenth of a second, sees all of it
     emit({"type": "held", "bytes": sum(map(len, held))})
+
+
+@action
+def gulp(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """Asks for much memory at once, and then touches it, 20 MiB at a time."""
+    size, step = task["mib"] << 20, 20 << 20
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as taken:
+        for start in range(0, size, step):
+            taken[start : start + step] = b"x" * step
+            time.sleep(0.02)
+
+
+@action
+def spin(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """Keeps a processor busy, and says what part of the time it had one."""
+    began, used = time.monotonic(), time.process_time()
+    while time.monotonic() - began < task["seconds"]:
+        pass
+    emit({"type": "spun", "cores": (time.process_time() - used) / (time.monotonic() - began)})
+
+
+@action
+def gpus(task: dict[str, Any], emit: Emit, control: Control) -> None:
+    """What it is told of GPUs, and whether it reaches their device, played by /dev/full, which takes nothing."""
+    told = ("CUDA_", "XLA_PYTHON_", "TF_FORCE_")
+    emit({"type": "told", **{name: value for name, value in os.environ.items() if name.startswith(told)}})
+    try:
+        Path("/dev/full").write_bytes(b"x")
+    except OSError as error:
+        emit({"type": "refused", "error": error.errno})
 
 
 @action

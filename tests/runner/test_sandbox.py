@@ -50,6 +50,29 @@ def test_the_code_is_shown_but_not_the_folder_it_lies_in() -> None:
     assert not any(path.endswith("/var") for path in shown)
 
 
+@pytest.mark.parametrize(
+    ("version", "file", "said"), [(1, "cpu.cfs_quota_us", "150000"), (2, "cpu.max", "150000 100000")]
+)
+def test_processors_are_held_in_either_version(tmp_path: Path, version: int, file: str, said: str) -> None:
+    """On imitation files: the kernel here has one of the versions at most."""
+    group = cgroups.Group(version, {"cpu": tmp_path})
+    cgroups._hold_cores(group, 1.5)
+    assert (tmp_path / file).read_text() == said
+    cgroups._hold_cores(group, 0.001)
+    assert (tmp_path / file).read_text().split()[0] == "1000", "less the kernel refuses"
+
+
+def test_gpus_are_lent_with_what_belongs_to_them(tmp_path: Path) -> None:
+    (tmp_path / "dri").mkdir()
+    (tmp_path / "null").touch()
+    assert bubble.gpu_devices(tmp_path) == [], "graphics alone are nothing to train on"
+    (tmp_path / "nvidia-caps").mkdir()
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    names = ["nvidia-caps", "nvidia-uvm", "nvidia0", "nvidia1", "nvidiactl", "dri"]
+    assert bubble.gpu_devices(tmp_path) == [str(tmp_path / name) for name in names]
+
+
 @pytest.mark.skipif(cgroups.find() is None, reason="no cgroup can be made here")
 def test_groups_are_made_limited_and_swept_away() -> None:
     hierarchy = cgroups.find()
@@ -76,7 +99,7 @@ def test_version_two_is_found_where_it_is_handed_down(tmp_path: Path) -> None:
     (top / "app" / "cgroup.subtree_control").write_text("cpu memory pids\n")
     (top / "app" / "main" / "cgroup.subtree_control").write_text("\n")
     found = cgroups._version2(proc)
-    assert found == cgroups.Hierarchy(2, {"memory": top / "app", "pids": top / "app"})
+    assert found == cgroups.Hierarchy(2, dict.fromkeys(("memory", "pids", "cpu"), top / "app"))
     assert dict(cgroups._settings(2, 5, 6)) == {
         "pids.max": 6, "memory.max": 5, "memory.swap.max": 0, "memory.oom.group": 1,
     }  # fmt: skip
