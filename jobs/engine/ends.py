@@ -4,7 +4,11 @@ import errno
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jobs.engine import exhausted
+from jobs.engine.spec import memory_to_ask
 from portal.kit.errors import UserError
+
+MIB = 1024 * 1024
 
 
 class Reason(StrEnum):
@@ -35,6 +39,25 @@ class InterruptedByRequestError(Exception):
     """The supervisor asked for a checkpoint and an end; whatever can be saved has been."""
 
 
+class NoGpuError(Exception):
+    """The task was given a GPU, and the backend finds none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The node has a GPU for this training, but its TensorFlow or JAX does not find it. A steward has to look "
+            "at the node's driver and its Python packages; until then run the training on the CPU."
+        )
+
+
+@dataclass(frozen=True, order=True)
+class GpuUse:
+    """Memory of one GPU as its backend counts it; `limit_bytes` 0 where there is no limit of our own."""
+
+    peak_bytes: int
+    bytes_in_use: int
+    limit_bytes: int = 0
+
+
 @dataclass(frozen=True)
 class End:
     """What a done event says."""
@@ -43,48 +66,51 @@ class End:
     message: str
 
 
-OUT_OF_MEMORY = (
-    "The training ran out of memory. Use a smaller batch size, image size or width, or ask for more memory."
-)
 DISK_FULL = (
     "The disk of the node is full, so that nothing more could be written. The steward has to free space."
 )
 INTERRUPTED = "Interrupted; the training goes on from its last checkpoint."
 CRASHED = "The training program failed unexpectedly; its log says where."
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-# JAX and TensorFlow report an exhausted allocator by classes of their own, which a module free of both cannot name.
-_EXHAUSTED = ("ResourceExhaustedError", "XlaRuntimeError", "InternalError", "UnknownError", "RuntimeError")
-_EXHAUSTED_TEXTS = (
-    "RESOURCE_EXHAUSTED",
-    "out of memory",
-    "OOM when allocating",
-    "bad_alloc",
-    "failed to allocate",
-)
 
 
-def end_of(error: BaseException) -> End | None:
-    """The named end that an exception means; None when it has no name and is a crash."""
+def end_of(error: BaseException, gpu: GpuUse | None = None) -> End | None:
+    """The named end that an exception means; None when it has no name and is a crash. `gpu` is what the training had
+    of a GPU when it was raised.
+    """
     if isinstance(error, InterruptedByRequestError):
         return End(Reason.INTERRUPTED, INTERRUPTED)
-    if isinstance(error, NanLossError):
-        return End(Reason.NAN_LOSS, str(error))
+    if isinstance(error, NanLossError | NoGpuError):
+        return End(Reason.NAN_LOSS if isinstance(error, NanLossError) else Reason.CRASHED, str(error))
     if isinstance(error, UserError):
         return End(Reason.BAD_DATA, error.detail)
-    if _is_out_of_memory(error):
-        return End(Reason.OUT_OF_MEMORY, OUT_OF_MEMORY)
+    if exhausted.is_out_of_memory(error):
+        return End(Reason.OUT_OF_MEMORY, _out_of_memory(error, gpu))
     if _is_disk_full(error):
         return End(Reason.DISK_FULL, DISK_FULL)
     return None
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return True
-    name, text = type(error).__name__, str(error)
-    return name == "ResourceExhaustedError" or (
-        name in _EXHAUSTED and any(t in text for t in _EXHAUSTED_TEXTS)
+def _out_of_memory(error: BaseException, gpu: GpuUse | None) -> str:
+    """What it had and wanted, as far as that is known, and what to do."""
+    asked, smaller = exhausted.asked_bytes(error), "a smaller batch size, picture size or width"
+    if asked is None:
+        return f"The training ran out of memory. Choose {smaller}, or ask for more memory."
+    if gpu is None or exhausted.is_on_processor(error):
+        return (
+            f"The training ran out of memory: it asked for {_mb(asked)} at once. "
+            f"Choose {smaller}, or ask for more memory."
+        )
+    limit = f", and its limit is {_mb(gpu.limit_bytes)}" if gpu.limit_bytes else ""
+    return (
+        f"The training ran out of the GPU's memory: it had {_mb(gpu.bytes_in_use)} and wanted {_mb(asked)} more"
+        f"{limit}. "
+        f"Ask for at least {memory_to_ask(gpu.bytes_in_use + asked):,} MB, or choose {smaller}."
     )
+
+
+def _mb(size: int) -> str:
+    return f"{-(-size // MIB):,} MB"
 
 
 def _is_disk_full(error: BaseException) -> bool:

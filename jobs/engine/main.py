@@ -5,13 +5,14 @@ the reporter, looks at `must_leave` and `must_stop`, and raises what `ends.end_o
 """
 
 import importlib
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
 
-from jobs.engine.ends import CRASHED, BadDataError, End, Reason, end_of
+from jobs.engine.ends import CRASHED, BadDataError, End, GpuUse, Reason, end_of
 from jobs.engine.events import Control, Emit, Reporter
 from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.spec import validate_params
@@ -35,7 +36,7 @@ def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
         reporter.done(End(Reason.DONE, TRAINED), _train(task, reporter))
     # The one place where anything may arrive: whatever has no name is a crash, whose traceback is in the log.
     except Exception as error:  # noqa: BLE001
-        end = end_of(error)
+        end = end_of(error, _gpu_use())
         if end is None or end.reason is Reason.OUT_OF_MEMORY:
             reporter.log(traceback.format_exc())
         reporter.done(end or End(Reason.CRASHED, CRASHED))
@@ -50,20 +51,26 @@ def _train(task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
     except ValidationError as error:
         raise BadDataError(f"The parameters do not fit the recipe: {error.errors()[0]['msg']}.") from error
     wanted.out.mkdir(parents=True, exist_ok=True)
-    _prepare_process(wanted.threads, params.seed)
-    trainer: Callable[..., dict[str, Any]] = _resolve(RECIPES[wanted.recipe].trainer)
-    return trainer(wanted, params, reporter)
-
-
-def _prepare_process(threads: int | None, seed: int) -> None:
     # Imported here, as are the trainers: what only describes recipes must not load TensorFlow.
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        from jobs.engine.training.steps_tensorflow import prepare_process
+    from jobs.engine.training import devices
 
-        prepare_process(threads)
-    keras.utils.set_random_seed(seed)
+    devices.prepare(wanted)
+    keras.utils.set_random_seed(params.seed)
+    trainer: Callable[..., dict[str, Any]] = _resolve(RECIPES[wanted.recipe].trainer)
+    summary = trainer(wanted, params, reporter)
+    used = devices.gpu_use()
+    return summary | ({"gpu_peak_bytes": used.peak_bytes} if used else {})
+
+
+def _gpu_use() -> GpuUse | None:
+    """As the backend tells, if it was loaded at all."""
+    if "keras" not in sys.modules:
+        return None
+    from jobs.engine.training import devices
+
+    return devices.gpu_use()
 
 
 def _resolve(name: str) -> Callable[..., Any]:

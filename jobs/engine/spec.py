@@ -57,6 +57,15 @@ class Resources(BaseModel):
     ] = None
 
 
+MEMORY_STEP_MB = 256
+
+
+def memory_to_ask(wanted_bytes: int) -> int:
+    """The `memory_mb` that lets a job have so many bytes with a tenth to spare."""
+    step = MEMORY_STEP_MB * 1024 * 1024
+    return -(-wanted_bytes * 11 // (10 * step)) * MEMORY_STEP_MB
+
+
 class JobSpec(BaseModel):
     """The body of POST /jobs. `params` come out complete: validated by the recipe's model, defaults filled in.
 

@@ -12,6 +12,8 @@ class TrainTask(BaseModel):
     `data` holds the version (`upload`, `index.json.gz`, for tables `table.npz`) and `data_key` names its content;
     `cache` survives between jobs; `out` is the only other writable place. `resume` is a checkpoint of an earlier
     attempt, `warm_start` a .keras file. `checkpoint_s` is the most seconds of work that a crash may cost.
+    `gpus` is how many the task was given, None for all that there are; `gpu_limit_mb` what it may take of each (MiB),
+    None for all.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -25,4 +27,6 @@ class TrainTask(BaseModel):
     resume: Path | None = None
     warm_start: Path | None = None
     threads: int | None = None
+    gpus: int | None = None
+    gpu_limit_mb: int | None = None
     checkpoint_s: float = 20.0

@@ -4,21 +4,32 @@ import errno
 import gzip
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobs.engine.ends import Reason, end_of
+from jobs.engine.ends import GpuUse, Reason, end_of
 from jobs.engine.events import Event, Reporter, Wish
+from jobs.engine.exhausted import asked_bytes
 from jobs.engine.main import run
+from jobs.engine.spec import memory_to_ask
 from tests.engine.conftest import After, Start, number_columns, write_pictures, write_table
 
 
 def reason_of(error: BaseException) -> Reason | None:
     end = end_of(error)
     return None if end is None else end.reason
+
+
+def sentence_of(error: BaseException, gpu: GpuUse | None = None) -> str:
+    end = end_of(error, gpu)
+    assert end is not None
+    return end.message
 
 
 def test_errors_with_a_name() -> None:
@@ -38,6 +49,62 @@ def test_tensorflows_exhausted_memory_is_out_of_memory() -> None:
     with pytest.raises(tf.errors.OpError) as caught:
         tf.zeros((1 << 22, 1 << 22)) + 1
     assert reason_of(caught.value) is Reason.OUT_OF_MEMORY
+    assert asked_bytes(caught.value) == (1 << 44) * 4
+    assert "asked for 67,108,864 MB at once" in sentence_of(caught.value)
+
+
+def test_numpys_exhausted_memory_is_out_of_memory() -> None:
+    with pytest.raises(MemoryError) as caught:
+        np.ones((1 << 22, 1 << 22))
+    assert reason_of(caught.value) is Reason.OUT_OF_MEMORY
+    assert asked_bytes(caught.value) == (1 << 44) * 8
+    assert "asked for 134,217,728 MB at once" in sentence_of(caught.value)
+
+
+def test_jax_exhausted_memory_is_out_of_memory() -> None:
+    jax = pytest.importorskip("jax", reason="JAX is not installed here")
+    with pytest.raises(RuntimeError) as caught:
+        jax.numpy.ones((1 << 22, 1 << 22)).block_until_ready()
+    assert reason_of(caught.value) is Reason.OUT_OF_MEMORY
+    assert asked_bytes(caught.value) == (1 << 44) * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("OOM when allocating tensor with shape[256,8,8] and type half on /job:a", 32_768),
+        ("OOM when allocating tensor with shape[] and type double on /job:a", 8),
+        ("OOM when allocating tensor with shape[4] and type resource on /job:a", None),
+        ("RESOURCE_EXHAUSTED: Out of memory allocating 42949672960 bytes.", 42_949_672_960),
+        ("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8192 bytes.", 8192),
+        ("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 4.50GiB.", 9 << 29),
+        ("RESOURCE_EXHAUSTED: Failed to allocate request for 1.00GiB (1073741824B) on device 0", 1 << 30),
+        ("RESOURCE_EXHAUSTED: nothing was left", None),
+    ],
+)
+def test_what_was_asked_for_is_read_from_what_they_say(text: str, size: int | None) -> None:
+    assert asked_bytes(RuntimeError(text)) == size
+
+
+def test_who_runs_out_of_a_gpu_reads_what_was_had_wanted_and_allowed() -> None:
+    error = RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1073741824 bytes.")
+    has = GpuUse(peak_bytes=3 << 30, bytes_in_use=3 << 29, limit_bytes=1 << 31)
+    assert sentence_of(error, has) == (
+        "The training ran out of the GPU's memory: it had 1,536 MB and wanted 1,024 MB more, and its limit is "
+        "2,048 MB. Ask for at least 2,816 MB, or choose a smaller batch size, picture size or width."
+    )
+    assert "limit" not in sentence_of(error, replace(has, limit_bytes=0))
+    on_processor = RuntimeError("OOM when allocating tensor with shape[9] and type float on /device:CPU:0")
+    assert "GPU" not in sentence_of(MemoryError("Unable to allocate 2.00 GiB for an array"), has)
+    assert reason_of(RuntimeError("RESOURCE_EXHAUSTED " + str(on_processor))) is Reason.OUT_OF_MEMORY
+    assert "GPU" not in sentence_of(RuntimeError("RESOURCE_EXHAUSTED " + str(on_processor)), has)
+
+
+@given(st.integers(1, 1 << 50))
+def test_what_is_advised_is_enough_and_not_much_more(wanted: int) -> None:
+    asked = memory_to_ask(wanted) << 20
+    assert wanted * 1.1 <= asked + 1
+    assert asked < wanted * 1.1 + (256 << 20) + 1
 
 
 @pytest.mark.train

@@ -14,18 +14,6 @@ from jobs.engine.training.batches import Batch
 Floats = NDArray[np.float32]
 
 
-def prepare_process(threads: int | None) -> None:
-    """Settings that TensorFlow takes before its first operation only: threads, memory that grows, determinism."""
-    if threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    for device in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(device, enable=True)
-    tf.config.experimental.enable_op_determinism()
-    # Rewriting the graph took 0.13 s of the first step, and made later ones no faster.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-
 class TensorFlowSteps:
     """See `Steps`. Without XLA, with which steps of small networks took 1.4 times as long on a CPU."""
 
