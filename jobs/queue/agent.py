@@ -26,6 +26,7 @@ from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt
 from jobs.queue.reasons import EndReason
 from jobs.queue.supervise import Supervisor
+from jobs.runner.bubble import gpu_devices
 from jobs.runner.limits import MIB
 from jobs.runner.warm import PRELOAD, WarmParent
 from portal.core import storage
@@ -42,6 +43,7 @@ TARGET = "jobs.engine.main:run"
 ENGINE = (
     "jobs.engine.training.images",
     "jobs.engine.training.tables",
+    "jobs.engine.training.devices_tensorflow",
     "jobs.engine.training.steps_tensorflow",
 )
 CLAIMED = Q(claimed_at__isnull=False)
@@ -69,6 +71,7 @@ class Agent:
             target=TARGET,
             preload=(*PRELOAD["tensorflow"], *ENGINE),
             shared=[storage.blobs_root()],
+            devices=gpu_devices(),
         )
 
     def start(self) -> None:

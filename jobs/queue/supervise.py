@@ -7,7 +7,6 @@ Whoever finds the lease lost kills the child and writes nothing more.
 import contextlib
 import errno
 import logging
-import os
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,15 +18,16 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from jobs.queue import lifecycle, nodefiles
+from jobs.queue import lifecycle, nodefiles, shares
 from jobs.queue.kinds import KINDS, Assignment, Result
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Job, Request
 from jobs.queue.pulse import Pulse
 from jobs.queue.reasons import EndReason
 from jobs.queue.record import Recorder
+from jobs.queue.shares import Share
 from jobs.runner import leftovers
-from jobs.runner.limits import MIB, Exit, Limits
+from jobs.runner.limits import Exit
 from jobs.runner.running import Running
 from jobs.runner.warm import START_SECONDS, WarmParent
 from portal.core import storage
@@ -81,6 +81,7 @@ class Supervisor:
         self.folder = nodefiles.attempts_root() / held.attempt_id
         self.out = self.folder / "out"
         self.job: Job
+        self.share: Share
         self._exit: Exit | None = None  # the engine's: the member pays for no waiting after it
 
     def run(self) -> None:
@@ -160,12 +161,14 @@ class Supervisor:
 
     def _engage(self, assignment: Assignment, cache: Path, inputs: Mapping[Path, str]) -> None:
         events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.share = self.pulse.patiently(lambda: shares.share_of(self.job, self.held.attempt_id))
         running = self.warm.run(
-            assignment.task | {"threads": self._threads()},
+            assignment.task | self.share.task(),
             job_dir=self.folder,
             cache=cache,
             read_only=inputs,
-            limits=self._limits(),
+            limits=self.share.limits,
+            gpus=self.share.gpus,
             on_event=events.put,
             backlog=events.qsize,
             timeout=AGAIN_S,
@@ -203,10 +206,6 @@ class Supervisor:
                     raise
                 self.pulse.lost.wait(STORE_S)
 
-    def _threads(self) -> int:
-        resources = self.job.spec.get("resources") or {}
-        return int(resources.get("threads") or len(os.sched_getaffinity(0)))
-
     @contextlib.contextmanager
     def _cache(self, key: str) -> Iterator[Path]:
         """The folder kept under that key for the job's owner, else one that goes with the attempt.
@@ -218,15 +217,6 @@ class Supervisor:
             return
         with nodefiles.cache(key) as folder:
             yield folder / self.job.owner_id
-
-    def _limits(self) -> Limits:
-        resources = self.job.spec.get("resources") or {}
-        memory, minutes = resources.get("memory_mb"), resources.get("max_minutes")
-        return Limits(
-            seconds=minutes * 60.0 if minutes else None,
-            memory_bytes=(memory * MIB) if memory else settings.JOB_MEMORY_MB * MIB,
-            disk_bytes=settings.JOB_DISK_MB * MIB,
-        )
 
     def _follow(
         self, running: Running, events: "queue.SimpleQueue[dict[str, Any]]", recorder: Recorder
@@ -281,8 +271,9 @@ class Supervisor:
             return (EndReason(done.reason), done.message) if done.reason in SAID else (EndReason.CRASHED, "")
         if self.pulse.killed_for is not None:
             return self.pulse.killed_for, ""
+        if exit_.over_memory:
+            return EndReason.OVER_MEMORY_LIMIT, shares.over_memory(exit_, self.share.limits)
         for over, reason in (
-            (exit_.over_memory, EndReason.OVER_MEMORY_LIMIT),
             (exit_.timed_out, EndReason.OVER_TIME_LIMIT),
             (exit_.over_disk, EndReason.DISK_FULL),
             (exit_.lost, EndReason.NODE_LOST),
