@@ -71,6 +71,17 @@ def _gpus(node: Node | None, chosen: Sequence[Accelerator], memory: int | None) 
     )
 
 
+def crowded_out(ended: Exit, limits: Limits) -> str:
+    """What a member reads whose job kept to its limit, and was killed because its node was full."""
+    return _(
+        "The memory of the node was full, although this job kept to its limit: it had %(peak)s of %(limit)s MB. It is "
+        "not its fault, and the lost time is not charged."
+    ) % {
+        "peak": f"{ended.peak_memory_bytes // MIB:,}",
+        "limit": f"{(limits.memory_bytes or 0) // MIB:,}",
+    }
+
+
 def over_memory(ended: Exit, limits: Limits) -> str:
     """What a member reads whose job passed its memory limit: how much it wanted, and what would be enough."""
     limit = limits.memory_bytes or 0

@@ -271,15 +271,16 @@ class Supervisor:
             return (EndReason(done.reason), done.message) if done.reason in SAID else (EndReason.CRASHED, "")
         if self.pulse.killed_for is not None:
             return self.pulse.killed_for, ""
-        if exit_.over_memory:
-            return EndReason.OVER_MEMORY_LIMIT, shares.over_memory(exit_, self.share.limits)
-        for over, reason in (
-            (exit_.timed_out, EndReason.OVER_TIME_LIMIT),
-            (exit_.over_disk, EndReason.DISK_FULL),
-            (exit_.lost, EndReason.NODE_LOST),
+        limits = self.share.limits
+        for over, reason, message in (
+            (exit_.over_memory, EndReason.OVER_MEMORY_LIMIT, shares.over_memory(exit_, limits)),
+            (exit_.crowded_out, EndReason.PLATFORM_ERROR, shares.crowded_out(exit_, limits)),
+            (exit_.timed_out, EndReason.OVER_TIME_LIMIT, ""),
+            (exit_.over_disk, EndReason.DISK_FULL, ""),
+            (exit_.lost, EndReason.NODE_LOST, ""),
         ):
             if over:
-                return reason, ""
+                return reason, message
         if self.pulse.request and (done is not None or exit_.killed):
             return ASKED[Request(self.pulse.request)], ""
         return EndReason.CRASHED, self._crash(done.message if done else "", exit_)

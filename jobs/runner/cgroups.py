@@ -15,6 +15,7 @@ _LIMITS = {  # the file that sets it, in version 1 and 2
     "pids": ("pids.max", "pids.max"),
     "cpu": ("cpu.cfs_quota_us", "cpu.max"),
 }
+_UNCHARGED = 2 * 1024 * 1024  # a huge page: so far from its limit may a group be when it can have no more
 _PERIOD_US = 100_000  # over which the kernel counts processors' time, unless told otherwise
 _MARKS = (
     "user.delegate",
@@ -57,9 +58,24 @@ class Group:
         return _number(self.folders.get("memory", Path("/nonexistent")) / name)
 
     def over_memory(self) -> bool:
-        """Whether the kernel killed something in the group for its memory."""
+        """Whether the kernel killed something in the group because the group had reached its limit."""
+        return self._killed() and self._reached_limit()
+
+    def crowded_out(self) -> bool:
+        """Whether it killed something in the group although that was within its limit: a group around it, or the whole
+        machine, was full.
+        """
+        return self._killed() and not self._reached_limit()
+
+    def _killed(self) -> bool:
         name = "memory.events" if self.version == 2 else "memory.oom_control"  # cgroup version  # noqa: PLR2004 # cgroup version
         return "memory" in self.folders and _field(self.folders["memory"] / name, "oom_kill") > 0
+
+    def _reached_limit(self) -> bool:
+        if self.version == 2:  # noqa: PLR2004 # cgroup version
+            return _field(self.folders["memory"] / "memory.events", "oom") > 0
+        # Version 1 counts no such event any more (memory.failcnt stays 0 on Linux 6.18).
+        return self.peak() > _number(self.folders["memory"] / "memory.limit_in_bytes") - _UNCHARGED
 
     def remove(self) -> None:
         """Kills what is left in the group and removes it."""

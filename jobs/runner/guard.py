@@ -81,6 +81,8 @@ class Guard:
             return self._memory.peak if self._memory else 0
         if not ok and self._group.over_memory():
             self.blame("over_memory")
+        if not ok and self._group.crowded_out():
+            self.blame("crowded_out")
         peak = max(self._group.peak(), self._memory.peak if self._memory else 0)
         self._group.remove()
         return peak

@@ -39,7 +39,8 @@ class Limits:
 class Exit:
     """How a program ended: by itself with `code`, or by `signal` (then code is None).
 
-    At most one of the flags that start with over_ or timed_out is the cause. `killed`: by Running.kill().
+    At most one of the flags from timed_out to crowded_out is the cause; the last means that the memory of the machine,
+    or of a group around the program's, was full although the program kept to its limit. `killed`: by Running.kill().
     `lost`: its warm parent died under it, which is the platform's fault. `wanted_bytes` is the most memory that a
     warm parent's child had asked for, whether it had got all of it yet or not; 0 for other programs.
     """
@@ -53,6 +54,7 @@ class Exit:
     over_memory: bool = False
     over_disk: bool = False
     over_output: bool = False
+    crowded_out: bool = False
     killed: bool = False
     lost: bool = False
     tail: str = ""  # the last of its stderr (once) or of both streams (warm)

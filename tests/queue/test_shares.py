@@ -93,6 +93,12 @@ def test_a_gpu_of_which_nothing_was_asked_is_divided_among_those_on_it(
     assert shares.share_of(elsewhere, begun(elsewhere, node, gpus[1:])).gpus.limit_bytes is None
 
 
+def test_who_was_crowded_out_reads_that_it_kept_to_its_limit() -> None:
+    ended = Exit(code=None, crowded_out=True, peak_memory_bytes=3000 * MIB)
+    said = shares.crowded_out(ended, Limits(memory_bytes=8192 * MIB))
+    assert "it had 3,000 of 8,192 MB" in said
+
+
 @given(st.integers(0, 1 << 45), st.integers(0, 1 << 45), st.integers(1, 1 << 12))
 def test_the_sentence_never_says_less_than_the_limit(wanted: int, peak: int, limit_mb: int) -> None:
     said = shares.over_memory(

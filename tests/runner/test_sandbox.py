@@ -62,6 +62,27 @@ def test_processors_are_held_in_either_version(tmp_path: Path, version: int, fil
     assert (tmp_path / file).read_text().split()[0] == "1000", "less the kernel refuses"
 
 
+@pytest.mark.parametrize(
+    ("version", "files", "over", "crowded"),
+    [
+        (1, {"memory.oom_control": "oom_kill 0", "memory.max_usage_in_bytes": "99999999"}, False, False),
+        (1, {"memory.oom_control": "oom_kill 1", "memory.max_usage_in_bytes": "99999999"}, True, False),
+        (1, {"memory.oom_control": "oom_kill 1", "memory.max_usage_in_bytes": "70000000"}, False, True),
+        (2, {"memory.events": "max 9\noom 0\noom_kill 0"}, False, False),
+        (2, {"memory.events": "max 9\noom 1\noom_kill 2"}, True, False),
+        (2, {"memory.events": "max 9\noom 0\noom_kill 1"}, False, True),
+    ],
+)
+def test_who_was_over_its_limit_is_told_from_who_was_crowded_out(
+    tmp_path: Path, version: int, files: dict[str, str], over: bool, crowded: bool
+) -> None:
+    """On imitation files, as the kernel's documentation has them."""
+    for name, text in {"memory.limit_in_bytes": "100000000", **files}.items():
+        (tmp_path / name).write_text(text + "\n")
+    group = cgroups.Group(version, {"memory": tmp_path})
+    assert (group.over_memory(), group.crowded_out()) == (over, crowded)
+
+
 def test_gpus_are_lent_with_what_belongs_to_them(tmp_path: Path) -> None:
     (tmp_path / "dri").mkdir()
     (tmp_path / "null").touch()

@@ -1,13 +1,16 @@
 """Several tasks on one node at once: each keeps to its part of the memory, the processors and the GPUs."""
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.runner import cgroups
 from jobs.runner.gpus import NO_GPUS, Gpus
 from jobs.runner.limits import GIB, MIB
 from jobs.runner.sandbox import SandboxReport
@@ -46,6 +49,32 @@ def test_who_takes_a_little_at_a_time_wanted_little_more_than_it_had(node: Node)
     events, end = node.events("hog", task={"mib": 2000}, limits=replace(LIMITS, memory_bytes=100 * MIB))
     assert end.over_memory, events
     assert end.wanted_bytes < 200 * MIB
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or WHOLE.groups is None or not WHOLE.counts_memory,
+    reason="no memory cgroup can be made here",
+)
+def test_a_full_machine_is_told_from_a_limit_that_was_passed(tmp_path: Path) -> None:
+    """The group around the task's plays the machine."""
+    assert WHOLE.groups is not None
+    around = WHOLE.groups.parents["memory"] / f"{cgroups.PREFIX}{os.getpid()}-machine"
+    machine = cgroups.Group(WHOLE.groups.version, {"memory": around})
+    around.mkdir()
+    try:
+        limit = "memory.max" if machine.version == 2 else "memory.limit_in_bytes"
+        (around / limit).write_text(str(100 * MIB))
+        full = replace(WHOLE, groups=replace(WHOLE.groups, parents={"memory": around}))
+        warm = WarmParent(tmp_path, target="tasks:run", preload=["json"], code=[HERE], report=full)
+        node = Node(tmp_path, warm, tmp_path)
+        _, end = node.events("hog", task={"mib": 400}, limits=replace(LIMITS, memory_bytes=300 * MIB))
+        assert (end.crowded_out, end.over_memory, end.signal) == (True, False, 9)
+        assert 60 * MIB < end.peak_memory_bytes <= 101 * MIB
+        _, end = node.events("hog", task={"mib": 400}, limits=replace(LIMITS, memory_bytes=50 * MIB))
+        assert (end.crowded_out, end.over_memory) == (False, True)
+        warm.close()
+    finally:
+        machine.remove()
 
 
 @holds_cores
