@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.engine.conftest import KEY, Start
 
@@ -34,9 +37,34 @@ import tensorflow as tf
 half = tf.config.LogicalDeviceConfiguration()
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [half, half])
 """
-COUNT = 'print(json.dumps({"type": "seen", "devices": %s}))'
-TENSORFLOWS = COUNT % "[device.name for device in tf.config.list_logical_devices()]"
-JAXS = COUNT % '[device.platform for device in __import__("jax").devices()]'
+ONE_THEN_TWO = """
+import keras, numpy as np
+from jobs.engine.networks import image_network
+from jobs.engine.training import steps_tensorflow
+from jobs.engine.training.batches import Batch
+chance = np.random.default_rng(0)
+x, y = chance.integers(0, 255, (17, 8, 8, 1), dtype=np.uint8), chance.integers(0, 3, 17)
+both = steps_tensorflow._devices()
+found = []
+for devices in (both[:1], both, both[:1], both):
+    steps_tensorflow._devices = lambda: devices
+    keras.utils.set_random_seed(1)
+    network = image_network((8, 8, 1), classes=3, width=4, dropout=0.0)
+    for layer in network.full._flatten_layers() if len(found) < 2 else ():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+    steps = steps_tensorflow.TensorFlowSteps(network, 3)
+    outcomes = steps.outcomes([steps.train(Batch(x, y), 0.01) for _ in range(5)])
+    graph = steps._train.get_concrete_function(
+        tf.TensorSpec(x.shape, "uint8"), tf.TensorSpec(y.shape, "int64"), tf.TensorSpec((), tf.float32)
+    ).graph
+    places = sorted({op.device for op in graph.get_operations() if op.type == "Conv2D"})
+    found.append({"losses": [loss for loss, _ in outcomes], "places": places})
+print(json.dumps({"type": "seen", "found": found}))
+"""
+JAXS = """
+print(json.dumps({"type": "seen", "devices": [device.platform for device in __import__("jax").devices()]}))
+"""
 
 
 def trained(
@@ -75,10 +103,34 @@ def test_who_was_given_a_gpu_that_is_not_found_does_not_train_on_the_processor(
     assert "does not find it" in run.done["message"]
 
 
-def test_it_trains_where_tensorflow_sees_several_devices(iris: Path, tmp_path: Path) -> None:
-    events = trained(iris, tmp_path, before=SPLIT_PROCESSOR, after=TENSORFLOWS, gpus=0, threads=1)
-    assert events[-1]["devices"] == ["/device:CPU:0", "/device:CPU:1"]
-    assert events[-2]["reason"] == "done", events
+@pytest.fixture(scope="module")
+def halves(iris: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The events of a training on a processor that is two devices, which stand for two GPUs; and then comparisons."""
+    out = tmp_path_factory.mktemp("halves")
+    return trained(iris, out, before=SPLIT_PROCESSOR, after=ONE_THEN_TWO, gpus=0, threads=1)
+
+
+def test_it_trains_where_tensorflow_sees_several_devices(halves: list[dict[str, Any]]) -> None:
+    assert halves[-2]["reason"] == "done", halves
+
+
+def test_two_devices_learn_what_one_does(halves: list[dict[str, Any]]) -> None:
+    """Without batch normalisation there is no difference."""
+    frozen_one, frozen_two, one, two = halves[-1]["found"]
+    assert [len(run["places"]) for run in (frozen_one, frozen_two, one, two)] == [1, 2, 1, 2]
+    assert np.allclose(frozen_one["losses"], frozen_two["losses"], atol=1e-4)
+    assert np.allclose(one["losses"], two["losses"], atol=0.1)
+    assert two["losses"][-1] < two["losses"][0]
+
+
+@given(st.integers(1, 500), st.integers(1, 16))
+def test_a_batch_is_dealt_out_whole_and_evenly(size: int, devices: int) -> None:
+    from jobs.engine.training.steps_tensorflow import parts
+
+    found = parts(size, devices)
+    assert sum(found) == size
+    assert len(found) <= devices
+    assert 1 <= max(found) <= min(found) + 1
 
 
 @needs_jax
