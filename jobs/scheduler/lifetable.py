@@ -40,7 +40,9 @@ class LifeTable:
         return self.index[_bins(np.maximum(work_s, 0.0))]
 
     def remaining_s(self, work_s: Column, quantile: float | Column) -> Column:
-        """The seconds of work within which a share `quantile` (of all, or of each row) of such jobs ends. Whole bins; the last one is open."""
+        """The seconds of work within which a share `quantile` (one, or one for each row) of such jobs ends. Whole bins;
+        the last one is open.
+        """
         reached = _bins(np.maximum(work_s, 0.0))
         survival = np.concatenate([[1.0], np.cumprod(1.0 - self.ends)])
         wanted = survival[reached] * (1.0 - quantile)

@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from jobs.queue import outlook
 from portal.members.models import Member
 from portal.site import home as gather
 from portal.site import machine as shared
@@ -33,6 +34,10 @@ def machine(request: HttpRequest) -> HttpResponse:
     member = request.user
     assert isinstance(member, Member)  # noqa: S101 - for mypy: signed in
     nodes = shared.nodes_seen_by(member)
-    return render(
-        request, "site/machine.html", {"room": "machine", "nodes": nodes, "load": shared.load_of(nodes)}
-    )
+    context = {
+        "room": "machine",
+        "nodes": nodes,
+        "load": shared.load_of(nodes),
+        "ranges": outlook.record(),
+    }
+    return render(request, "site/machine.html", context)

@@ -123,7 +123,9 @@ def test_it_is_told_what_would_start_sooner(submit: Submit, start: Start, node: 
     assert told.start["earliest"] > timezone.now() + timedelta(hours=2)
 
 
-def test_the_first_range_is_the_one_that_is_judged(submit: Submit, start: Start, node: Node) -> None:
+def test_the_first_range_is_the_one_that_is_judged(
+    submit: Submit, start: Start, alice: Member, client_for: Callable[..., Client]
+) -> None:
     first, second = submit(), submit()
     held = start(first)
     runs_for(first, 3600)
@@ -141,6 +143,9 @@ def test_the_first_range_is_the_one_that_is_judged(submit: Submit, start: Start,
     assert told.first_earliest is not None
     Job.objects.filter(pk=second.pk).update(started_at=told.first_earliest + timedelta(seconds=1))
     assert outlook.record().rate == 1.0
+    machine = client_for(alice).get("/machine").content.decode()
+    assert "100 %" in machine
+    assert "of 1 start foretold came true" in machine
 
 
 def test_one_look_however_many_wait(submit: Submit, start: Start) -> None:
