@@ -255,7 +255,8 @@ CELERY = {
     "worker_hijack_root_logger": False,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
-    "broker_transport_options": {"socket_timeout": 10, "socket_connect_timeout": 2},
+    # Whoever sends a wake-up tries once: kombu would wait 6 s for a broker that is away, whatever `retry` says.
+    "broker_transport_options": {"socket_timeout": 10, "socket_connect_timeout": 2, "max_retries": 0},
     "task_default_queue": "gristmill",
     "timezone": "UTC",
 }

@@ -19,7 +19,8 @@ from tests.postgres import _account, _as, program
 
 START_S = 60.0
 NAME = "gristmill"
-SETTINGS = {"max_connections": "80", "shared_buffers": "64MB"}
+CONNECTIONS = 80
+SETTINGS = {"shared_buffers": "64MB"}
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Cluster:
     home: Path
     hosts: tuple[str, ...] = ()  # who comes to these is trusted too
     port: int = field(default_factory=free_port)
+    connections: int = CONNECTIONS
     server: "subprocess.Popen[bytes] | None" = None
 
     def address(self, port: int | None = None, host: str = "127.0.0.1") -> str:
@@ -48,10 +50,13 @@ class Cluster:
     def start(self) -> float:
         """Start it; how many seconds it took to answer (after a kill it repairs itself first)."""
         began = time.monotonic()
-        wanted = SETTINGS | {"listen_addresses": ",".join(["127.0.0.1", *self.hosts])}
-        settings = [part for key, value in wanted.items() for part in ("-c", f"{key}={value}")]
+        wanted = SETTINGS | {
+            "listen_addresses": ",".join(["127.0.0.1", *self.hosts]),
+            "max_connections": str(self.connections),
+        }
+        options = [part for key, value in wanted.items() for part in ("-c", f"{key}={value}")]
         place = ["-D", str(self.home / "data"), "-k", str(self.home), "-p", str(self.port)]
-        command = _as(_account(), program("postgres"), *place, *settings)
+        command = _as(_account(), program("postgres"), *place, *options)
         with (self.home / "log").open("ab") as log:
             self.server = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.home)
         while not self._answers():
@@ -109,12 +114,14 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(*hosts: str) -> Iterator[Cluster]:
-    """A running one, which ends with the block. It can be reached at these addresses of the machine as well."""
+def cluster(*hosts: str, connections: int = CONNECTIONS) -> Iterator[Cluster]:
+    """A running one that takes so many connections, and ends with the block. It can be reached at these addresses of
+    the machine as well.
+    """
     with tempfile.TemporaryDirectory(prefix="gm-pg-", ignore_cleanup_errors=True) as name:
         home, account = Path(name), _account()
         os.chown(home, account.pw_uid, account.pw_gid)
-        made = Cluster(home, hosts)
+        made = Cluster(home, hosts, connections=connections)
         try:
             made.make()
             yield made

@@ -55,7 +55,7 @@ went on meanwhile, in the same attempt); `checked` is until the upload was ready
 def page(outcomes: Path, figures: Path) -> str:
     tests = _tests(outcomes)
     known = _figures(figures)
-    return HEAD.format(machine=_machine(), table=_table(tests, known), rest=_rest(tests, known))
+    return HEAD.format(machine=machine(), table=_table(tests, known), rest=_rest(tests, known))
 
 
 def _tests(outcomes: Path) -> dict[str, str]:
@@ -77,7 +77,8 @@ def _figures(file: Path) -> dict[str, Rows]:
     return found
 
 
-def _machine() -> str:
+def machine() -> str:
+    """When and on what a run is made, in words."""
     memory = psutil.virtual_memory().total / GIB
     load = os.getloadavg()[1]
     today = dt.datetime.now(tz=dt.UTC).date()

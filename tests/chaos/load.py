@@ -1,0 +1,86 @@
+"""The work: members, a small real table, trainings on it, and many jobs that do nothing for a while."""
+
+import csv
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+from sklearn.datasets import load_iris
+
+from jobs.datasets import services as datasets
+from jobs.datasets import validation
+from jobs.datasets.models import Version, VersionState
+from jobs.queue import services
+from jobs.queue.admission import parse_spec
+from portal.ledger.models import Quota
+from portal.members.models import Member
+from portal.members.services import create_member
+from tests.chaos.noop import KIND
+
+NAMES = ("ada", "ben", "cleo", "dan", "eve")
+BATCH = 500
+LEAST_S, MOST = 0.05, 4.0  # of a job that does nothing; and at most so many times the mean
+
+
+def submit(*, jobs: int, trainings: int, length_s: float, slots: int, seed: int) -> None:
+    """Queue so many jobs, so many of which are trainings, in an order and of lengths that the seed tells."""
+    chance = random.Random(seed)
+    versions = [_member(name, slots) for name in NAMES]
+    real = set(chance.sample(range(jobs), trainings))
+    numbers = iter(range(jobs))
+    while batch := list(islice(numbers, BATCH)):
+        with transaction.atomic():
+            for number in batch:
+                version = chance.choice(versions)
+                if number in real:
+                    _train(version)
+                else:
+                    _idle(version, number, min(chance.expovariate(1 / length_s), MOST * length_s))
+
+
+def _train(version: Version) -> None:
+    body = {"recipe": "table-classifier", "dataset": version.dataset_id, "targets": []}
+    params = {"epochs": 2, "early_stop": False, "width": 8}
+    services.submit_job(owner=version.dataset.owner, spec=parse_spec(body | {"params": params}))
+
+
+def _idle(version: Version, number: int, seconds: float) -> None:
+    services.submit_internal(
+        owner=version.dataset.owner,
+        kind=KIND,
+        name=f"Nothing {number}",
+        spec={"seconds": max(seconds, LEAST_S)},
+        dataset=version.dataset,
+        version=version,
+    )
+
+
+def _member(name: str, slots: int) -> Version:
+    """The ready data of a member who may use the whole machine."""
+    member = create_member(name=name)
+    Quota.objects.create(member=member, concurrent_jobs=slots)
+    return _iris(member)
+
+
+def _iris(owner: Member) -> Version:
+    dataset = datasets.create_dataset(
+        owner=owner, name="Iris", task="table-classification", label_column="species"
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as file:
+        csv.writer(file).writerows(_rows())
+    place = Path(file.name)
+    made = datasets.receive_file(dataset=dataset, file=place, size=place.stat().st_size, filename="iris.csv")
+    validation.validate(made.pk)
+    version = Version.objects.select_related("dataset__owner").get(pk=made.pk)
+    assert version.state == VersionState.READY, version.reason
+    return version
+
+
+def _rows() -> Iterator[Sequence[object]]:
+    iris = load_iris()
+    yield [*(name.removesuffix(" (cm)") for name in iris.feature_names), "species"]
+    for measured, kind in zip(iris.data, iris.target, strict=True):
+        yield [*measured, iris.target_names[kind]]

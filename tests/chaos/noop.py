@@ -1,0 +1,52 @@
+"""Jobs of the kind `noop`, and nodes that can run them: many accelerators each, and an engine that knows both kinds.
+
+All else of a node is the real one: its worker, its warm parent and sandbox, a process for every job.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs.queue import agent
+from jobs.queue.kinds import Assignment, JobKind, Result, register
+from jobs.queue.models import Job
+from jobs.runner.warm import WarmParent
+from portal.core.models import Blob
+
+KIND = "noop"
+ENGINE = Path(__file__).parent / "engine"
+GIB = 1024**3
+
+
+def install() -> None:
+    """In every process of the portal: only a node ever looks at the last three."""
+    register(JobKind(KIND, assign=_assign, collect=_collect, finish=_finish))
+    agent.TARGET = "noop_engine:run"
+    agent.WarmParent = partial(WarmParent, code=[ENGINE])
+    agent.probe = partial(_with_slots, agent.probe, settings.CHAOS_SLOTS)
+
+
+def _assign(job: Job) -> Assignment:
+    """The cache is that of a version, as a train job's: what no version is known for is swept away."""
+    attempt = job.attempts.get(ended_at=None)
+    task = {"kind": KIND, "job": job.pk, "attempt": attempt.number, "seconds": job.spec["seconds"]}
+    return Assignment(task=task | {"cache": "/cache"}, cache_key=job.version_id)
+
+
+def _collect(_job: Job, _result: Result) -> Mapping[str, Blob]:
+    return {}
+
+
+def _finish(_job: Job, _blobs: Mapping[str, Blob], _summary: Mapping[str, Any]) -> None:
+    """It yields nothing."""
+
+
+def _with_slots(probe: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any]:
+    """What the probe found, but with so many processors."""
+    found = probe()
+    model = found["cpu"].get("model", "")
+    alike = [{"kind": "cpu", "index": index, "model": model, "memory_bytes": GIB} for index in range(slots)]
+    return found | {"accelerators": alike}
