@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from hardware.nodes.models import Accelerator, Node
+from jobs.queue import blame
 from jobs.queue.kinds import KINDS
 from jobs.queue.models import Attempt, Job, JobEvent, Request
 from jobs.queue.reasons import FINAL, MOVES, POLICY, EndReason, Policy, Status
@@ -207,13 +208,12 @@ def _kept(job: Job) -> str:
 
 
 def _may_retry(job: Job, reason: EndReason, policy: Policy) -> bool:
-    """Whether `reason` is to be tried again. An attempt that never reached a node, or whose node was cut off, says
-    nothing about the job.
-    """
+    """Whether `reason` is to be tried again. An attempt that never reached a node says nothing about the job."""
     if policy.retries is None:
         return True
-    telling = job.attempts.filter(end_reason=reason, claimed_at__isnull=False, cut_off=False)
-    return telling.count() <= policy.retries
+    if reason == EndReason.NODE_LOST:
+        return blame.may_be_lost_again(job)
+    return job.attempts.filter(end_reason=reason, claimed_at__isnull=False).count() <= policy.retries
 
 
 def _final_reason(reason: EndReason, policy: Policy) -> EndReason:

@@ -15,7 +15,7 @@ from portal.kit import process
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2
-STABLE_S = 30.0
+STABLE_S = 10.0  # who ran so long did not fail at its start, and is started again at once
 BACKOFF_MAX_S = 15.0
 
 

@@ -69,6 +69,8 @@ def _run(plant: Plant, asked: argparse.Namespace) -> int:
         found = history.read(monkey.kills, began=began, over=over)
         history.read_effects(found, plant.effects())
         found.left = [*plant.left_lying(), *(str(process) for process in plant.orphans)]
+    for name in found.left:
+        sys.stderr.write(f"left: {name}\n")
     findings = verdict.judge(found)
     sys.stdout.write(report.table(findings) + "\n")
     if asked.write:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from portal.core.supervisor import Program, Supervisor
+from portal.core.supervisor import STABLE_S, Program, Supervisor
 
 
 def sleeper(name: str, log: Path) -> Program:
@@ -53,3 +53,21 @@ def test_a_program_that_can_not_be_started_again_does_not_end_the_others(tmp_pat
         supervisor.end()
     assert not steady.alive
     assert not broken.alive
+
+
+def test_who_ran_well_for_a_while_is_started_again_at_once_however_often_it_died(tmp_path: Path) -> None:
+    program = sleeper("steady", tmp_path / "log")
+    supervisor = Supervisor([program])
+    supervisor.start()
+    watcher = threading.Thread(target=supervisor.watch)
+    watcher.start()
+    try:
+        assert program.process is not None
+        program.failures = 6  # so that it would have to wait
+        program.started_at -= STABLE_S
+        program.process.kill()
+        assert eventually(lambda: program.failures == 0 and program.alive, within=2)
+    finally:
+        supervisor.stop()
+        watcher.join()
+        supervisor.end()

@@ -1,0 +1,38 @@
+"""Whether a job is to blame for the nodes that were lost under it: a dead node is to cost nobody their job, and a job
+that takes its nodes down must not go on for ever.
+"""
+
+from datetime import timedelta
+
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
+
+from jobs.queue.models import Attempt, Job
+from jobs.queue.reasons import POLICY, EndReason
+
+MOST_LOSSES = 8  # however innocent each looks
+TOGETHER = timedelta(seconds=30)  # the most between two attempts' being missed that one death ended: a lease
+
+
+def may_be_lost_again(job: Job) -> bool:
+    """Whether a job that was just lost with its node is tried again.
+
+    A loss tells of the job when it ran (a node may die while an engine is still loading) and ran alone: of several
+    that a node takes with it one at most did it, and nobody knows which. What was lost because the database was out of
+    reach says nothing.
+    """
+    lost = job.attempts.filter(end_reason=EndReason.NODE_LOST, claimed_at__isnull=False, cut_off=False)
+    if lost.count() > MOST_LOSSES:
+        return False
+    telling = lost.filter(started_at__isnull=False).exclude(Exists(_beside()))
+    return telling.count() <= (POLICY[EndReason.NODE_LOST].retries or 0)
+
+
+def _beside() -> QuerySet[Attempt]:
+    """The attempts at other jobs that an attempt's node took with it (the outer query's): they ran beside it, and ended
+    about then for the same reason, or nobody has missed them yet.
+    """
+    after = ExpressionWrapper(F("ended_at") - OuterRef("ended_at"), output_field=DurationField())
+    together = Q(end_reason=EndReason.NODE_LOST, ended_at__gte=OuterRef("started_at"))
+    together &= Q(after__gte=-TOGETHER, after__lte=TOGETHER)
+    others = Attempt.objects.filter(node=OuterRef("node"), started_at__lt=OuterRef("ended_at"))
+    return others.exclude(job=OuterRef("job")).annotate(after=after).filter(together | Q(ended_at=None))

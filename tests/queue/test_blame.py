@@ -1,0 +1,93 @@
+"""A node that dies costs nobody their job, and a job that takes its nodes down is given up."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hardware.nodes.models import Accelerator, Node
+from jobs.queue import lifecycle
+from jobs.queue.agent import CLAIMED
+from jobs.queue.blame import MOST_LOSSES
+from jobs.queue.lifecycle import Held
+from jobs.queue.models import Attempt, Job
+from jobs.queue.reasons import EndReason, Status
+
+Submit = Callable[..., Job]
+
+
+@pytest.fixture
+def node(node: Node) -> Node:
+    """With room for three."""
+    for index in (1, 2):
+        Accelerator.objects.create(node=node, kind="cpu", index=index)
+    return node
+
+
+def placed(job: Job, node: Node, index: int, *, running: bool = True) -> Attempt:
+    job.refresh_from_db()
+    accelerator = node.accelerators.get(index=index)
+    attempt = lifecycle.begin(job, node=node, accelerators=[accelerator])
+    held = lifecycle.claim(attempt.pk, holder="test")
+    assert held is not None
+    if running:
+        lifecycle.started(held)
+    attempt.refresh_from_db()
+    return attempt
+
+
+def lost_together(*attempts: Attempt) -> None:
+    for attempt in attempts:
+        assert lifecycle.take_away(attempt, EndReason.NODE_LOST, only=CLAIMED)
+
+
+def ends(*jobs: Job) -> set[tuple[str, str]]:
+    return {(job.status, job.end_reason) for job in Job.objects.filter(pk__in=[job.pk for job in jobs])}
+
+
+def test_jobs_that_a_node_takes_with_it_are_not_to_blame(submit: Submit, node: Node) -> None:
+    jobs = [submit(), submit(), submit()]
+    for _death in range(3):
+        lost_together(*(placed(job, node, index) for index, job in enumerate(jobs)))
+        assert ends(*jobs) == {(Status.QUEUED, "")}
+
+
+def test_a_job_that_dies_with_its_node_alone_is_given_up_though_it_had_company_before(
+    submit: Submit, node: Node
+) -> None:
+    job, other = submit(), submit()
+    lost_together(placed(job, node, 0), placed(other, node, 1))
+    lifecycle.end(_held(placed(other, node, 1)), EndReason.DONE)
+    lost_together(placed(job, node, 0))
+    assert ends(job) == {(Status.QUEUED, "")}
+    lost_together(placed(job, node, 0))
+    assert ends(job) == {(Status.FAILED, EndReason.LOST_TOO_OFTEN)}
+
+
+def test_company_on_another_node_is_none(submit: Submit, node: Node) -> None:
+    far = Node.objects.create(name="mill-2", key_sha256="1" * 64)
+    Accelerator.objects.create(node=far, kind="cpu")
+    job, other = submit(), submit()
+    placed(other, far, 0)
+    for _death in range(2):
+        lost_together(placed(job, node, 0))
+    assert ends(job) == {(Status.FAILED, EndReason.LOST_TOO_OFTEN)}
+
+
+def test_who_waited_for_the_engine_did_not_take_the_node_down(submit: Submit, node: Node) -> None:
+    job = submit()
+    for _death in range(3):
+        lost_together(placed(job, node, 0, running=False))
+        assert ends(job) == {(Status.QUEUED, "")}
+
+
+def test_nothing_is_tried_for_ever(submit: Submit, node: Node) -> None:
+    job = submit()
+    for _death in range(MOST_LOSSES):
+        lost_together(placed(job, node, 0, running=False))
+        assert ends(job) == {(Status.QUEUED, "")}
+    lost_together(placed(job, node, 0, running=False))
+    assert ends(job) == {(Status.FAILED, EndReason.LOST_TOO_OFTEN)}
+
+
+def _held(attempt: Attempt) -> Held:
+    return Held(attempt.pk, attempt.job_id, attempt.epoch)
