@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import first_step, memory, submissions, uploads, whole_job
+from benchmarks import dispatch, first_step, memory, submissions, uploads, whole_job
 from benchmarks.row import Row
 from tests.e2e.portal import Portal
 
@@ -19,6 +19,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 SUITES: dict[str, Callable[[Portal], list[Row]]] = {
     "memory": memory.measure,
     "submissions": submissions.measure,
+    "dispatch": dispatch.measure,
     "uploads": uploads.measure,
     "first-step": first_step.measure,
     "whole-job": whole_job.measure,

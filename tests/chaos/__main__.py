@@ -48,7 +48,7 @@ def main() -> int:
 def _run(plant: Plant, asked: argparse.Namespace) -> int:
     from tests.chaos import history, load, report, verdict, watch
 
-    with plant.shared_store():
+    with plant.shared_store(), plant.accounted():
         slots = asked.slots * len(NODES)
         monkey = Monkey(plant.kill, seed=asked.seed, every_s=asked.every)
         with plant.running("redis"):
@@ -69,8 +69,8 @@ def _run(plant: Plant, asked: argparse.Namespace) -> int:
         found = history.read(monkey.kills, began=began, over=over)
         history.read_effects(found, plant.effects())
         found.left = [*plant.left_lying(), *(str(process) for process in plant.orphans)]
-    for name in found.left:
-        sys.stderr.write(f"left: {name}\n")
+    for text in (*found.left, *found.odd):
+        sys.stderr.write(f"{text}\n")
     findings = verdict.judge(found)
     sys.stdout.write(report.table(findings) + "\n")
     if asked.write:

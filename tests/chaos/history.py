@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.chaos.monkey import Kill
 from tests.chaos.spans import Span
 
+EXPECTED = ("done", "node_lost", "drained")
 Try = tuple[str, int]  # a job's id and the number of an attempt
 
 
@@ -53,6 +54,7 @@ class History:
     lived: dict[Try, Span] = field(default_factory=dict)
     effects: dict[Try, int] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)  # processes and folders, when all was stopped
+    odd: list[str] = field(default_factory=list)  # why attempts ended that no kill explains
 
 
 def read(kills: list[Kill], *, began: float, over: float) -> History:
@@ -81,7 +83,17 @@ def read(kills: list[Kill], *, began: float, over: float) -> History:
         began=began,
         over=over,
         accelerators=dict(Accelerator.objects.filter(enabled=True).values_list("pk", "node__name")),
+        odd=_odd(),
     )
+
+
+def _odd() -> list[str]:
+    """What the events say of the ends that are none of a kill's, and the jobs' logs."""
+    from jobs.queue.models import JobEvent, LogChunk
+
+    events = JobEvent.objects.exclude(reason__in=["", *EXPECTED]).values_list("job", "reason", "sentence")
+    logs = {job: LogChunk.objects.filter(job=job).values_list("text", flat=True) for job, *_ in events}
+    return [f"{job} {reason}: {sentence} {' '.join(logs[job])}" for job, reason, sentence in events]
 
 
 def _models() -> dict[str, int]:

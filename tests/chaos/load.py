@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris
 
 from jobs.datasets import services as datasets
 from jobs.datasets import validation
-from jobs.datasets.models import Version, VersionState
+from jobs.datasets.models import Task, Version, VersionState, Visibility
 from jobs.queue import services
 from jobs.queue.admission import parse_spec
 from portal.ledger.models import Quota
@@ -28,53 +28,59 @@ LEAST_S, MOST = 0.05, 4.0  # of a job that does nothing; and at most so many tim
 def submit(*, jobs: int, trainings: int, length_s: float, slots: int, seed: int) -> None:
     """Queue so many jobs, so many of which are trainings, in an order and of lengths that the seed tells."""
     chance = random.Random(seed)
-    versions = [_member(name, slots) for name in NAMES]
+    owners = [_member(name, slots) for name in NAMES]
+    data = _iris(owners[0])
     real = set(chance.sample(range(jobs), trainings))
     numbers = iter(range(jobs))
     while batch := list(islice(numbers, BATCH)):
         with transaction.atomic():
             for number in batch:
-                version = chance.choice(versions)
+                owner = chance.choice(owners)
                 if number in real:
-                    _train(version)
+                    _train(owner, data)
                 else:
-                    _idle(version, number, min(chance.expovariate(1 / length_s), MOST * length_s))
+                    _idle(owner, data, min(chance.expovariate(1 / length_s), MOST * length_s))
 
 
-def _train(version: Version) -> None:
-    body = {"recipe": "table-classifier", "dataset": version.dataset_id, "targets": []}
+def _train(owner: Member, data: Version) -> None:
     params = {"epochs": 2, "early_stop": False, "width": 8}
-    services.submit_job(owner=version.dataset.owner, spec=parse_spec(body | {"params": params}))
+    body = {"recipe": "table-classifier", "dataset": data.dataset_id, "targets": [], "params": params}
+    services.submit_job(owner=owner, spec=parse_spec(body))
 
 
-def _idle(version: Version, number: int, seconds: float) -> None:
+def _idle(owner: Member, data: Version, seconds: float) -> None:
     services.submit_internal(
-        owner=version.dataset.owner,
+        owner=owner,
         kind=KIND,
-        name=f"Nothing {number}",
+        name="Nothing",
         spec={"seconds": max(seconds, LEAST_S)},
-        dataset=version.dataset,
-        version=version,
+        dataset=data.dataset,
+        version=data,
     )
 
 
-def _member(name: str, slots: int) -> Version:
-    """The ready data of a member who may use the whole machine."""
+def _member(name: str, slots: int) -> Member:
+    """Who may use the whole machine."""
     member = create_member(name=name)
     Quota.objects.create(member=member, concurrent_jobs=slots)
-    return _iris(member)
+    return member
 
 
 def _iris(owner: Member) -> Version:
+    """A small real table that everybody may use, ready."""
     dataset = datasets.create_dataset(
-        owner=owner, name="Iris", task="table-classification", label_column="species"
+        owner=owner,
+        name="Iris",
+        task=Task.TABLE_CLASSIFICATION,
+        label_column="species",
+        visibility=Visibility.COMMUNITY,
     )
     with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as file:
         csv.writer(file).writerows(_rows())
     place = Path(file.name)
     made = datasets.receive_file(dataset=dataset, file=place, size=place.stat().st_size, filename="iris.csv")
     validation.validate(made.pk)
-    version = Version.objects.select_related("dataset__owner").get(pk=made.pk)
+    version = Version.objects.get(pk=made.pk)
     assert version.state == VersionState.READY, version.reason
     return version
 

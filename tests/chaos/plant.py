@@ -79,23 +79,27 @@ class Plant:
         return True
 
     @contextlib.contextmanager
-    def running(self, *names: str) -> Iterator[None]:
-        """These parts, kept alive until the end of the block. Then `orphans` are the processes that outlived them."""
+    def accounted(self) -> Iterator[None]:
+        """`orphans` are the processes begun in the block, by whatever part, that outlive it."""
         _adopt_orphans()
+        before = psutil.Process().children()
+        yield
+        mine = [each for each in psutil.Process().children() if each not in before]
+        self.orphans = outlived([below for each in mine for below in with_all_below(each)])
+
+    @contextlib.contextmanager
+    def running(self, *names: str) -> Iterator[None]:
+        """These parts, kept alive until the end of the block."""
         supervisor = Supervisor([self.parts[name] for name in names])
         # One thread starts, watches and ends them: they die with the thread that started them.
         keeper = threading.Thread(target=_keep, args=(supervisor,), name="keeper")
-        before = psutil.Process().children()
         keeper.start()
         try:
             self.parts[names[0]].ready()
             yield
         finally:
-            mine = [each for each in psutil.Process().children() if each not in before]
-            mine = [below for each in mine for below in with_all_below(each)]
             supervisor.stop()
             keeper.join()
-            self.orphans += [each for each in outlived(mine) if each.status() != psutil.STATUS_ZOMBIE]
 
     @contextlib.contextmanager
     def shared_store(self) -> Iterator[None]:
