@@ -36,7 +36,10 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     asked = arguments()
     connections = 40 + CONNECTIONS_A_JOB * asked.slots * len(NODES) * 2
-    with tempfile.TemporaryDirectory(prefix="gm-chaos-") as folder, cluster(connections=connections) as database:
+    with (
+        tempfile.TemporaryDirectory(prefix="gm-chaos-") as folder,
+        cluster(connections=connections) as database,
+    ):
         home = asked.keep or Path(folder)
         plant = Plant(home, database.address(), asked.slots)
         plant.manage("migrate", "--verbosity", "0")
