@@ -19,7 +19,7 @@ from portal.kit import process
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_MINUTES = 10
-ENTRIES = ("js/theme.js", "js/app.js", "js/upload.js", "js/job.js", "js/node.js", "app.css")
+ENTRIES = ("js/theme.js", "js/app.js", "js/upload.js", "js/charts.js", "app.css")
 OPTIONS = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--entry-names=[name]")
 COPIED = ("sprite.svg", "mark.svg")
 
@@ -79,10 +79,19 @@ def build(root: Path = ROOT, *, force: bool = False) -> bool:
         install(root)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as fresh:
             bundle(root, Path(fresh))
-            for file in Path(fresh).iterdir():
-                file.replace(target / file.name)
+            made = [file.name for file in Path(fresh).iterdir()]
+            for name in made:
+                (Path(fresh) / name).replace(target / name)
+        _sweep(target, keep=made)
         (target / ".stamp").write_text(wanted, encoding="ascii")
     return True
+
+
+def _sweep(target: Path, *, keep: list[str]) -> None:
+    """Remove what an earlier build made and this one does not."""
+    for file in target.glob("[!.]*"):
+        if file.name not in keep:
+            file.unlink()
 
 
 def _inputs(root: Path) -> str:

@@ -28,6 +28,13 @@ def test_a_lost_file_is_built_again(built: Path) -> None:
     assert (built / "theme.js").exists()
 
 
+def test_what_is_built_no_more_goes(built: Path) -> None:
+    (built / "old.js").write_text("old")
+    assert frontend.build(force=True) is True
+    assert not (built / "old.js").exists()
+    assert (built / ".stamp").exists()
+
+
 def test_a_changed_source_is_noticed(tmp_path: Path) -> None:
     source = tmp_path / "a.js"
     source.write_text("1")
