@@ -45,15 +45,20 @@ class Room:
     def take(self, pool: int, gang: int) -> None:
         self.free[pool] -= gang
 
-    def reserve(self, jobs: Jobs, job: int) -> None:
-        """Keep what is free in one pool for a job that does not fit yet: the pool that is nearest to holding it."""
+    def reserve(self, jobs: Jobs, job: int) -> int:
+        """Keep what is free in one pool for a job that does not fit yet: the pool that is nearest to holding it, -1
+        where none ever could.
+        """
         able = np.flatnonzero(
             (jobs.speed[job][self.pools.type] > 0)
             & (self.pools.size >= jobs.gang[job])
             & self._holds(np.arange(len(self.free)), int(jobs.memory_bytes[job]))
         )
-        if len(able):
-            self.free[able[np.argmax(self.free[able])]] = 0
+        if len(able) == 0:
+            return NOWHERE
+        pool = int(able[np.argmax(self.free[able])])
+        self.free[pool] = 0
+        return pool
 
     @property
     def is_full(self) -> bool:

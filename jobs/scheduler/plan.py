@@ -4,25 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jobs.scheduler.packing import Room
+from jobs.scheduler.places import Places
 from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.pricing import prices
-from jobs.scheduler.snapshot import (
-    NOWHERE,
-    Blocker,
-    Bools,
-    Floats,
-    Ints,
-    Placement,
-    Plan,
-    Snapshot,
-)
+from jobs.scheduler.snapshot import NOWHERE, Blocker, Bools, Floats, Ints, Plan, Snapshot
 from jobs.scheduler.weight import is_overdue, weigh
 
 ROUNDING = 1e-9
 DUE, ORDINARY, SPARE = LEVELS = (0, 1, 2)
 FEW = 256  # candidates that are looked at however small the machine is
-PER_ACCELERATOR = 4
+PER_OPENING = 4
+FIRST = 1e9  # far more than weights differ by
 
 
 def plan(snapshot: Snapshot, policy: Policy = DEFAULT, *, full: bool = True) -> Plan:
@@ -54,15 +46,15 @@ class _Pass:
         self.runs = self.jobs.pool != NOWHERE
         self.held = self.runs & self._stays()
         self.overdue = is_overdue(snapshot, policy)
-        self.chosen = np.where(self.held, self.jobs.pool, NOWHERE)
-        self.blocker = np.zeros(len(self.jobs.ids), dtype=np.int8)
+        self.places = Places(snapshot, policy, self.held)
 
     def run(self) -> Plan:
-        room = self._room()
-        allowed = self._allowed()
-        if not room.is_full:
-            self._fill(room, self._candidates(allowed, room))
-        return self._plan(allowed)
+        possible = self.places.could_ever_hold()
+        if not self.places.is_full:
+            self._fill(self._within_limits(possible), reserve=True)
+            while self._top_up(possible) or self.places.spread():
+                pass
+        return self._plan(possible)
 
     def _stays(self) -> Bools:
         """Running jobs that this pass leaves where they are."""
@@ -75,34 +67,32 @@ class _Pass:
         stays: Bools = np.logical_or(self.jobs.fixed, settled & ~self.jobs.spare)
         return stays
 
-    def _room(self) -> Room:
-        used = np.bincount(
-            self.jobs.pool[self.held], weights=self.jobs.gang[self.held], minlength=len(self.pools.size)
-        )
-        return Room(self.pools, np.maximum(self.pools.size - used.astype(np.int64), 0))
+    def _top_up(self, possible: Bools) -> bool:
+        """Whether what was left idle served somebody who was not among the first candidates."""
+        if self.places.is_full:
+            return False
+        return self._fill(self._within_limits(possible & self.places.holds_now()))
 
-    def _allowed(self) -> Bools:
-        """Jobs within their member's limit of running ones: what is held counts first, then the weightiest."""
-        held = np.bincount(self.jobs.owner[self.held], minlength=len(self.snapshot.owners.limit))
-        open_ = np.flatnonzero(~self.held)
-        order = open_[np.lexsort((self.rank[open_], self.jobs.owner[open_]))]
+    def _within_limits(self, wanted: Bools) -> Ints:
+        """Of the jobs without a place those that their member may have running besides what has one, by weight."""
+        has_place = ~self.places.waits
+        limit = self.snapshot.owners.limit
+        used = np.bincount(self.jobs.owner[has_place], minlength=len(limit))
+        rows = np.flatnonzero(wanted & ~has_place)
+        order = rows[np.lexsort((self.rank[rows], self.jobs.owner[rows]))]
         owner = self.jobs.owner[order]
-        starts = np.searchsorted(owner, owner, side="left")
-        place = np.arange(len(order)) - starts + held[owner]
-        allowed: Bools = self.held.copy()
-        allowed[order] = place < self.snapshot.owners.limit[owner]
-        self.blocker[~allowed] = Blocker.CONCURRENCY
-        return allowed
+        number = np.arange(len(order)) - np.searchsorted(owner, owner, side="left")
+        return np.sort(order[number + used[owner] < limit[owner]])
 
-    def _candidates(self, allowed: Bools, room: Room) -> _Candidates:
-        """The jobs worth looking at: what runs, who is overdue, and of the rest the most valuable, a few times as many
-        as there are accelerators.
+    def _candidates(self, rows: Ints) -> _Candidates:
+        """The jobs worth looking at: what runs, then who is overdue, then the weightiest, a few times as many as there
+        are places.
         """
         jobs = self.jobs
-        rows = np.flatnonzero(allowed & ~self.held)
-        wanted = FEW + PER_ACCELERATOR * int(room.free.sum())
+        wanted = FEW + PER_OPENING * self.places.openings
         if len(rows) > wanted:
-            worth = self.weight[rows] + np.where(self.runs[rows] | self.overdue[rows], np.inf, 0.0)
+            worth = self.weight[rows] * np.where(self.overdue[rows], FIRST, 1.0)
+            worth[self.runs[rows]] = np.inf
             rows = np.sort(rows[np.argpartition(-worth, wanted)[:wanted]])
         value = self.weight[rows, None] * jobs.speed[rows]
         self._favour_running(rows, value)
@@ -115,64 +105,48 @@ class _Pass:
         value[running] *= self.policy.stay
         value[running, self.pools.type[self.jobs.pool[rows[running]]]] *= self.policy.same
 
-    def _fill(self, room: Room, found: _Candidates) -> None:
-        """By surplus over the prices, those who are due first; then what is left idle goes to whoever can use it."""
-        price = prices(found.value, found.gang, room.of_type(self.kinds))
+    def _fill(self, rows: Ints, *, reserve: bool = False) -> bool:
+        """By surplus over the prices, those who are due first; then what is left idle goes to whoever can use it.
+        Whether anybody found a place.
+        """
+        found, any_placed = self._candidates(rows), False
+        price = prices(found.value, found.gang, self.places.room.of_type(self.kinds))
         surplus = found.value - price * found.gang[:, None]
         for level in LEVELS:
-            rows = np.flatnonzero(found.level == level)
-            placed = self._place_all(room, found.rows[rows], found.value[rows], surplus[rows])
-            if level == DUE:
-                self._reserve(room, found.rows[rows[~placed]])
+            at = np.flatnonzero(found.level == level)
+            placed = self._place_all(found.rows[at], found.value[at], surplus[at])
+            any_placed |= bool(placed.any())
+            if reserve and level == DUE:
+                self._reserve(found.rows[at[~placed]])
+        return any_placed
 
-    def _reserve(self, room: Room, unmet: Ints) -> None:
+    def _reserve(self, unmet: Ints) -> None:
         """One place is kept, for whoever is due and weighs most, as EASY does it: more would leave too much idle."""
         if len(unmet):
-            room.reserve(self.jobs, int(unmet[np.argmax(self.weight[unmet])]))
+            self.places.reserve(int(unmet[np.argmax(self.weight[unmet])]))
 
-    def _place_all(self, room: Room, jobs: Ints, value: Floats, surplus: Floats) -> Bools:
+    def _place_all(self, jobs: Ints, value: Floats, surplus: Floats) -> Bools:
         """Place the pairs of job and type that gain most first; which of the jobs found a place."""
         placed = np.zeros(len(jobs), dtype=np.bool_)
         row, kind = np.nonzero(value > 0)
         gain = surplus[row, kind]
         loses = gain < -ROUNDING * value[row, kind]
         for pair in np.lexsort((jobs[row], -gain, loses)):
-            if room.is_full:
+            if self.places.is_full:
                 break
             if not placed[row[pair]]:
-                placed[row[pair]] = self._put(room, int(jobs[row[pair]]), int(kind[pair]))
+                placed[row[pair]] = self.places.put(int(jobs[row[pair]]), int(kind[pair]))
         return placed
 
-    def _put(self, room: Room, job: int, kind: int) -> bool:
-        gang, here = int(self.jobs.gang[job]), int(self.jobs.pool[job])
-        if here != NOWHERE and self.pools.type[here] == kind and room.takes(here, gang):
-            pool = here
-        else:
-            pool = room.best(kind, gang, int(self.jobs.memory_bytes[job]))
-        if pool == NOWHERE:
-            return False
-        room.take(pool, gang)
-        self.chosen[job] = pool
-        return True
-
-    def _possible(self) -> Bools:
-        """Jobs that some pool could hold if it were empty."""
-        pools, size, memory = self.pools, np.zeros(self.kinds), np.zeros(self.kinds)
-        np.maximum.at(size, pools.type, pools.size)
-        np.maximum.at(memory, pools.type, np.where(pools.memory_bytes == 0, np.inf, pools.memory_bytes))
-        able = (self.jobs.speed > 0) & (size >= self.jobs.gang[:, None])
-        return np.asarray((able & (memory >= self.jobs.memory_bytes[:, None])).any(axis=1))
-
-    def _plan(self, allowed: Bools) -> Plan:
-        ids, moved = self.jobs.ids, self.chosen != self.jobs.pool
-        starts = np.flatnonzero(moved & (self.chosen != NOWHERE))
-        starts = starts[np.lexsort((starts, -self.weight[starts]))]
-        waits = allowed & (self.chosen == NOWHERE)
-        self.blocker[waits] = Blocker.ACCELERATOR
-        self.blocker[(self.chosen == NOWHERE) & ~self._possible()] = Blocker.NOWHERE
+    def _plan(self, possible: Bools) -> Plan:
+        waits, blocker = self.places.waits, np.zeros(len(self.weight), dtype=np.int8)
+        blocker[waits] = Blocker.CONCURRENCY
+        blocker[self._within_limits(possible)] = Blocker.ACCELERATOR
+        blocker[waits & ~possible] = Blocker.NOWHERE
+        moved = self.places.moved & self.runs
         return Plan(
-            placements=tuple(Placement(ids[row], int(self.chosen[row])) for row in starts),
-            preempted=tuple(ids[row] for row in np.flatnonzero(moved & self.runs)),
-            blocker=self.blocker,
+            placements=self.places.placements(self.weight),
+            preempted=tuple(self.jobs.ids[row] for row in np.flatnonzero(moved)),
+            blocker=blocker,
             weight=self.weight,
         )

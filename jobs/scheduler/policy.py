@@ -12,7 +12,8 @@ class Policy:
       `known_after_s` and its remaining time R is estimated, it is 1 / (R + `tail_s`);
     - fair: (û + `fair_floor`)^-`fair_power` · max(û, 1)^-`over_power`, û the member's part of all use over what they
       are entitled to;
-    - `probe` while a job has run for less than `probe_s`: the unknown show themselves.
+    - `probe` while a job has run for less than `probe_s`: the unknown show themselves;
+    - what a steward raised it by.
     """
 
     age_offset_s: float = 3600.0
@@ -35,6 +36,8 @@ class Policy:
 
     overdue_s: float = 43_200.0  # who waits for longer than this
     overdue_lengths: float = 4.0  # and than so many times its own expected length reserves its place
+
+    sharers: int = 4  # jobs on one accelerator; 1: none shares
 
     full_every_s: float = 360.0  # between two full passes; arrivals fill what is idle at once
     full_soon_s: float = 120.0  # when an arrival waits or was put on a slow type

@@ -17,6 +17,17 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 NOWHERE: Final = -1
+ANY_NUMBER: Final = 2**31
+NO_FLAGS: Final[Bools] = np.zeros(0, dtype=np.bool_)
+NO_NUMBERS: Final[Ints] = np.zeros(0, dtype=np.int64)
+NO_FACTORS: Final[Floats] = np.zeros(0)
+
+
+def _fill(columns: object, count: int, **plain: np.generic) -> None:
+    """Columns that were left out get their plain value in every row."""
+    for name, value in plain.items():
+        if len(getattr(columns, name)) == 0:
+            object.__setattr__(columns, name, np.full(count, value))
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,12 @@ class Jobs:
     run. attained: seconds of work done so far, as on its fastest type. remaining: such seconds still to do, NaN when
     nobody can tell. ran: seconds it has run, on whatever. pool: where it runs, -1 while it waits. checkpoint_s: what a
     checkpoint costs it. fixed: it may not be preempted. spare: its member is over quota, so it takes only what would be
-    idle, and gives way at once. boost: what a steward multiplied its weight by, 1 for most.
+    idle, and gives way at once.
+
+    shares: it may run beside others on one accelerator, because its memory_bytes are enforced; for gangs of 1 whose
+    memory is known, ignored elsewhere. unit: the accelerator a running job may share, by any number that is its own
+    within the pool; -1 for one that has its accelerators to itself, or waits. boost: what a steward multiplied its
+    weight with.
     """
 
     ids: tuple[str, ...]
@@ -46,7 +62,12 @@ class Jobs:
     checkpoint_s: Floats
     fixed: Bools
     spare: Bools
-    boost: Floats
+    shares: Bools = field(default_factory=lambda: NO_FLAGS)
+    unit: Ints = field(default_factory=lambda: NO_NUMBERS)
+    boost: Floats = field(default_factory=lambda: NO_FACTORS)
+
+    def __post_init__(self) -> None:
+        _fill(self, len(self.ids), shares=np.False_, unit=np.int64(NOWHERE), boost=np.float64(1.0))
 
 
 def only(jobs: Jobs, rows: Ints) -> Jobs:
@@ -58,13 +79,18 @@ def only(jobs: Jobs, rows: Ints) -> Jobs:
 @dataclass(frozen=True)
 class Pools:
     """Alike accelerators of one node, a pool a row. node and type: dense numbers; memory_bytes of each accelerator, 0
-    unknown; size: how many take work, running or not.
+    unknown; size: how many take work, running or not; sharers: how many jobs may share one of them, 1 forbids it. It
+    is shared only where its memory is known, and by no more than `Policy.sharers`.
     """
 
     node: Ints
     type: Ints
     memory_bytes: Ints
     size: Ints
+    sharers: Ints = field(default_factory=lambda: NO_NUMBERS)
+
+    def __post_init__(self) -> None:
+        _fill(self, len(self.size), sharers=np.int64(ANY_NUMBER))
 
 
 @dataclass(frozen=True)
@@ -100,10 +126,13 @@ class Blocker(IntEnum):
 
 @dataclass(frozen=True)
 class Placement:
-    """Put this job into that pool."""
+    """Put this job into that pool: on accelerators that nothing runs on, or where the job `beside` is. That one runs
+    there already, or is placed earlier in the same plan.
+    """
 
     job: str
     pool: int
+    beside: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jobs.scheduler.policy import Policy
-from jobs.scheduler.snapshot import NOWHERE, Floats, Ints, Jobs, Owners, Snapshot
+from jobs.scheduler.snapshot import NOWHERE, Floats, Ints, Owners, Snapshot
 
 
 def weigh(snapshot: Snapshot, policy: Policy) -> tuple[Floats, Ints]:
@@ -81,7 +81,3 @@ def is_overdue(snapshot: Snapshot, policy: Policy) -> "np.ndarray[tuple[int], np
     waited = snapshot.now - jobs.submitted_at - jobs.ran
     bound = np.maximum(policy.overdue_s, policy.overdue_lengths * length)
     return np.asarray((jobs.pool == NOWHERE) & (waited > bound))
-
-
-def rows_of(jobs: Jobs) -> Ints:
-    return np.arange(len(jobs.ids), dtype=np.int64)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from jobs.scheduler.policy import DEFAULT
 from jobs.scheduler.snapshot import NOWHERE, Jobs, Owners, Pools, Snapshot
 
 NOW = 1_000_000.0
@@ -29,6 +30,8 @@ def jobs(count: int, **columns: Any) -> Jobs:
         "checkpoint_s": np.zeros(count),
         "fixed": np.zeros(count, np.bool_),
         "spare": np.zeros(count, np.bool_),
+        "shares": np.zeros(count, np.bool_),
+        "unit": np.full(count, NOWHERE, whole),
         "boost": np.ones(count),
     }
     for name, values in columns.items():
@@ -36,10 +39,9 @@ def jobs(count: int, **columns: Any) -> Jobs:
     return Jobs(**plain)
 
 
-def pools(*rows: tuple[int, int, int, int]) -> Pools:
-    """(node, type, memory, size) a row."""
-    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
-    return Pools(node=table[:, 0], type=table[:, 1], memory_bytes=table[:, 2], size=table[:, 3])
+def pools(*rows: tuple[int, ...]) -> Pools:
+    """(node, type, memory, size and perhaps sharers) a row."""
+    return Pools(*np.array(rows, dtype=np.int64).T)
 
 
 def snapshot(of: Jobs, machine: Pools, **owners: Any) -> Snapshot:
@@ -55,7 +57,13 @@ def snapshot(of: Jobs, machine: Pools, **owners: Any) -> Snapshot:
 def snapshots(draw: st.DrawFn) -> Snapshot:
     """Any machine with any queue. What runs fits where it runs."""
     rows = [
-        (node, draw(st.integers(0, 1)), draw(st.sampled_from([0, 8, 32])), draw(st.integers(1, 4)))
+        (
+            node,
+            draw(st.integers(0, 1)),
+            draw(st.sampled_from([0, 8, 32])),
+            draw(st.integers(1, 4)),
+            draw(st.integers(1, 5)),
+        )
         for node in range(draw(st.integers(1, 4)))
     ]
     count = draw(st.integers(0, 12))
@@ -66,10 +74,13 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             st.sampled_from([(1.0, 1.0), (1.0, 0.3), (0.0, 1.0), (0.2, 1.0)]), min_size=count, max_size=count
         )
     )
-    free = [row[3] for row in rows]
-    pool = [_somewhere(draw, rows, free, gang[job], memory[job], speed[job]) for job in range(count)]
-    numbers = st.lists(st.floats(0, 50_000), min_size=count, max_size=count)
     flags = st.lists(st.booleans(), min_size=count, max_size=count)
+    shares = draw(flags)
+    machine = Machine(rows)
+    places = [
+        machine.somewhere(draw, gang[job], memory[job], speed[job], shares[job]) for job in range(count)
+    ]
+    numbers = st.lists(st.floats(0, 50_000), min_size=count, max_size=count)
     columns = {
         "owner": draw(st.lists(st.integers(0, OWNERS - 1), min_size=count, max_size=count)),
         "submitted_at": NOW - np.array(draw(numbers)),
@@ -78,25 +89,52 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         "ran": draw(numbers),
         "fixed": draw(flags),
         "spare": draw(flags),
+        "boost": draw(st.lists(st.sampled_from([1.0, 8.0]), min_size=count, max_size=count)),
+        "gang": gang,
+        "memory_bytes": memory,
+        "speed": np.reshape(speed, (count, 2)),
+        "shares": shares,
+        "pool": [place[0] for place in places],
+        "unit": [place[1] for place in places],
     }
-    made = jobs(
-        count, gang=gang, memory_bytes=memory, speed=np.reshape(speed, (count, 2)), pool=pool, **columns
-    )
+    made = jobs(count, **columns)
     running = np.bincount(made.owner[made.pool != NOWHERE], minlength=OWNERS)
     limit = running + draw(st.lists(st.integers(0, 3), min_size=OWNERS, max_size=OWNERS))
     usage = draw(st.lists(st.floats(0, 1e6), min_size=OWNERS, max_size=OWNERS))
     return snapshot(made, pools(*rows), limit=limit, usage=usage)
 
 
-def _somewhere(
-    draw: st.DrawFn, rows: list[Any], free: list[int], gang: int, memory: int, speed: tuple[float, float]
-) -> int:
-    able = [
-        pool
-        for pool, (_node, kind, has, _size) in enumerate(rows)
-        if free[pool] >= gang and speed[kind] > 0 and has in {0, *range(memory, 33)}
-    ]
-    chosen = draw(st.sampled_from([NOWHERE, *able]))
-    if chosen != NOWHERE:
-        free[chosen] -= gang
-    return int(chosen)
+class Machine:
+    """Where jobs of a drawn snapshot run already."""
+
+    def __init__(self, rows: list[tuple[int, ...]]) -> None:
+        self.rows = rows
+        self.free = [row[3] for row in rows]
+        self.units: dict[tuple[int, int], list[int]] = {}  # the memory of each who shares
+
+    def somewhere(
+        self, draw: st.DrawFn, gang: int, memory: int, speed: tuple[float, float], shares: bool
+    ) -> tuple[int, int]:
+        """(pool, unit) of a job, or nowhere."""
+        able = [
+            pool
+            for pool, (_node, kind, has, _size, _sharers) in enumerate(self.rows)
+            if speed[kind] > 0 and has in {0, *range(memory, 33)}
+        ]
+        may_join = shares and gang == 1 and memory > 0
+        shared = [
+            unit for unit in self.units if may_join and unit[0] in able and self._has_room(unit, memory)
+        ]
+        alone = [(pool, NOWHERE) for pool in able if self.free[pool] >= gang]
+        pool, unit = draw(st.sampled_from([(NOWHERE, NOWHERE), *shared, *alone]))
+        if unit == NOWHERE and pool != NOWHERE:
+            self.free[pool] -= gang
+            if may_join and self.rows[pool][2] and self.rows[pool][4] > 1:
+                unit = self.free[pool]
+        if unit != NOWHERE:
+            self.units.setdefault((pool, unit), []).append(memory)
+        return pool, unit
+
+    def _has_room(self, unit: tuple[int, int], memory: int) -> bool:
+        has, sharers, beside = self.rows[unit[0]][2], self.rows[unit[0]][4], self.units[unit]
+        return sum(beside) + memory <= has and len(beside) < min(sharers, DEFAULT.sharers)

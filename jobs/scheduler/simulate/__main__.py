@@ -4,14 +4,15 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jobs.scheduler.plan import plan
-from jobs.scheduler.policy import Policy
+from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.simulate import baselines, fluid
 from jobs.scheduler.simulate import trace as traces
 from jobs.scheduler.simulate.measure import Figures, measure
@@ -103,11 +104,13 @@ def _cluster(text: str) -> dict[str, int]:
 
 
 def _policy(changes: Sequence[str]) -> Policy:
-    known = {each.name for each in fields(Policy)}
+    """ValueError for what the policy does not have, or is no number."""
+    known = asdict(DEFAULT)
     wanted = dict(change.partition("=")[::2] for change in changes)
-    if unknown := sorted(set(wanted) - known):
+    if unknown := sorted(set(wanted) - set(known)):
         raise ValueError(f"--set {unknown[0]}: the policy has {', '.join(sorted(known))}.")
-    return Policy(**{name: float(value) for name, value in wanted.items()})
+    changed: dict[str, Any] = {name: type(known[name])(value) for name, value in wanted.items()}
+    return replace(DEFAULT, **changed)
 
 
 def _parser() -> argparse.ArgumentParser:

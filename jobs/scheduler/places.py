@@ -1,0 +1,177 @@
+"""Where each job goes, while a plan is made: into a pool, alone or onto an accelerator that it shares."""
+
+import numpy as np
+
+from jobs.scheduler.packing import Room
+from jobs.scheduler.policy import Policy
+from jobs.scheduler.sharing import ALONE, NEW, Units
+from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Placement, Pools, Snapshot
+
+
+class Places:
+    """`pool` and `unit` of each job so far; a unit is a row of `units`. Jobs that are `held` are where they are, what
+    other running ones take is free.
+    """
+
+    def __init__(self, snapshot: Snapshot, policy: Policy, held: Bools) -> None:
+        self.jobs, self.pools = snapshot.jobs, snapshot.pools
+        running = int(np.count_nonzero(self.jobs.pool != NOWHERE))
+        self.units = Units(self.pools, policy.sharers, int(self.pools.size.sum()) + running)
+        self.shares = self.jobs.shares & (self.jobs.gang == 1) & (self.jobs.memory_bytes > 0)
+        self.pool = np.where(held, self.jobs.pool, NOWHERE)
+        self.unit = np.full(len(self.pool), ALONE)
+        self._stays = held.copy()
+        self._joined: list[int] = []
+        alone = held & (self.jobs.unit == NOWHERE)
+        self.room = Room(self.pools, self._free(alone))
+        for job in np.flatnonzero(held & ~alone):
+            self._hold(int(job))
+
+    def _free(self, alone: Bools) -> Ints:
+        gang = self.jobs.gang[alone]
+        used = np.bincount(self.jobs.pool[alone], weights=gang, minlength=len(self.pools.size))
+        return np.maximum(self.pools.size - used.astype(np.int64), 0)
+
+    def _hold(self, job: int) -> None:
+        pool, number = int(self.jobs.pool[job]), int(self.jobs.unit[job])
+        row = self.units.row(pool, number)
+        if row == ALONE:
+            row = self.units.open(pool, number, job)
+            self.room.free[pool] = max(self.room.free[pool] - 1, 0)
+        self._sit(job, row)
+
+    def could_ever_hold(self) -> Bools:
+        """Jobs that some pool would hold if it were empty."""
+        return self._within(self.pools.size)
+
+    def holds_now(self) -> Bools:
+        """Jobs that some pool has room for."""
+        fits = self._within(self.room.free)
+        left = self.units.left_of_type(self.jobs.speed.shape[1])
+        if not left.any():
+            return fits
+        beside = (self.jobs.speed > 0) & (left >= self.jobs.memory_bytes[:, None])
+        return np.asarray(fits | (self.shares & beside.any(axis=1)))
+
+    def _within(self, free: Ints) -> Bools:
+        """Jobs that fit where so many accelerators of each pool are free."""
+        most = _most_memory(self.pools, free, self.jobs.speed.shape[1])
+        gang = np.minimum(self.jobs.gang, most.shape[0] - 1)
+        return np.asarray(
+            ((self.jobs.speed > 0) & (most[gang] >= self.jobs.memory_bytes[:, None])).any(axis=1)
+        )
+
+    @property
+    def is_full(self) -> bool:
+        return self.room.is_full and self.units.seats == 0
+
+    @property
+    def openings(self) -> int:
+        """How many jobs could still find a place at most."""
+        return int(self.room.free.sum()) + self.units.seats
+
+    def put(self, job: int, kind: int) -> bool:
+        """Place it on that type: where it is if it can stay, else beside others, else where nothing runs; False where
+        it fits nowhere.
+        """
+        here = int(self.jobs.pool[job])
+        if here != NOWHERE and self.pools.type[here] == kind and self._stay(job, here):
+            return True
+        return (bool(self.shares[job]) and self._join(job, kind)) or self._open(job, kind)
+
+    def _stay(self, job: int, pool: int) -> bool:
+        number = int(self.jobs.unit[job])
+        row = self.units.row(pool, number)
+        if number == NOWHERE and self.room.takes(pool, int(self.jobs.gang[job])):
+            self._take(job, pool)
+        elif row != ALONE and self.units.has_room(row, int(self.jobs.memory_bytes[job])):
+            self._sit(job, row)
+        elif number != NOWHERE and row == ALONE and self.room.takes(pool, 1):
+            self.room.take(pool, 1)
+            self._sit(job, self.units.open(pool, number, job))
+        else:
+            return False
+        self._stays[job] = True
+        return True
+
+    def _join(self, job: int, kind: int) -> bool:
+        row = self.units.best(kind, int(self.jobs.memory_bytes[job]))
+        if row == ALONE:
+            return False
+        self._sit(job, row)
+        self._joined.append(job)
+        return True
+
+    def _open(self, job: int, kind: int) -> bool:
+        pool = self.room.best(kind, int(self.jobs.gang[job]), int(self.jobs.memory_bytes[job]))
+        if pool == NOWHERE:
+            return False
+        self._take(job, pool)
+        self.unit[job] = ALONE
+        if self.shares[job] and self.units.may_share(pool):
+            self._sit(job, self.units.open(pool, NEW, job))
+        return True
+
+    def _take(self, job: int, pool: int) -> None:
+        self.room.take(pool, int(self.jobs.gang[job]))
+        self.pool[job] = pool
+
+    def _sit(self, job: int, row: int) -> None:
+        self.units.join(row, int(self.jobs.memory_bytes[job]))
+        self.pool[job], self.unit[job] = self.units.pool[row], row
+
+    def spread(self) -> bool:
+        """Those that joined others get what is idle after all, the first placed first: alone they run faster. Whether
+        any did.
+        """
+        still = [job for job in self._joined if self.room.is_full or not self._leave(job)]
+        left = len(still) < len(self._joined)
+        self._joined = still
+        return left
+
+    def _leave(self, job: int) -> bool:
+        unit = int(self.unit[job])
+        if not self._open(job, int(self.pools.type[self.pool[job]])):
+            return False
+        self.units.leave(unit, int(self.jobs.memory_bytes[job]))
+        return True
+
+    def reserve(self, job: int) -> None:
+        """Keep what is free in one pool for a job that does not fit yet: nobody new comes there."""
+        pool = self.room.reserve(self.jobs, job)
+        if pool != NOWHERE:
+            self.units.close(pool)
+
+    @property
+    def waits(self) -> Bools:
+        return np.asarray(self.pool == NOWHERE)
+
+    @property
+    def moved(self) -> Bools:
+        """Who is no longer, or newly, somewhere."""
+        return np.asarray(~self._stays & ((self.pool != NOWHERE) | (self.jobs.pool != NOWHERE)))
+
+    def placements(self, weight: Floats) -> tuple[Placement, ...]:
+        """What is to start, the weightiest first, whoever joins one of them after all of them."""
+        rows = np.flatnonzero(self.moved & ~self.waits)
+        joins = np.isin(rows, self._joined)
+        order = rows[np.lexsort((rows, -weight[rows], joins))]
+        ids = self.jobs.ids
+        joined = set(self._joined)
+        return tuple(
+            Placement(ids[row], int(self.pool[row]), self._host(row) if row in joined else None)
+            for row in order
+        )
+
+    def _host(self, job: int) -> str:
+        return self.jobs.ids[int(self.units.host[self.unit[job]])]
+
+
+def _most_memory(pools: Pools, free: Ints, kinds: int) -> Floats:
+    """For each size of gang (rows, the last one larger than any pool) and type, the most memory an accelerator has
+    where so many are free; -1 where so many are nowhere.
+    """
+    memory = np.where(pools.memory_bytes == 0, np.inf, pools.memory_bytes)
+    most = np.full((int(free.max(initial=0)) + 2, kinds), -1.0)
+    np.maximum.at(most, (free, pools.type), memory)
+    return np.asarray(np.maximum.accumulate(most[::-1], axis=0)[::-1])
