@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import dispatch, first_step, memory, submissions, uploads, whole_job
+from benchmarks import dispatch, first_step, memory, one_pass, submissions, uploads, whole_job
 from benchmarks.row import Row
 from tests.e2e.portal import Portal
 
@@ -21,6 +21,7 @@ SUITES: dict[str, Callable[[Portal], list[Row]]] = {
     "submissions": submissions.measure,
     "dispatch": dispatch.measure,
     "uploads": uploads.measure,
+    "one-pass": one_pass.measure,
     "first-step": first_step.measure,
     "whole-job": whole_job.measure,
 }

@@ -6,6 +6,8 @@ import numpy as np
 
 from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Jobs, Pools
 
+NO_ROOM = 2**31  # more than any pool has free
+
 
 @dataclass
 class Room:
@@ -16,8 +18,10 @@ class Room:
     _rows: list[Ints] = field(init=False)
 
     def __post_init__(self) -> None:
+        by_memory = np.lexsort((np.arange(len(self.free)), self.pools.memory_bytes))
         kinds = int(self.pools.type.max(initial=-1)) + 1
-        self._rows = [np.flatnonzero(self.pools.type == kind) for kind in range(kinds)]
+        self._rows = [by_memory[self.pools.type[by_memory] == kind] for kind in range(kinds)]
+        self.idle = int(self.free.sum())
 
     def of_type(self, count: int) -> Floats:
         """Free accelerators of each of `count` types."""
@@ -30,20 +34,30 @@ class Room:
         if kind >= len(self._rows):
             return NOWHERE
         rows = self._rows[kind]
-        fits = rows[(self.free[rows] >= gang) & self._holds(rows, memory_bytes)]
-        if len(fits) == 0:
-            return NOWHERE
-        return int(fits[np.lexsort((self.pools.memory_bytes[fits], self.free[fits]))[0]])
+        free = self.free[rows]
+        fits = np.where((free >= gang) & self._holds(rows, memory_bytes), free, NO_ROOM)
+        found = int(fits.argmin()) if len(fits) else NOWHERE
+        return NOWHERE if found == NOWHERE or fits[found] == NO_ROOM else int(rows[found])
 
     def _holds(self, rows: Ints, memory_bytes: int) -> Bools:
         memory = self.pools.memory_bytes[rows]
         return np.asarray((memory >= memory_bytes) | (memory == 0))
+
+    def most_memory(self, free: Ints, kinds: int) -> Floats:
+        """For each size of gang (rows, the last one larger than any that fits) and type, the most memory an
+        accelerator has where so many are free; -1 where so many are nowhere.
+        """
+        memory = np.where(self.pools.memory_bytes == 0, np.inf, self.pools.memory_bytes)
+        most = np.full((int(free.max(initial=0)) + 2, kinds), -1.0)
+        np.maximum.at(most, (free, self.pools.type), memory)
+        return np.asarray(np.maximum.accumulate(most[::-1], axis=0)[::-1])
 
     def takes(self, pool: int, gang: int) -> bool:
         return bool(self.free[pool] >= gang)
 
     def take(self, pool: int, gang: int) -> None:
         self.free[pool] -= gang
+        self.idle -= gang
 
     def reserve(self, jobs: Jobs, job: int) -> int:
         """Keep what is free in one pool for a job that does not fit yet: the pool that is nearest to holding it, -1
@@ -57,9 +71,9 @@ class Room:
         if len(able) == 0:
             return NOWHERE
         pool = int(able[np.argmax(self.free[able])])
-        self.free[pool] = 0
+        self.take(pool, int(self.free[pool]))
         return pool
 
     @property
     def is_full(self) -> bool:
-        return not self.free.any()
+        return self.idle == 0

@@ -5,7 +5,7 @@ import numpy as np
 from jobs.scheduler.packing import Room
 from jobs.scheduler.policy import Policy
 from jobs.scheduler.sharing import ALONE, NEW, Units
-from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Placement, Pools, Snapshot
+from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Placement, Snapshot
 
 
 class Places:
@@ -42,24 +42,21 @@ class Places:
 
     def could_ever_hold(self) -> Bools:
         """Jobs that some pool would hold if it were empty."""
-        return self._within(self.pools.size)
+        rows, kinds = np.arange(len(self.pool)), range(self.jobs.speed.shape[1])
+        most = self.room.most_memory(self.pools.size, len(kinds))
+        fits = [(self.jobs.speed[:, kind] > 0) & self._within(most, rows, kind) for kind in kinds]
+        return np.asarray(np.logical_or.reduce(fits))
 
-    def holds_now(self) -> Bools:
-        """Jobs that some pool has room for."""
-        fits = self._within(self.room.free)
-        left = self.units.left_of_type(self.jobs.speed.shape[1])
-        if not left.any():
-            return fits
-        beside = (self.jobs.speed > 0) & (left >= self.jobs.memory_bytes[:, None])
-        return np.asarray(fits | (self.shares & beside.any(axis=1)))
+    def holds(self, jobs: Ints, kind: Ints | int) -> Bools:
+        """Which of the jobs could be put on that type now, or may be there already."""
+        kinds, memory = self.jobs.speed.shape[1], self.jobs.memory_bytes[jobs]
+        alone = self._within(self.room.most_memory(self.room.free, kinds), jobs, kind)
+        beside = self.shares[jobs] & (self.units.left_of_type(kinds)[kind] >= memory)
+        return np.asarray(alone | beside | (self.jobs.pool[jobs] != NOWHERE))
 
-    def _within(self, free: Ints) -> Bools:
-        """Jobs that fit where so many accelerators of each pool are free."""
-        most = _most_memory(self.pools, free, self.jobs.speed.shape[1])
-        gang = np.minimum(self.jobs.gang, most.shape[0] - 1)
-        return np.asarray(
-            ((self.jobs.speed > 0) & (most[gang] >= self.jobs.memory_bytes[:, None])).any(axis=1)
-        )
+    def _within(self, most: Floats, jobs: Ints, kind: Ints | int) -> Bools:
+        gang = np.minimum(self.jobs.gang[jobs], len(most) - 1)
+        return np.asarray(most[gang, kind] >= self.jobs.memory_bytes[jobs])
 
     @property
     def is_full(self) -> bool:
@@ -68,7 +65,7 @@ class Places:
     @property
     def openings(self) -> int:
         """How many jobs could still find a place at most."""
-        return int(self.room.free.sum()) + self.units.seats
+        return self.room.idle + self.units.seats
 
     def put(self, job: int, kind: int) -> bool:
         """Place it on that type: where it is if it can stay, else beside others, else where nothing runs; False where
@@ -165,13 +162,3 @@ class Places:
 
     def _host(self, job: int) -> str:
         return self.jobs.ids[int(self.units.host[self.unit[job]])]
-
-
-def _most_memory(pools: Pools, free: Ints, kinds: int) -> Floats:
-    """For each size of gang (rows, the last one larger than any pool) and type, the most memory an accelerator has
-    where so many are free; -1 where so many are nowhere.
-    """
-    memory = np.where(pools.memory_bytes == 0, np.inf, pools.memory_bytes)
-    most = np.full((int(free.max(initial=0)) + 2, kinds), -1.0)
-    np.maximum.at(most, (free, pools.type), memory)
-    return np.asarray(np.maximum.accumulate(most[::-1], axis=0)[::-1])

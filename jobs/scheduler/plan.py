@@ -8,12 +8,13 @@ from jobs.scheduler.places import Places
 from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.pricing import prices
 from jobs.scheduler.snapshot import NOWHERE, Blocker, Bools, Floats, Ints, Plan, Snapshot
-from jobs.scheduler.weight import is_overdue, weigh
+from jobs.scheduler.weight import is_overdue, starts, weigh
 
 ROUNDING = 1e-9
 DUE, ORDINARY, SPARE = LEVELS = (0, 1, 2)
 FEW = 256  # candidates that are looked at however small the machine is
 PER_OPENING = 4
+CHUNK = 256  # pairs that are looked at together
 FIRST = 1e9  # far more than weights differ by
 
 
@@ -42,7 +43,8 @@ class _Pass:
         self.snapshot, self.policy, self.full = snapshot, policy, full
         self.jobs, self.pools = snapshot.jobs, snapshot.pools
         self.kinds = snapshot.jobs.speed.shape[1]
-        self.weight, self.rank = weigh(snapshot, policy)
+        weighed = weigh(snapshot, policy)
+        self.weight, self.order = weighed.weight, weighed.order
         self.runs = self.jobs.pool != NOWHERE
         self.held = self.runs & self._stays()
         self.overdue = is_overdue(snapshot, policy)
@@ -71,18 +73,21 @@ class _Pass:
         """Whether what was left idle served somebody who was not among the first candidates."""
         if self.places.is_full:
             return False
-        return self._fill(self._within_limits(possible & self.places.holds_now()))
+        rows = np.flatnonzero(possible & self.places.waits)
+        fits = [
+            (self.jobs.speed[rows, kind] > 0) & self.places.holds(rows, kind) for kind in range(self.kinds)
+        ]
+        wanted = np.zeros(len(possible), dtype=np.bool_)
+        wanted[rows] = np.logical_or.reduce(fits)
+        return self._fill(self._within_limits(wanted))
 
     def _within_limits(self, wanted: Bools) -> Ints:
         """Of the jobs without a place those that their member may have running besides what has one, by weight."""
-        has_place = ~self.places.waits
-        limit = self.snapshot.owners.limit
-        used = np.bincount(self.jobs.owner[has_place], minlength=len(limit))
-        rows = np.flatnonzero(wanted & ~has_place)
-        order = rows[np.lexsort((self.rank[rows], self.jobs.owner[rows]))]
-        owner = self.jobs.owner[order]
-        number = np.arange(len(order)) - np.searchsorted(owner, owner, side="left")
-        return np.sort(order[number + used[owner] < limit[owner]])
+        waits, limit = self.places.waits, self.snapshot.owners.limit
+        left = limit - np.bincount(self.jobs.owner[~waits], minlength=len(limit))
+        rows = self.order[(wanted & waits)[self.order]]
+        owner = self.jobs.owner[rows]
+        return np.sort(rows[np.arange(len(rows)) - starts(owner) < left[owner]])
 
     def _candidates(self, rows: Ints) -> _Candidates:
         """The jobs worth looking at: what runs, then who is overdue, then the weightiest, a few times as many as there
@@ -131,11 +136,15 @@ class _Pass:
         row, kind = np.nonzero(value > 0)
         gain = surplus[row, kind]
         loses = gain < -ROUNDING * value[row, kind]
-        for pair in np.lexsort((jobs[row], -gain, loses)):
+        order = np.lexsort((jobs[row], -gain, loses))
+        for start in range(0, len(order), CHUNK):
             if self.places.is_full:
                 break
-            if not placed[row[pair]]:
-                placed[row[pair]] = self.places.put(int(jobs[row[pair]]), int(kind[pair]))
+            pairs = order[start : start + CHUNK]
+            open_ = pairs[~placed[row[pairs]] & self.places.holds(jobs[row[pairs]], kind[pairs])]
+            for each, on in zip(row[open_].tolist(), kind[open_].tolist(), strict=True):
+                if not placed[each]:
+                    placed[each] = self.places.put(int(jobs[each]), on)
         return placed
 
     def _plan(self, possible: Bools) -> Plan:

@@ -21,6 +21,8 @@ def prices(value: Floats, gang: Floats, capacity: Floats) -> Floats:
     value is 0 where a job can't run.
     """
     found = np.zeros(value.shape[1])
+    if not capacity.any():  # only shared ones are left, and these are not worth more to one than to another
+        return found
     for _sweep in range(SWEEPS):
         before = found.copy()
         for kind in range(len(found)):

@@ -21,6 +21,7 @@ class Units:
         self._type = pools.type
         self._sharers = np.minimum(pools.sharers, limit)
         self._count = 0
+        self.seats = 0  # how many could still come, as far as seats go
         self._row: dict[tuple[int, int], int] = {}
         self.pool, self.number, self.host, self._kind, self._left, self._seats = (
             np.zeros(capacity, dtype=np.int64) for _ in range(6)
@@ -40,6 +41,7 @@ class Units:
         self._kind[row], self._left[row], self._seats[row] = (
             self._type[pool], self._memory[pool], self._sharers[pool],
         )  # fmt: skip
+        self.seats += int(self._sharers[pool])
         if number != NEW:
             self._row[pool, number] = row
         return row
@@ -48,10 +50,12 @@ class Units:
         """Whoever's memory is unknown leaves none to others."""
         self._left[row] -= memory_bytes or self._left[row]
         self._seats[row] -= 1
+        self.seats -= self._seats[row] >= 0
 
     def leave(self, row: int, memory_bytes: int) -> None:
         self._left[row] += memory_bytes
         self._seats[row] += 1
+        self.seats += self._seats[row] > 0
 
     def has_room(self, row: int, memory_bytes: int) -> bool:
         return bool(self._seats[row] > 0 and self._left[row] >= memory_bytes)
@@ -66,15 +70,12 @@ class Units:
 
     def close(self, pool: int) -> None:
         """Nobody else may come to those of a pool."""
-        self._seats[: self._count][self.pool[: self._count] == pool] = CLOSED
+        rows = np.flatnonzero(self.pool[: self._count] == pool)
+        self.seats -= int(np.maximum(self._seats[rows], 0).sum())
+        self._seats[rows] = CLOSED
 
     def left_of_type(self, kinds: int) -> Floats:
         """The most memory that is left on one of each type that has a seat; 0 where none has."""
         most, rows = np.zeros(kinds), np.flatnonzero(self._seats[: self._count] > 0)
         np.maximum.at(most, self._kind[rows], self._left[rows])
         return most
-
-    @property
-    def seats(self) -> int:
-        """How many could still come, as far as seats go."""
-        return int(np.maximum(self._seats[: self._count], 0).sum())

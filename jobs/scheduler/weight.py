@@ -1,41 +1,46 @@
 """What it is worth to run each job now."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from jobs.scheduler.policy import Policy
-from jobs.scheduler.snapshot import NOWHERE, Floats, Ints, Owners, Snapshot
+from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Jobs, Owners, Snapshot
+
+FEW_OWNERS = 2**16  # so many are sorted by radix
 
 
-def weigh(snapshot: Snapshot, policy: Policy) -> tuple[Floats, Ints]:
-    """(the weight of each job, its rank among its member's jobs, from 0).
+@dataclass(frozen=True)
+class Weighed:
+    """weight: of each job. order: the jobs by member, and of each member what runs and weighs most first. fair: the
+    factor in the weight that stands for its member's use.
+    """
 
-    Members are charged within the pass: the next job of a member weighs as if the ones before it, by weight, had run
+    weight: Floats
+    order: Ints
+    fair: Floats
+
+
+def weigh(snapshot: Snapshot, policy: Policy) -> Weighed:
+    """Members are charged within the pass: the next job of a member weighs as if the ones before it, by weight, had run
     for `policy.charge_s` already, so that a burst counts at once and cutting a job to pieces gains nothing.
     """
     jobs = snapshot.jobs
-    plain = _plain(snapshot, policy)
+    plain = aged(snapshot, policy) * urgency(snapshot, policy) ** policy.urgency_power * _own(jobs, policy)
     favoured = np.where(jobs.pool == NOWHERE, plain, plain * policy.stay * policy.same)
-    order = np.lexsort((-favoured, jobs.owner))
-    rank, before = _within_owner(jobs.owner[order], jobs.gang[order].astype(np.float64))
+    order = _by_owner(jobs.owner, favoured)
+    owner = jobs.owner[order]
+    gang = jobs.gang[order].astype(np.float64)
+    before = np.cumsum(gang) - gang
     fair = np.empty_like(plain)
-    fair[order] = _fair(snapshot.owners, jobs.owner[order], before * policy.charge_s, policy)
-    ranks = np.empty(len(plain), dtype=np.int64)
-    ranks[order] = rank
-    return plain * fair, ranks
+    fair[order] = _fair(snapshot.owners, owner, (before - before[starts(owner)]) * policy.charge_s, policy)
+    return Weighed(plain * fair, order, fair)
 
 
-def _plain(snapshot: Snapshot, policy: Policy) -> Floats:
-    jobs = snapshot.jobs
-    age = np.maximum(snapshot.now - jobs.submitted_at, 0.0)
-    waits_or_new = (jobs.ran < policy.probe_s).astype(np.float64)
-    probe: Floats = 1.0 + (policy.probe - 1.0) * waits_or_new
-    return np.asarray(
-        (age + policy.age_offset_s) ** policy.age_power
-        * jobs.gang**policy.gang_power
-        * urgency(snapshot, policy) ** policy.urgency_power
-        * probe
-        * jobs.boost
-    )
+def aged(snapshot: Snapshot, policy: Policy) -> Floats:
+    """What having waited adds."""
+    age = np.maximum(snapshot.now - snapshot.jobs.submitted_at, 0.0)
+    return np.asarray((age + policy.age_offset_s) ** policy.age_power)
 
 
 def urgency(snapshot: Snapshot, policy: Policy) -> Floats:
@@ -43,41 +48,65 @@ def urgency(snapshot: Snapshot, policy: Policy) -> Floats:
     taken to need as long again as it has had.
     """
     jobs = snapshot.jobs
-    known = np.isfinite(jobs.remaining) & (jobs.ran >= policy.known_after_s)
-    left = np.where(jobs.remaining > 0, jobs.remaining, jobs.attained)
-    return np.where(known, 1.0 / (left + policy.tail_s), snapshot.lives.gittins(jobs.attained))
+    found = snapshot.lives.gittins(jobs.attained)
+    known = np.flatnonzero((jobs.ran >= policy.known_after_s) & np.isfinite(jobs.remaining))
+    left = np.where(jobs.remaining[known] > 0, jobs.remaining[known], jobs.attained[known])
+    found[known] = 1.0 / (left + policy.tail_s)
+    return found
 
 
-def _within_owner(owner: Ints, gang: Floats) -> tuple[Ints, Floats]:
-    """For rows sorted by owner: (the rank of each in its owner's rows, the accelerators of those before it)."""
-    if len(owner) == 0:
-        return np.zeros(0, dtype=np.int64), np.zeros(0)
-    starts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
-    lengths = np.diff(np.append(starts, len(owner)))
-    rank = np.arange(len(owner)) - np.repeat(starts, lengths)
-    before = np.cumsum(gang) - gang
-    return rank, before - np.repeat(before[starts], lengths)
+def _own(jobs: Jobs, policy: Policy) -> Floats:
+    """By what the job is: its gang, whether it has shown itself, what a steward raised it by."""
+    of_gang = np.arange(int(jobs.gang.max(initial=0)) + 1) ** policy.gang_power
+    probe = np.where(jobs.ran < policy.probe_s, policy.probe, 1.0)
+    return np.asarray(of_gang[jobs.gang] * probe * jobs.boost)
+
+
+def _by_owner(owner: Ints, favoured: Floats) -> Ints:
+    order = _descending(favoured)
+    few = owner.max(initial=0) < FEW_OWNERS
+    keys = owner.astype(np.uint16) if few else owner
+    return order[np.argsort(keys[order], kind="stable")]
+
+
+def _descending(values: Floats) -> Ints:
+    """The rows by their values, which are not negative; by row where these differ by less than one part in 2^30 or so.
+    Positive floats are in the order of their bits: with the row in the last ones they sort faster than by argsort.
+    """
+    bits = max(len(values) - 1, 1).bit_length()
+    keys = np.iinfo(np.int64).max - np.ascontiguousarray(values).view(np.int64)
+    rows = np.arange(len(values), dtype=np.int64)
+    return np.asarray(np.sort((keys >> bits << bits) | rows) & ((1 << bits) - 1))
+
+
+def starts(owner: Ints) -> Ints:
+    """For each of the rows that are sorted by owner, the first row of the same one."""
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    return np.repeat(first, np.diff(first, append=len(owner)))
 
 
 def _fair(owners: Owners, owner: Ints, charged: Floats, policy: Policy) -> Floats:
-    """(û + floor)^-f, û the member's share of all use over their entitled share."""
+    """(û + floor)^-f · max(û, 1)^-g, û the member's share of all use over their entitled share."""
     whole = owners.usage.sum() + policy.charge_s
     used = (owners.usage[owner] + charged) / (whole + charged)
-    entitled = np.maximum(owners.share[owner], 1e-6)
-    over = used / entitled
+    over = used / np.maximum(owners.share, 1e-6)[owner]
     return np.asarray(
         (over + policy.fair_floor) ** -policy.fair_power * np.maximum(over, 1.0) ** -policy.over_power
     )
 
 
-def is_overdue(snapshot: Snapshot, policy: Policy) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def is_overdue(snapshot: Snapshot, policy: Policy) -> Bools:
     """Waiting jobs that have waited past their bound, which grows with their own length: they reserve their place."""
     jobs = snapshot.jobs
-    length = np.where(
-        np.isfinite(jobs.remaining),
-        jobs.remaining + jobs.attained,
-        jobs.attained + 1.0 / snapshot.lives.gittins(jobs.attained),
-    )
     waited = snapshot.now - jobs.submitted_at - jobs.ran
-    bound = np.maximum(policy.overdue_s, policy.overdue_lengths * length)
-    return np.asarray((jobs.pool == NOWHERE) & (waited > bound))
+    found = np.asarray((jobs.pool == NOWHERE) & (waited > policy.overdue_s))
+    long = np.flatnonzero(found)
+    found[long] = waited[long] > policy.overdue_lengths * _length_s(snapshot, long)
+    return found
+
+
+def _length_s(snapshot: Snapshot, rows: Ints) -> Floats:
+    """Seconds of work in all, as far as anybody can tell."""
+    remaining, attained = snapshot.jobs.remaining[rows], snapshot.jobs.attained[rows]
+    expected = np.where(np.isfinite(remaining), remaining, 1.0 / snapshot.lives.gittins(attained))
+    return np.asarray(attained + expected)

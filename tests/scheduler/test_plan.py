@@ -182,7 +182,7 @@ def test_who_was_just_moved_about_is_not_moved_again(snapshot: Snapshot) -> None
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_waiting_never_makes_a_job_weigh_less(age: float, more: float) -> None:
     old, older = (
-        weigh(snapshot(jobs(1, submitted_at=[NOW - each]), pools((0, 0, 0, 1))), DEFAULT)[0][0]
+        weigh(snapshot(jobs(1, submitted_at=[NOW - each]), pools((0, 0, 0, 1))), DEFAULT).weight[0]
         for each in (age, age + more)
     )
     assert older >= old
