@@ -15,7 +15,7 @@ from jobs.queue.open_jobs import Row
 from jobs.queue.work import ANY, speeds
 from jobs.scheduler import lifetable
 from jobs.scheduler.lifetable import LifeTable
-from jobs.scheduler.snapshot import Bools, Floats, Jobs, Owners, Pools, Snapshot
+from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Jobs, Owners, Pools, Snapshot
 from portal.core import leases
 from portal.ledger import queries as ledger
 from portal.ledger.queries import Hours
@@ -42,7 +42,9 @@ class Machine:
 
     @property
     def is_busy(self) -> bool:
-        return all(pk in self.busy for members in self.members for pk in members)
+        """Whether nothing is idle, and nobody could come beside what runs."""
+        sharable = bool((self.pools.sharers > 1).any())
+        return not sharable and all(pk in self.busy for members in self.members for pk in members)
 
     def idle(self, pool: int) -> list[str]:
         """The accelerators of a pool that nothing runs on."""
@@ -69,17 +71,23 @@ def take_machine() -> Machine:
     rows = list(
         takeable()
         .order_by("node", "kind", "index")
-        .values_list("pk", "node_id", "kind", "model", "relative_speed", "memory_bytes")
+        .values_list("pk", "node_id", "kind", "model", "relative_speed", "memory_bytes", "sharing")
     )
     types = list(dict.fromkeys(row[2:5] for row in rows))
     nodes = {node: number for number, node in enumerate(dict.fromkeys(row[1] for row in rows))}
-    members: dict[tuple[int, int, int], list[str]] = defaultdict(list)
-    for pk, node, kind, model, speed, memory in rows:
-        members[nodes[node], types.index((kind, model, speed)), memory].append(pk)
-    pools = np.array([(*key, len(found)) for key, found in members.items()], dtype=np.int64).reshape(-1, 4)
+    members: dict[tuple[int, int, int, int], list[str]] = defaultdict(list)
+    for pk, node, kind, model, speed, memory, sharing in rows:
+        members[nodes[node], types.index((kind, model, speed)), memory, sharing].append(pk)
+    pools = np.array([(*key, len(found)) for key, found in members.items()], dtype=np.int64).reshape(-1, 5)
     open_ = Attempt.accelerators.through.objects.filter(attempt__ended_at=None)
     return Machine(
-        pools=Pools(node=pools[:, 0], type=pools[:, 1], memory_bytes=pools[:, 2], size=pools[:, 3]),
+        pools=Pools(
+            node=pools[:, 0],
+            type=pools[:, 1],
+            memory_bytes=pools[:, 2],
+            sharers=pools[:, 3],
+            size=pools[:, 4],
+        ),
         kinds=tuple(each[0] for each in types),
         speeds=np.array([each[2] for each in types], dtype=np.float64),
         members=tuple(map(tuple, members.values())),
@@ -98,15 +106,20 @@ def take_snapshot(machine: Machine, *, now: float, lives: LifeTable = lifetable.
     hours = ledger.hours_standing(owners)
     return Snapshot(
         now=now,
-        jobs=_jobs(rows, owners, _usable(machine, rows, hours)),
+        jobs=_jobs(machine, rows, owners, _usable(machine, rows, hours)),
         pools=machine.pools,
         owners=_owners(owners),
         lives=lives,
     )
 
 
-def _jobs(rows: Sequence[Row], owners: Sequence[str], usable: "Usable") -> Jobs:
+def _jobs(machine: Machine, rows: Sequence[Row], owners: Sequence[str], usable: "Usable") -> Jobs:
     number = {owner: index for index, owner in enumerate(owners)}
+    place = {pk: unit for members in machine.members for unit, pk in enumerate(members)}
+
+    def unit(row: Row) -> int:
+        """Where others may come beside it: its memory is held to a limit, and it runs on one accelerator."""
+        return place[row.units[0]] if row.memory_mb and len(row.units) == 1 else NOWHERE
 
     def column(of: Callable[[Row], Any], kind: type[Any]) -> Any:
         return np.fromiter((of(row) for row in rows), dtype=kind, count=len(rows))
@@ -127,6 +140,8 @@ def _jobs(rows: Sequence[Row], owners: Sequence[str], usable: "Usable") -> Jobs:
         fixed=column(lambda row: row.fixed, np.bool_),
         spare=usable.spare,
         boost=column(lambda row: row.boost, np.float64),
+        shares=column(lambda row: row.memory_mb > 0 and row.gang == 1, np.bool_),
+        unit=column(unit, np.int64),
     )
 
 

@@ -1,20 +1,17 @@
 """From the database to the pure scheduler and back: take a snapshot, plan, apply each placement guarded."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from hardware.nodes.models import Accelerator
-from jobs.queue import bells, columns, lifecycle, tasks
-from jobs.queue.columns import Machine
-from jobs.queue.models import Attempt, Job, Request
+from jobs.queue import bells, columns, lifecycle, placing
+from jobs.queue.models import Job, Request
+from jobs.queue.placing import Place
 from jobs.queue.reasons import Status
 from jobs.scheduler import lifetable
 from jobs.scheduler.lifetable import LifeTable
 from jobs.scheduler.plan import plan
-from jobs.scheduler.snapshot import Placement, Snapshot
 from portal.core.leases import StaleLease
 from portal.core.models import Lease
 
@@ -34,8 +31,18 @@ def dispatch(*, now: float, epoch: int, full: bool = False, lives: LifeTable = l
     made = plan(snapshot, full=full)
     for job in made.preempted:
         _ask_to_give_way(job, epoch)
-    chosen = _choose(machine, snapshot, made.placements)
-    return sum(_apply(job, accelerators, epoch) for job, accelerators in chosen)
+    chosen = placing.choose(machine, snapshot, made.placements)
+    return sum(_apply(place, epoch) for place in chosen)
+
+
+def _apply(place: Place, epoch: int) -> bool:
+    """Start one placement if it still holds: the leader leads, the job waits, there is room for it."""
+    try:
+        with transaction.atomic():
+            return _leads(epoch) and placing.start(place)
+    except (StaleLease, Job.DoesNotExist, IntegrityError):
+        log.info("job %s moved on before it could be started", place.job)
+        return False
 
 
 def _ask_to_give_way(job_id: str, epoch: int) -> None:
@@ -55,41 +62,3 @@ def _ask_to_give_way(job_id: str, epoch: int) -> None:
 def _leads(epoch: int) -> bool:
     """Whether `epoch` is the leader's still; if so it stays that until the transaction ends."""
     return Lease.objects.select_for_update().filter(name=LEADER, epoch=epoch).exists()
-
-
-def _choose(
-    machine: Machine, snapshot: Snapshot, placements: Iterable[Placement]
-) -> Iterator[tuple[str, list[str]]]:
-    """Which of a pool's idle accelerators each placement gets; none where they became fewer meanwhile."""
-    gang = dict(zip(snapshot.jobs.ids, map(int, snapshot.jobs.gang), strict=True))
-    idle = [machine.idle(pool) for pool in range(len(machine.members))]
-    for placement in placements:
-        free, wanted = idle[placement.pool], gang[placement.job]
-        idle[placement.pool] = free[wanted:]
-        if len(free) >= wanted:
-            yield placement.job, free[:wanted]
-
-
-def _apply(job_id: str, accelerators: Sequence[str], epoch: int) -> bool:
-    """Start one placement if it still holds: the leader leads, the job waits, its accelerators are free."""
-    try:
-        with transaction.atomic():
-            if not _leads(epoch):
-                return False
-            job = Job.objects.get(pk=job_id)
-            chosen = list(columns.takeable().filter(pk__in=accelerators).select_related("node"))
-            # One may have been switched off, or its node fallen silent, since the snapshot.
-            gone = len(chosen) != len(accelerators)
-            if gone or job.request == Request.CANCEL or _taken(chosen):
-                return False
-            attempt = lifecycle.begin(job, node=chosen[0].node, accelerators=chosen)
-            node = chosen[0].node.name
-            transaction.on_commit(lambda: tasks.wake_node(node, attempt.pk), robust=True)
-    except (StaleLease, Job.DoesNotExist, IntegrityError):
-        log.info("job %s moved on before it could be started", job_id)
-        return False
-    return True
-
-
-def _taken(chosen: Iterable[Accelerator]) -> bool:
-    return Attempt.objects.filter(ended_at=None, accelerators__in=list(chosen)).exists()

@@ -21,6 +21,7 @@ LOW, HIGH = 0.1, 0.9
 CONFIDENCE: Final = HIGH - LOW
 LEAST_S: Final = 1.0
 DONE_S: Final = 1e-6
+OWN: Final = 10**9  # units of a roll's own, beyond those that accelerators have
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,18 @@ def _start(
         return began, state
     place = {job: row for row, job in enumerate(state.jobs.ids)}
     pool, rows = state.jobs.pool.copy(), _rows(snapshot, state)
-    pool[[place[job] for job in made.preempted]] = NOWHERE  # who is over their hours gives way in any pass
+    unit = state.jobs.unit.copy()
+    gone = [place[job] for job in made.preempted]  # who is over their hours gives way in any pass
+    pool[gone], unit[gone] = NOWHERE, NOWHERE
     for each in made.placements:
         row = place[each.job]
         if pool[row] == NOWHERE:
             began[rows[row]] = min(began[rows[row]], now)
         pool[row] = each.pool
-    return began, replace(state, jobs=replace(state.jobs, pool=pool))
+        unit[row] = unit[place[each.beside]] if each.beside else int(rows[row]) + OWN
+    return began, replace(
+        state, jobs=replace(state.jobs, pool=pool, unit=np.where(state.jobs.shares, unit, NOWHERE))
+    )
 
 
 def _without(state: Snapshot, stays: Bools, now: float) -> Snapshot:

@@ -12,7 +12,9 @@ from portal.members.models import Member
 
 
 class Slot(TypedDict):
-    """One accelerator now. `job` is given to who may see it; `member` is its owner's name, or empty."""
+    """One accelerator now. `job` is given to who may see it; `member` is its owner's name, or empty. `more` jobs run
+    beside it.
+    """
 
     title: str
     name: str
@@ -22,6 +24,7 @@ class Slot(TypedDict):
     state: str
     job: Job | None
     member: str
+    more: int
 
 
 class Load(TypedDict):
@@ -62,6 +65,7 @@ def _slot(node: Node, accelerator: Accelerator, member: Member) -> Slot:
         state="busy" if job else "idle" if takes_work else "off",
         job=job if may_see else None,
         member=job.owner.username if job else "",
+        more=max(0, len(attempts) - 1),
     )
 
 
