@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Jobs, Pools
+from jobs.scheduler.snapshot import NOWHERE, Floats, Ints, Jobs, Pools
 
 NO_ROOM = 2**31  # more than any pool has free
 
@@ -15,13 +15,15 @@ class Room:
 
     pools: Pools
     free: Ints
-    _rows: list[Ints] = field(init=False)
+    idle: int = field(init=False)  # of all pools; never more than at first
 
     def __post_init__(self) -> None:
-        by_memory = np.lexsort((np.arange(len(self.free)), self.pools.memory_bytes))
-        kinds = int(self.pools.type.max(initial=-1)) + 1
-        self._rows = [by_memory[self.pools.type[by_memory] == kind] for kind in range(kinds)]
         self.idle = int(self.free.sum())
+        self._memory = np.where(self.pools.memory_bytes == 0, np.inf, self.pools.memory_bytes)
+        by_memory = np.lexsort((np.arange(len(self.free)), self.pools.memory_bytes))
+        kinds = range(int(self.pools.type.max(initial=-1)) + 1)
+        self._rows = [by_memory[self.pools.type[by_memory] == kind] for kind in kinds]
+        self._most = [NO_ROOM for _kind in kinds]  # no pool of a type has more free
 
     def of_type(self, count: int) -> Floats:
         """Free accelerators of each of `count` types."""
@@ -31,25 +33,23 @@ class Room:
         """The pool of that type where the gang leaves least unused: first by accelerators, then by memory; -1 where it
         fits in none.
         """
-        if kind >= len(self._rows):
+        if kind >= len(self._rows) or gang > self._most[kind]:
             return NOWHERE
         rows = self._rows[kind]
         free = self.free[rows]
-        fits = np.where((free >= gang) & self._holds(rows, memory_bytes), free, NO_ROOM)
+        fits = np.where((free >= gang) & (self._memory[rows] >= memory_bytes), free, NO_ROOM)
         found = int(fits.argmin()) if len(fits) else NOWHERE
-        return NOWHERE if found == NOWHERE or fits[found] == NO_ROOM else int(rows[found])
-
-    def _holds(self, rows: Ints, memory_bytes: int) -> Bools:
-        memory = self.pools.memory_bytes[rows]
-        return np.asarray((memory >= memory_bytes) | (memory == 0))
+        if found == NOWHERE or fits[found] == NO_ROOM:
+            self._most[kind] = int(free.max(initial=0))
+            return NOWHERE
+        return int(rows[found])
 
     def most_memory(self, free: Ints, kinds: int) -> Floats:
         """For each size of gang (rows, the last one larger than any that fits) and type, the most memory an
         accelerator has where so many are free; -1 where so many are nowhere.
         """
-        memory = np.where(self.pools.memory_bytes == 0, np.inf, self.pools.memory_bytes)
         most = np.full((int(free.max(initial=0)) + 2, kinds), -1.0)
-        np.maximum.at(most, (free, self.pools.type), memory)
+        np.maximum.at(most, (free, self.pools.type), self._memory)
         return np.asarray(np.maximum.accumulate(most[::-1], axis=0)[::-1])
 
     def takes(self, pool: int, gang: int) -> bool:
@@ -66,7 +66,7 @@ class Room:
         able = np.flatnonzero(
             (jobs.speed[job][self.pools.type] > 0)
             & (self.pools.size >= jobs.gang[job])
-            & self._holds(np.arange(len(self.free)), int(jobs.memory_bytes[job]))
+            & (self._memory >= jobs.memory_bytes[job])
         )
         if len(able) == 0:
             return NOWHERE

@@ -87,7 +87,9 @@ class _Pass:
         left = limit - np.bincount(self.jobs.owner[~waits], minlength=len(limit))
         rows = self.order[(wanted & waits)[self.order]]
         owner = self.jobs.owner[rows]
-        return np.sort(rows[np.arange(len(rows)) - starts(owner) < left[owner]])
+        within = np.zeros(len(waits), dtype=np.bool_)
+        within[rows[np.arange(len(rows)) - starts(owner) < left[owner]]] = True
+        return np.flatnonzero(within)
 
     def _candidates(self, rows: Ints) -> _Candidates:
         """The jobs worth looking at: what runs, then who is overdue, then the weightiest, a few times as many as there
