@@ -9,7 +9,8 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-postgres test-faults test-arm lint format bench simulate lock clean system system-test
+.PHONY: help run demo test test-fast test-postgres test-faults chaos test-arm lint format bench simulate lock clean
+.PHONY: system system-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -31,6 +32,9 @@ test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQ
 
 test-faults: .venv/dev system-test front-end ## kill every part in every phase (docs/faults.md; ARGS=--write writes it)
 	timeout --signal=INT 1200 $(BIN)/python -m tests.faults $(ARGS)
+
+chaos: .venv/dev system-test ## thousands of jobs while workers, Redis and the scheduler are killed (root; docs/chaos.md)
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 test-arm: .venv/dev system-arm front-end ## bundles on emulated Raspberry Pis (Debian; root the first time)
 	$(BIN)/pytest -m arm tests/arm $(ARGS)

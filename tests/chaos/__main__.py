@@ -27,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--length", type=float, default=4.0, help="mean seconds of a job that does nothing")
     parser.add_argument("--every", type=float, default=6.0, help="mean seconds between kills")
     parser.add_argument("--seconds", type=float, default=2400.0, help="the most that it may take")
+    parser.add_argument("--idle", type=float, default=0.02, help="the most that may be idle while work waits")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="a folder in which everything is left")
     parser.add_argument("--write", action="store_true", help="write docs/chaos.md")
@@ -74,7 +75,7 @@ def _run(plant: Plant, asked: argparse.Namespace) -> int:
         found.left = [*plant.left_lying(), *(str(process) for process in plant.orphans)]
     for text in (*found.left, *found.odd):
         sys.stderr.write(f"{text}\n")
-    findings = verdict.judge(found)
+    findings = verdict.judge(found, idle=asked.idle)
     sys.stdout.write(report.table(findings) + "\n")
     if asked.write:
         report.write(findings, asked, lasted_s=over - began)

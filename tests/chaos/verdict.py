@@ -11,7 +11,6 @@ from tests.chaos.monkey import WEIGHTS, Kill
 from tests.chaos.spans import Span, common, length, overlapping, union, without
 
 RECOVERED_S = 30.0
-IDLE = 0.02
 REFUNDED = frozenset({"node_lost", "platform_error", "disk_full", "lost_too_often"})
 
 
@@ -25,8 +24,9 @@ class Finding:
     holds: bool | None = None
 
 
-def judge(history: History) -> list[Finding]:
-    return [*_once(history), *_recovery(history), *_idle(history)]
+def judge(history: History, *, idle: float) -> list[Finding]:
+    """`idle`: the most that may be idle while work waits, as a fraction."""
+    return [*_once(history), *_recovery(history), *_idle(history, idle)]
 
 
 def _none(what: str, found: int) -> Finding:
@@ -48,7 +48,7 @@ def _once(history: History) -> Iterator[Finding]:
     yield from _effects(history)
     yield _none("jobs on one accelerator at once", _crowded(history))
     yield _none(
-        "attempts not charged once, or refunded wrongly", sum(map(_ischarged_wrongly, history.attempts))
+        "attempts not charged once, or refunded wrongly", sum(map(_is_charged_wrongly, history.attempts))
     )
     yield _none("processes and folders left at the end", len(history.left))
     lost = Counter(each.reason for each in history.attempts)
@@ -83,7 +83,7 @@ def _crowded(history: History) -> int:
     return sum(overlapping(spans) for spans in _held(history).values())
 
 
-def _ischarged_wrongly(attempt: Attempt) -> bool:
+def _is_charged_wrongly(attempt: Attempt) -> bool:
     due = (attempt.reason in REFUNDED,) if attempt.started is not None else ()
     return attempt.refunds != due
 
@@ -150,28 +150,25 @@ def _killed_by(history: History, attempt: Attempt) -> Kill | None:
 # -- idle while work waits --------------------------------------------------------------------------------------------
 
 
-def _idle(history: History) -> Iterator[Finding]:
+def _idle(history: History, most: float) -> Iterator[Finding]:
     """Accelerator-seconds without an attempt (or without one that runs) while a job was queued, of all there were until
     nothing was queued any more.
     """
     whole = [(history.began, max((end for _begin, end in _waiting(history)), default=history.began))]
     seconds = length(whole) * len(history.accelerators)
-    waiting = common(_waiting(history), whole)
-    away = _away(history)
+    waiting, away = common(_waiting(history), whole), _away(history)
     yield Finding("accelerator-seconds until nothing waited any more", f"{seconds:,.0f}")
-    for what, held, promised in (
-        ("nothing placed on it", _held(history), True),
-        ("nothing running on it", _held(history, running=True), False),
-    ):
+    for what, running in (("nothing placed on it", False), ("nothing running on it", True)):
+        held = _held(history, running=running)
         idle = {each: without(waiting, union(held[each])) for each in history.accelerators}
-        lasted = sum(length(without(spans, away[each])) for each, spans in idle.items())
-        share, all_ = lasted / seconds, sum(map(length, idle.values())) / seconds
+        there = sum(length(without(spans, away[each])) for each, spans in idle.items()) / max(seconds, 1e-9)
         yield Finding(
             f"idle while work waits, {what}: while all that it needs is there",
-            f"{share:.2%}",
-            f"< {IDLE:.0%}" if promised else "",
-            share < IDLE if promised else None,
+            f"{there:.2%}",
+            "" if running else f"< {most:.0%}",
+            None if running else there < most,
         )
+        all_ = sum(map(length, idle.values())) / max(seconds, 1e-9)
         yield Finding(f"idle while work waits, {what}: with the seconds that a part was away", f"{all_:.2%}")
 
 
