@@ -1,14 +1,12 @@
 """Wake-ups. Ids in, nothing out; a lost or doubled one changes nothing, for the sweep finds the same work."""
 
-import logging
-
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from jobs.datasets import lookout, validation
+from portal.core import live
 from portal.core.telemetry import logs
 
-log = logging.getLogger(__name__)
 __all__ = ["lookout", "validate_version", "wake"]  # a worker that loads this module keeps a lookout
 
 
@@ -20,8 +18,9 @@ def validate_version(version_id: str) -> None:
 
 
 def wake(version_id: str) -> None:
-    """Have a worker check the version soon."""
-    try:
-        validate_version.apply_async((version_id,), retry=False)
-    except (OperationalError, OSError):
-        log.warning("the broker is away: version %s will be checked after the next sweep", version_id)
+    """Have a worker check the version soon; else the next sweep finds it."""
+    live.hint(
+        f"a worker of version {version_id}",
+        lambda: validate_version.apply_async((version_id,), retry=False),
+        away=(OperationalError, *live.AWAY),
+    )

@@ -1,11 +1,9 @@
 """Wake-ups. Ids in, nothing out; lost or doubled ones change nothing, for nodes also look for themselves."""
 
-import logging
-
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-log = logging.getLogger(__name__)
+from portal.core import live
 
 
 def queue_of(node_name: str) -> str:
@@ -22,8 +20,9 @@ def run_attempt(attempt_id: str) -> None:
 
 
 def wake_node(node_name: str, attempt_id: str) -> None:
-    """Tell a node that an attempt waits for it."""
-    try:
-        run_attempt.apply_async((attempt_id,), queue=queue_of(node_name), retry=False)
-    except (OperationalError, OSError):
-        log.warning("the broker is away: %s will find attempt %s at its next sweep", node_name, attempt_id)
+    """Tell a node that an attempt waits for it; else it finds it at its next sweep."""
+    live.hint(
+        node_name,
+        lambda: run_attempt.apply_async((attempt_id,), queue=queue_of(node_name), retry=False),
+        away=(OperationalError, *live.AWAY),
+    )

@@ -4,6 +4,7 @@ costs a moment, never the work.
 
 import logging
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -14,10 +15,11 @@ from django.conf import settings
 from django.db import transaction
 from redis import RedisError
 
-__all__ = ["RedisError", "connection", "publish", "ring", "wait_for"]
+__all__ = ["AWAY", "RedisError", "connection", "hint", "publish", "ring", "wait_for"]
 
 log = logging.getLogger(__name__)
 BELL_SECONDS = 60
+AWAY = (RedisError, OSError)
 ANSWER_S = 5.0  # a Redis that hangs holds nobody up for longer; `wait_for` waits for less
 SLOW_S = 1.0  # who refuses at once is away, and does not hang
 HANGS_S = 15.0  # and is left alone for as long
@@ -69,26 +71,26 @@ class _Patience:
 _patience = _Patience()
 
 
-def _ring(bell: str) -> None:
+def hint(told: str, send: Callable[[], object], *, away: tuple[type[Exception], ...] = AWAY) -> None:
+    """Have `send` tell `told` something by Redis, unless Redis hangs; `away` is what it raises while Redis is away."""
     if _patience.is_lost:
         return
     asked = time.monotonic()
     try:
-        with connection().pipeline() as pipe:
-            pipe.delete(_key(bell))
-            pipe.rpush(_key(bell), "1")
-            pipe.expire(_key(bell), BELL_SECONDS)
-            pipe.execute()
-    except redis.RedisError as error:
-        _patience.away(error, bell, since=asked)
+        send()
+    except away as error:
+        _patience.away(error, told, since=asked)
+
+
+def _ring(bell: str) -> None:
+    with connection().pipeline() as pipe:
+        pipe.delete(_key(bell))
+        pipe.rpush(_key(bell), "1")
+        pipe.expire(_key(bell), BELL_SECONDS)
+        hint(bell, pipe.execute)
 
 
 def _send(group: str, payload: dict[str, Any]) -> None:
-    layer = get_channel_layer()
-    if layer is None or _patience.is_lost:
-        return
-    asked = time.monotonic()
-    try:
-        async_to_sync(layer.group_send)(group, {"type": "forward", "payload": payload})
-    except (redis.RedisError, OSError) as error:
-        _patience.away(error, group, since=asked)
+    if layer := get_channel_layer():
+        send = async_to_sync(layer.group_send)
+        hint(group, lambda: send(group, {"type": "forward", "payload": payload}))
