@@ -1,14 +1,16 @@
 """What is found by looking, when nobody said it: attempts without a living node, keys that have served."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import DatabaseError
+from django.db.models import Q
 from django.utils import timezone
 
-from jobs.queue import lifecycle
+from jobs.queue import columns, lifecycle
 from jobs.queue.models import Attempt, Job, Submission
-from jobs.queue.reasons import FINAL
+from jobs.queue.reasons import FINAL, EndReason
 from jobs.queue.services import KEY_LIVES
 from portal.core import leases
 from portal.core.telemetry import logs
@@ -18,17 +20,30 @@ CHECKPOINT_LIVES = timedelta(days=7)
 
 
 def reap() -> int:
-    """End the attempts whose lease ran out, or whose worker is known to be gone; how many. One that can't be ended
-    holds up no other.
+    """End the attempts whose lease ran out, or whose worker is known to be gone, and those that wait in vain for a node
+    to claim them; how many. One that can't be ended holds up no other.
     """
-    leases.give_back_for_the_dead(Attempt.objects.filter(ended_at=None))
-    return sum(_reap(attempt) for attempt in list(Attempt.objects.filter(leases.free(), ended_at=None)))
+    open_ = Attempt.objects.filter(ended_at=None)
+    leases.give_back_for_the_dead(open_)
+    lost = sum(_ended(attempt, lifecycle.reap) for attempt in list(open_.filter(leases.free())))
+    return lost + sum(_ended(attempt, _withdraw) for attempt in list(open_.filter(_unheard())))
 
 
-def _reap(attempt: Attempt) -> bool:
+def _unheard() -> Q:
+    """What was sent to a node that misses its beats, as one that died just before. It goes elsewhere at once, and does
+    not wait until a minute is over.
+    """
+    return Q(claimed_at=None, node__last_seen_at__lt=leases.in_future(-columns.QUIET_S))
+
+
+def _withdraw(attempt: Attempt) -> Job | None:
+    return lifecycle.withdraw(attempt, EndReason.NODE_LOST)
+
+
+def _ended(attempt: Attempt, end: Callable[[Attempt], Job | None]) -> bool:
     try:
         with logs.about(job=attempt.job_id, attempt=attempt.pk):
-            return lifecycle.reap(attempt) is not None
+            return end(attempt) is not None
     except DatabaseError:
         raise
     except Exception:

@@ -1,11 +1,13 @@
 """A node that dies costs nobody their job, and a job that takes its nodes down is given up."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from hardware.nodes.models import Accelerator, Node
-from jobs.queue import lifecycle
+from jobs.queue import columns, lifecycle, sweeps
 from jobs.queue.agent import CLAIMED
 from jobs.queue.blame import MOST_LOSSES
 from jobs.queue.lifecycle import Held
@@ -91,3 +93,20 @@ def test_nothing_is_tried_for_ever(submit: Submit, node: Node) -> None:
 
 def _held(attempt: Attempt) -> Held:
     return Held(attempt.pk, attempt.job_id, attempt.epoch)
+
+
+def test_what_a_dead_node_never_claimed_goes_elsewhere_before_its_minute_is_over(
+    submit: Submit, node: Node
+) -> None:
+    job, claimed = submit(), submit()
+    held = placed(claimed, node, 1)
+    waits = lifecycle.begin(job, node=node, accelerators=[node.accelerators.get(index=0)])
+    Node.objects.update(last_seen_at=timezone.now())
+    assert sweeps.reap() == 0
+    Node.objects.update(last_seen_at=timezone.now() - timedelta(seconds=columns.QUIET_S + 1))
+    assert sweeps.reap() == 1
+    assert ends(job) == {(Status.QUEUED, "")}
+    waits.refresh_from_db()
+    held.refresh_from_db()
+    assert (waits.end_reason, held.ended_at) == (EndReason.NODE_LOST, None)
+    assert lifecycle.claim(waits.pk, holder="too late") is None
