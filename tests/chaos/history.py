@@ -23,6 +23,7 @@ class Attempt:
     node: str
     accelerators: tuple[str, ...]
     placed: float
+    claimed: float | None
     started: float | None
     ended: float | None
     reason: str
@@ -119,6 +120,7 @@ def _attempts() -> list[Attempt]:
             node=row.node_name,
             accelerators=tuple(each.pk for each in row.accelerators.all()),
             placed=row.created_at.timestamp(),
+            claimed=_seconds(row.claimed_at),
             started=_seconds(row.started_at),
             ended=_seconds(row.ended_at),
             reason=row.end_reason,

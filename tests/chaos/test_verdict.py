@@ -41,7 +41,7 @@ def history() -> History:
 
     def attempt(job: str, number: int, begin: float, end: float, reason: str) -> Attempt:
         refunded = reason == "node_lost"
-        return Attempt(job, number, "north", ("cpu",), begin, begin, end, reason, (refunded,))
+        return Attempt(job, number, "north", ("cpu",), begin, begin, begin, end, reason, (refunded,))
 
     return History(
         jobs=dict.fromkeys("abc", "succeeded"),

@@ -141,9 +141,11 @@ def _lost(history: History) -> Iterator[tuple[Kill, Attempt]]:
 
 
 def _killed_by(history: History, attempt: Attempt) -> Kill | None:
-    """The first kill of its node while it was open."""
+    """The first kill of its node while that had it; what no node has claimed yet outlives a kill."""
+    if attempt.claimed is None:
+        return None
     ended = attempt.ended if attempt.ended is not None else history.over
-    kills = (k for k in history.kills if k.part == attempt.node and attempt.placed <= k.at <= ended)
+    kills = (k for k in history.kills if k.part == attempt.node and attempt.claimed <= k.at <= ended)
     return next(kills, None)
 
 
