@@ -31,7 +31,7 @@ test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQ
 	$(BIN)/python -m tests.postgres pytest -q -m "not e2e and not browser" $(DATABASE_TESTS)
 
 test-faults: .venv/dev system-test front-end ## kill every part in every phase (docs/faults.md; ARGS=--write writes it)
-	timeout --signal=INT 1200 $(BIN)/python -m tests.faults $(ARGS)
+	timeout --signal=INT 1500 $(BIN)/python -m tests.faults $(ARGS)
 
 chaos: .venv/dev system-test ## thousands of jobs while workers, Redis and the scheduler are killed (root; docs/chaos.md)
 	$(BIN)/python -m tests.chaos $(ARGS)
