@@ -1,6 +1,7 @@
 """The table, and docs/chaos.md."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from tests.chaos.verdict import Finding
@@ -11,8 +12,8 @@ DOCUMENT = ROOT / "docs" / "chaos.md"
 VERDICTS = {True: "holds", False: "**does not hold**", None: ""}
 HEAD = """# Chaos
 
-Written by `make chaos ARGS=--write`: {jobs:,} jobs, all queued at the start, through the real scheduler and two real
-nodes in processes and homes of their own, on one PostgreSQL, one Redis and one store of files. {trainings} of them
+Written by `make chaos ARGS='{arguments}'`: {jobs:,} jobs, all queued at the start, through the real scheduler and two
+real nodes in processes and homes of their own, on one PostgreSQL, one Redis and one store of files. {trainings} of them
 train a table classifier; the rest do nothing for {length:g} s on average, each in a sandboxed process of its own as any
 job. Meanwhile a worker, Redis or the scheduler is killed (SIGKILL) every {every:g} s on average (seed {seed}), and
 started again by the portal's own supervisor. Each node has {slots} accelerators. It took {minutes:.0f} minutes.
@@ -37,5 +38,6 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def write(findings: Sequence[Finding], asked: argparse.Namespace, *, lasted_s: float) -> None:
-    head = HEAD.format(**vars(asked), minutes=lasted_s / 60, machine=machine())
+    given = {"arguments": " ".join(sys.argv[1:]), "minutes": lasted_s / 60, "machine": machine()}
+    head = HEAD.format(**vars(asked), **given)
     DOCUMENT.write_text(head + table(findings) + "\n" + TAIL, encoding="utf-8")

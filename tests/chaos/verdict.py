@@ -156,7 +156,7 @@ def _idle(history: History, most: float) -> Iterator[Finding]:
     """Accelerator-seconds without an attempt (or without one that runs) while a job was queued, of all there were until
     nothing was queued any more.
     """
-    whole = [(history.began, max((end for _begin, end in _waiting(history)), default=history.began))]
+    whole = union([(history.began, max((end for _begin, end in _waiting(history)), default=history.began))])
     seconds = length(whole) * len(history.accelerators)
     waiting, away = common(_waiting(history), whole), _away(history)
     yield Finding("accelerator-seconds until nothing waited any more", f"{seconds:,.0f}")
