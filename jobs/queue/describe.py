@@ -12,7 +12,7 @@ from jobs.queue.reasons import EndReason, Status
 def sentence(job: Job) -> str:
     """Where the job is, in a sentence."""
     if job.status in {Status.FAILED, Status.CANCELLED}:
-        return str(EndReason(job.end_reason).label) if job.end_reason else job.message
+        return job.message or str(EndReason(job.end_reason).label)
     if job.request == Request.CANCEL:
         return _("It is being cancelled: it saves its state and ends.")
     if job.request == Request.STOP:
