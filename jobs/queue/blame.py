@@ -9,7 +9,7 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import POLICY, EndReason
 
-MOST_LOSSES = 8  # however innocent each looks
+MOST_LOSSES, MOST_WHILE_RUNNING = 24, 8  # however innocent each looks
 TOGETHER = timedelta(seconds=30)  # the most between two attempts' being missed that one death ended: a lease
 
 
@@ -21,10 +21,10 @@ def may_be_lost_again(job: Job) -> bool:
     reach says nothing.
     """
     lost = job.attempts.filter(end_reason=EndReason.NODE_LOST, claimed_at__isnull=False, cut_off=False)
-    if lost.count() > MOST_LOSSES:
+    ran = lost.filter(started_at__isnull=False)
+    if lost.count() > MOST_LOSSES or ran.count() > MOST_WHILE_RUNNING:
         return False
-    telling = lost.filter(started_at__isnull=False).exclude(Exists(_beside()))
-    return telling.count() <= (POLICY[EndReason.NODE_LOST].retries or 0)
+    return ran.exclude(Exists(_beside())).count() <= (POLICY[EndReason.NODE_LOST].retries or 0)
 
 
 def _beside() -> QuerySet[Attempt]:

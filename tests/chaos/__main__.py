@@ -17,6 +17,7 @@ from tests.chaos.plant import NODES, Plant
 from tests.faults.cluster import cluster
 
 CONNECTIONS_A_JOB = 2
+CALM_S = 120.0  # for the last jobs
 
 
 def arguments() -> argparse.Namespace:
@@ -67,8 +68,9 @@ def _run(plant: Plant, asked: argparse.Namespace) -> int:
                 watch.until_ready(NODES)
                 began = time.time()
                 monkey.start()
-                watch.until_over(within_s=asked.seconds)
+                watch.until_left(asked.slots, within_s=asked.seconds)
                 monkey.stop()
+                watch.until_left(0, within_s=CALM_S)
                 over = time.time()
         found = history.read(monkey.kills, began=began, over=over)
         history.read_effects(found, plant.effects())

@@ -24,12 +24,11 @@ def _is_warm(name: str) -> bool:
     return bool(found and found.load.get("warm"))
 
 
-def until_over(*, within_s: float) -> bool:
-    """Until no job is open, or the time is up; whether none is."""
+def until_left(few: int, *, within_s: float) -> None:
+    """Until so few jobs are open, or the time is up."""
     end, told = time.monotonic() + within_s, 0.0
-    while (left := Job.objects.exclude(status__in=FINAL).count()) and time.monotonic() < end:
+    while (left := Job.objects.exclude(status__in=FINAL).count()) > few and time.monotonic() < end:
         if time.monotonic() - told >= TOLD_S:
             told = time.monotonic()
             log.warning("%d jobs to go", left)
         time.sleep(LOOK_S)
-    return not left

@@ -9,7 +9,7 @@ from django.utils import timezone
 from hardware.nodes.models import Accelerator, Node
 from jobs.queue import columns, lifecycle, sweeps
 from jobs.queue.agent import CLAIMED
-from jobs.queue.blame import MOST_LOSSES
+from jobs.queue.blame import MOST_LOSSES, MOST_WHILE_RUNNING
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import EndReason, Status
@@ -82,12 +82,13 @@ def test_who_waited_for_the_engine_did_not_take_the_node_down(submit: Submit, no
         assert ends(job) == {(Status.QUEUED, "")}
 
 
-def test_nothing_is_tried_for_ever(submit: Submit, node: Node) -> None:
+@pytest.mark.parametrize(("running", "most"), [(False, MOST_LOSSES), (True, MOST_WHILE_RUNNING)])
+def test_nothing_is_tried_for_ever(submit: Submit, node: Node, running: bool, most: int) -> None:
     job = submit()
-    for _death in range(MOST_LOSSES):
-        lost_together(placed(job, node, 0, running=False))
+    others = [submit() for _death in range(most + 1)]
+    for other in others:
         assert ends(job) == {(Status.QUEUED, "")}
-    lost_together(placed(job, node, 0, running=False))
+        lost_together(placed(job, node, 0, running=running), placed(other, node, 1))
     assert ends(job) == {(Status.FAILED, EndReason.LOST_TOO_OFTEN)}
 
 
