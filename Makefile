@@ -33,7 +33,7 @@ test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQ
 test-faults: .venv/dev system-test front-end ## kill every part in every phase (docs/faults.md; ARGS=--write writes it)
 	timeout --signal=INT 1500 $(BIN)/python -m tests.faults $(ARGS)
 
-chaos: .venv/dev system-test ## thousands of jobs while workers, Redis and the scheduler are killed (root; docs/chaos.md)
+chaos: .venv/dev system-test ## thousands of jobs while workers, Redis and the scheduler are killed (root; ARGS=--write: docs/chaos.md)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 test-arm: .venv/dev system-arm front-end ## bundles on emulated Raspberry Pis (Debian; root the first time)

@@ -14,6 +14,14 @@ else:
     QuotaModelForm = forms.ModelForm
 
 
+NUMBERS = ["share", "concurrent_jobs", "cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours"]
+
+
+def _short(value: Decimal) -> Decimal:
+    """To three places, without noughts at the end."""
+    return Decimal(f"{value:.3f}".rstrip("0").rstrip("."))
+
+
 class QuotaForm(QuotaModelForm):
     """Storage is typed in GiB; nothing is negative."""
 
@@ -25,15 +33,15 @@ class QuotaForm(QuotaModelForm):
 
     class Meta:
         model = Quota
-        fields = ["share", "concurrent_jobs", "cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours"]
+        fields = NUMBERS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["storage_gib"] = round(Decimal(self.instance.storage_bytes) / GIB, 3)
+        self.initial["storage_gib"] = _short(Decimal(self.instance.storage_bytes) / GIB)
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        for name in self.Meta.fields:
+        for name in NUMBERS:
             if (value := found.get(name)) is not None and not 0 <= value < float("inf"):
                 self.add_error(name, _("This can't be less than nothing."))
         return found

@@ -21,7 +21,7 @@ ledger/statement.csv                              -          GET     200   200  
 ledger/costs                                      -          GET     403   403   403  200     login
 ledger/costs.csv                                  -          GET     403   403   403  200     login
 ledger/quotas                                     -          GET     403   403   403  200     login
-ledger/quotas                                     -          POST    403   403   403  302     login
+ledger/quotas                                     -          POST    403   403   403  400     login
 account                                           -          GET     200   200   200  200     login
 account                                           -          POST    302   302   302  302     login
 account/                                          -          GET     302   302   302  302     302

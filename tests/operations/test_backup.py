@@ -98,7 +98,8 @@ def test_what_ran_goes_on_from_its_checkpoint_and_the_loss_does_not_count(made: 
         "node = job.attempts.get().node\n"
         "for n in range(2):\n"
         "    a = lifecycle.begin(job, node=node, accelerators=list(node.accelerators.all()))\n"
-        "    lifecycle.end(lifecycle.claim(a.pk, holder='x'), EndReason.NODE_LOST)\n"
+        "    held = lifecycle.claim(a.pk, holder='x'); lifecycle.started(held)\n"
+        "    lifecycle.end(held, EndReason.NODE_LOST)\n"
         "    job.refresh_from_db(); print(job.status)\n"
     )
     assert fresh.shell(code).splitlines() == ["queued 7 node_lost", "queued", "failed"]
