@@ -44,9 +44,9 @@ def _finish(_job: Job, _blobs: Mapping[str, Blob], _summary: Mapping[str, Any]) 
     """It yields nothing."""
 
 
-def _with_slots(probe: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any]:
+def _with_slots(probe: Callable[[Path], dict[str, Any]], slots: int, home: Path) -> dict[str, Any]:
     """What the probe found, but with so many processors."""
-    found = probe()
+    found = probe(home)
     model = found["cpu"].get("model", "")
     alike = [{"kind": "cpu", "index": index, "model": model, "memory_bytes": GIB} for index in range(slots)]
     return found | {"accelerators": alike}
