@@ -141,7 +141,7 @@ def test_a_node_that_stood_still_past_its_lease_writes_nothing_more(
         far.top.suspend()
         try:
             scene.release()  # the child goes on learning and has much to say
-            until(lambda: _attempts(eve, scene) == 2, "nobody takes over", within=LEASE_S + 20)
+            until(lambda: _attempts(eve, scene) == 2, "nobody takes over", within=LEASE_S + 60)
             until(lambda: eve.get(scene.path)["attempts"][1]["started_at"], "it does not run")
         finally:
             far.top.resume()
