@@ -4,8 +4,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
+
+hypothesis.settings.register_profile("suite", deadline=None)  # nothing is judged by the time it takes
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
