@@ -47,6 +47,22 @@ def test_no_key_stands_twice() -> None:
         assert len(keys) == len(set(keys)), mapping.start_mark
 
 
+def copied() -> list[str]:
+    """What the Dockerfile takes from the folder it is built in."""
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    words = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from=" not in line]
+    return sorted({source for sources in words for source in sources})
+
+
+@pytest.mark.parametrize("source", copied())
+def test_what_the_images_are_made_of_is_there_and_not_ignored(source: str) -> None:
+    let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert any(ROOT.glob(source))
+    assert any(source == kept or source.startswith(f"{kept}/") for kept in (
+        line.removeprefix("!") for line in let_through if line.startswith("!")
+    ))  # fmt: skip
+
+
 @pytest.mark.parametrize("name", sorted(services()))
 def test_every_service_is_shut_in(name: str) -> None:
     service = of(name)
