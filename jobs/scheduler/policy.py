@@ -10,8 +10,9 @@ class Policy:
     - (age + `age_offset_s`)^`age_power` and gang^`gang_power`;
     - urgency^`urgency_power`: urgency is the Gittins index at the work done so far, in 1/s; once a job has run for
       `known_after_s` and its remaining time R is estimated, it is 1 / (R + `tail_s`);
-    - fair: (û + `fair_floor`)^-`fair_power` · max(û, 1)^-`over_power`, û the member's part of all use over what they
-      are entitled to;
+    - fair: (û + `fair_floor`)^-`fair_power`, û the member's part of all use over what they are entitled to;
+    - (1 + b / `beyond_s`)^-`beyond_power`, b what their other jobs used beyond that, in seconds of this job: with
+      it cutting a job to pieces gains nothing, where urgency alone would favour the pieces;
     - `probe` while a job has run for less than `probe_s`: the unknown show themselves;
     - what a steward raised it by.
     """
@@ -26,7 +27,8 @@ class Policy:
     probe_s: float = 300.0
     fair_power: float = 0.35
     fair_floor: float = 0.125
-    over_power: float = 1.0
+    beyond_s: float = 600.0
+    beyond_power: float = 0.5
     charge_s: float = 3600.0  # what a placement is taken to use, when the next of the same member is weighed
 
     stay: float = 1.1  # what running is worth

@@ -12,21 +12,19 @@ FEW_OWNERS = 2**16  # so many are sorted by radix
 
 @dataclass(frozen=True)
 class Weighed:
-    """weight: of each job. order: the jobs by member, and of each member what runs and weighs most first. fair: the
-    factor in the weight that stands for its member's use.
-    """
+    """weight: of each job. order: the jobs by member, and of each member what runs and weighs most first."""
 
     weight: Floats
     order: Ints
-    fair: Floats
 
 
 def weigh(snapshot: Snapshot, policy: Policy) -> Weighed:
     """Members are charged within the pass: the next job of a member weighs as if the ones before it, by weight, had run
-    for `policy.charge_s` already, so that a burst counts at once and cutting a job to pieces gains nothing.
+    for `policy.charge_s` already, so that a burst counts at once.
     """
     jobs = snapshot.jobs
     plain = aged(snapshot, policy) * urgency(snapshot, policy) ** policy.urgency_power * _own(jobs, policy)
+    plain *= (1.0 + beyond_share(snapshot) / (jobs.gang * policy.beyond_s)) ** -policy.beyond_power
     favoured = np.where(jobs.pool == NOWHERE, plain, plain * policy.stay * policy.same)
     order = _by_owner(jobs.owner, favoured)
     owner = jobs.owner[order]
@@ -34,7 +32,7 @@ def weigh(snapshot: Snapshot, policy: Policy) -> Weighed:
     before = np.cumsum(gang) - gang
     fair = np.empty_like(plain)
     fair[order] = _fair(snapshot.owners, owner, (before - before[starts(owner)]) * policy.charge_s, policy)
-    return Weighed(plain * fair, order, fair)
+    return Weighed(plain * fair, order)
 
 
 def aged(snapshot: Snapshot, policy: Policy) -> Floats:
@@ -53,6 +51,15 @@ def urgency(snapshot: Snapshot, policy: Policy) -> Floats:
     left = np.where(jobs.remaining[known] > 0, jobs.remaining[known], jobs.attained[known])
     found[known] = 1.0 / (left + policy.tail_s)
     return found
+
+
+def beyond_share(snapshot: Snapshot) -> Floats:
+    """Accelerator-seconds that each job's member used beyond what they are entitled to, by other jobs than this one: a
+    piece of a job weighs as if it had had what the other pieces have.
+    """
+    jobs, owners = snapshot.jobs, snapshot.owners
+    beyond = owners.usage - owners.share * owners.usage.sum()
+    return np.asarray(np.maximum(beyond[jobs.owner] - jobs.ran * jobs.gang, 0.0))
 
 
 def _own(jobs: Jobs, policy: Policy) -> Floats:
@@ -86,20 +93,20 @@ def starts(owner: Ints) -> Ints:
 
 
 def _fair(owners: Owners, owner: Ints, charged: Floats, policy: Policy) -> Floats:
-    """(û + floor)^-f · max(û, 1)^-g, û the member's share of all use over their entitled share."""
+    """(û + floor)^-f, û the member's share of all use over their entitled share."""
     whole = owners.usage.sum() + policy.charge_s
     used = (owners.usage[owner] + charged) / (whole + charged)
     over = used / np.maximum(owners.share, 1e-6)[owner]
-    return np.asarray(
-        (over + policy.fair_floor) ** -policy.fair_power * np.maximum(over, 1.0) ** -policy.over_power
-    )
+    return np.asarray((over + policy.fair_floor) ** -policy.fair_power)
 
 
 def is_overdue(snapshot: Snapshot, policy: Policy) -> Bools:
-    """Waiting jobs that have waited past their bound, which grows with their own length: they reserve their place."""
+    """Waiting jobs that have waited past their bound, which grows with their own length: they reserve their place. None
+    of a member who had more than their share meanwhile: what is cut to pieces would be due sooner than the whole.
+    """
     jobs = snapshot.jobs
     waited = snapshot.now - jobs.submitted_at - jobs.ran
-    found = np.asarray((jobs.pool == NOWHERE) & (waited > policy.overdue_s))
+    found = np.asarray((jobs.pool == NOWHERE) & (waited > policy.overdue_s) & (beyond_share(snapshot) <= 0.0))
     long = np.flatnonzero(found)
     found[long] = waited[long] > policy.overdue_lengths * _length_s(snapshot, long)
     return found

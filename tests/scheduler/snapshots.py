@@ -55,27 +55,32 @@ def snapshot(of: Jobs, machine: Pools, **owners: Any) -> Snapshot:
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    """Any machine with any queue. What runs fits where it runs."""
+    """Any machine with any queue. What runs fits where it runs. In every other one, more small jobs than accelerators,
+    so that they have to share.
+    """
+    crowd = draw(st.booleans())
     rows = [
         (
             node,
             draw(st.integers(0, 1)),
-            draw(st.sampled_from([0, 8, 32])),
-            draw(st.integers(1, 4)),
-            draw(st.integers(1, 5)),
+            draw(st.sampled_from([8, 32] if crowd else [0, 8, 32])),
+            draw(st.integers(1, 2 if crowd else 4)),
+            draw(st.integers(2 if crowd else 1, 5)),
         )
-        for node in range(draw(st.integers(1, 4)))
+        for node in range(draw(st.integers(1, 2 if crowd else 4)))
     ]
-    count = draw(st.integers(0, 12))
-    gang = draw(st.lists(st.integers(1, 4), min_size=count, max_size=count))
-    memory = draw(st.lists(st.sampled_from([0, 4, 16]), min_size=count, max_size=count))
+    count = draw(st.integers(8, 12) if crowd else st.integers(0, 12))
+    gang = draw(st.lists(st.just(1) if crowd else st.integers(1, 4), min_size=count, max_size=count))
+    memory = draw(
+        st.lists(st.sampled_from([3, 5, 14] if crowd else [0, 4, 16]), min_size=count, max_size=count)
+    )
     speed = draw(
         st.lists(
             st.sampled_from([(1.0, 1.0), (1.0, 0.3), (0.0, 1.0), (0.2, 1.0)]), min_size=count, max_size=count
         )
     )
     flags = st.lists(st.booleans(), min_size=count, max_size=count)
-    shares = draw(flags)
+    shares = [True] * count if crowd else draw(flags)
     machine = Machine(rows)
     places = [
         machine.somewhere(draw, gang[job], memory[job], speed[job], shares[job]) for job in range(count)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from jobs.scheduler.plan import plan
-from jobs.scheduler.policy import DEFAULT
+from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.simulate import baselines, fluid
 from jobs.scheduler.simulate.trace import Trace
 from jobs.scheduler.simulate.world import Conditions, Decide, Outcome, World
@@ -19,13 +20,17 @@ from jobs.scheduler.snapshot import Plan, Snapshot
 ONE = Conditions(capacity=(1,), per_node=1)
 
 
-def ours(snapshot: Snapshot, full: bool) -> Plan:
-    return plan(snapshot, DEFAULT, full=full)
+def planned(policy: Policy, snapshot: Snapshot, full: bool) -> Plan:
+    return plan(snapshot, policy, full=full)
+
+
+ours = partial(planned, DEFAULT)
 
 
 def trace(*rows: tuple[float, int, float], owner: list[int] | None = None) -> Trace:
     """(arrival, gang, seconds) a row, on one type."""
     table = np.array(rows, dtype=np.float64)
+    assert (np.diff(table[:, 0]) >= 0).all(), "a trace is in the order of its arrivals"
     return Trace(
         arrival=table[:, 0],
         gang=table[:, 1].astype(np.int64),
@@ -79,13 +84,42 @@ def test_every_job_ends_once_its_work_is_done() -> None:
     assert out.busy >= float((made.gang * made.length_s).sum()) - 1
 
 
-def test_nobody_waits_for_ever_behind_ever_new_short_ones() -> None:
-    """A stream of short jobs that would fill the machine by itself, and one long gang."""
+def a_gang_and_ever_new_short_ones(policy: Policy) -> tuple[float, float]:
+    """When a gang of four starts and is done beside a stream of another member's that fills the machine by itself."""
     stream = [(60.0 * number, 1, 230.0) for number in range(4000)]
-    made = trace((0.5, 4, 20_000), *stream)
-    out = run(made, ours, Conditions(capacity=(4,), per_node=4))
-    assert out.first[np.flatnonzero(made.gang == 4)[0]] < 2 * DEFAULT.overdue_s
-    assert out.done[np.flatnonzero(made.gang == 4)[0]] < 6 * DEFAULT.overdue_s
+    made = trace((0, 4, 20_000), *stream, owner=[0] + [1] * len(stream))
+    out = run(made, partial(planned, policy), Conditions(capacity=(4,), per_node=4))
+    return float(out.first[0]), float(out.done[0])
+
+
+def test_nobody_waits_for_ever_behind_ever_new_short_ones() -> None:
+    """Without a place kept for it, the gang would start after all of them."""
+    first, done = a_gang_and_ever_new_short_ones(DEFAULT)
+    assert first < 1.1 * DEFAULT.overdue_s
+    assert done < 2 * DEFAULT.overdue_s
+    never, _done = a_gang_and_ever_new_short_ones(replace(DEFAULT, overdue_s=np.inf))
+    assert never > 4000 * 60.0
+
+
+WORK_S = 40_000.0
+
+
+def time_of_a_member(pieces: int, members: int, accelerators: int, sigma: float | None) -> float:
+    """When a member's `WORK_S` are done who cuts them to `pieces`, beside others with as much in one piece."""
+    rows = [(0.0, 1, WORK_S / pieces)] * pieces + [(float(other), 1, WORK_S) for other in range(1, members)]
+    owner = [0] * pieces + list(range(1, members))
+    machine = Conditions(capacity=(accelerators,), per_node=accelerators, sigma=sigma)
+    return float(run(trace(*rows, owner=owner), ours, machine).done[:pieces].max())
+
+
+@pytest.mark.parametrize("sigma", [None, 0.5])
+@pytest.mark.parametrize(("members", "accelerators"), [(2, 2), (6, 4), (8, 2)])
+def test_cutting_a_job_to_pieces_gains_nothing(members: int, accelerators: int, sigma: float | None) -> None:
+    """Twenty pieces are done no sooner than with an equal part all along; a quarter is for what urgency
+    does between two passes.
+    """
+    equal_part = members * WORK_S / accelerators
+    assert time_of_a_member(20, members, accelerators, sigma) > equal_part / 1.25
 
 
 def test_who_submits_most_does_not_hold_up_the_others() -> None:
