@@ -47,20 +47,27 @@ class Correction:
 
 
 @transaction.atomic
-def register(*, name: str, key: str, probe: Mapping[str, Any], sandbox: Mapping[str, Any]) -> Node:
+def register(
+    *,
+    name: str,
+    key: str,
+    probe: Mapping[str, Any],
+    sandbox: Mapping[str, Any],
+    load: Mapping[str, Any] | None = None,
+) -> Node:
     """Enter a node, or welcome it back: called when its worker starts.
 
-    `key` is the node's own secret (`own_key`); of it only the SHA-256 is kept. Raises
-    UserError `node_name_taken` when the name belongs to a computer with another key.
+    `key` is the node's own secret (`own_key`); of it only the SHA-256 is kept. `load` takes the place of what an
+    earlier worker said last. Raises UserError `node_name_taken` when the name belongs to a computer with another key.
     """
     digest = hashlib.sha256(key.encode()).hexdigest()
     node, _made = Node.objects.select_for_update().get_or_create(name=name, defaults={"key_sha256": digest})
     if not hmac.compare_digest(node.key_sha256, digest):
         raise _name_taken(name)
-    node.probe, node.sandbox = dict(probe), dict(sandbox)
+    node.probe, node.sandbox, node.load = dict(probe), dict(sandbox), dict(load or {})
     if node.state == NodeState.OFFLINE:
         node.state = NodeState.ACTIVE
-    node.save(update_fields=["probe", "sandbox", "state"])
+    node.save(update_fields=["probe", "sandbox", "load", "state"])
     Node.objects.filter(pk=node.pk).update(last_seen_at=Now())  # not by the node's clock, which may be wrong
     node.refresh_from_db(fields=["last_seen_at"])
     _update_accelerators(node, accelerators(probe))
@@ -125,10 +132,11 @@ def heartbeat(
     rows = Node.objects.filter(pk=node.pk)
     back = rows.filter(state=NodeState.OFFLINE).update(state=NodeState.ACTIVE)
     well = rows.exclude(trouble="").update(trouble="") if not trouble else 0
-    if back or well:
-        live.ring(SCHEDULER_BELL)
+    is_loaded = bool(load.get("warm")) and rows.filter(load__warm=0.0).exists()
     skew = None if clock is None else Value(clock, output_field=DateTimeField()) - Now()
     rows.update(last_seen_at=Now(), load=dict(load), trouble=trouble, clock_skew=skew)
+    if back or well or is_loaded:
+        live.ring(SCHEDULER_BELL)
     samples.record(node, readings)
     return NodeState(rows.values_list("state", flat=True).get())
 

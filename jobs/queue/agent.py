@@ -6,9 +6,9 @@ It lives in the node's Celery worker process. Celery's messages only hasten it: 
 import logging
 import threading
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import psutil
 from django.conf import settings
@@ -37,6 +37,7 @@ from portal.kit.identity import me
 
 log = logging.getLogger(__name__)
 BEAT_S = 2.0
+EAGER_S = 0.5  # while the engine is being loaded: no work is sent here until it is known to be
 TIDY_S = 60.0
 LEAVE_S = 30.0  # for all that runs to save a checkpoint and end
 TARGET = "jobs.engine.main:run"
@@ -58,13 +59,16 @@ class Agent:
         self.maintenance = threading.Event()
         self.stopping = threading.Event()
         self.trouble = ""
+        self._told_warm = False
         self._cut_off: set[str] = set()
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
         self._sampler = Sampler()
         self._beats = [
-            threading.Thread(target=self._repeat, args=(BEAT_S, self._beat), name="agent", daemon=True),
-            threading.Thread(target=self._repeat, args=(TIDY_S, self._tidy), name="tidy", daemon=True),
+            threading.Thread(target=self._repeat, args=(self._pace, self._beat), name="agent", daemon=True),
+            threading.Thread(
+                target=self._repeat, args=(lambda: TIDY_S, self._tidy), name="tidy", daemon=True
+            ),
         ]
         self._warm = WarmParent(
             Path(settings.HOME) / "node",
@@ -95,6 +99,7 @@ class Agent:
             key=nodes.own_key(),
             probe=probe(Path(settings.HOME)),
             sandbox={"available": report.available, "enforced": report.enforced, "missing": report.missing},
+            load=self._load(),
         )
 
     def _disown(self) -> None:
@@ -135,8 +140,11 @@ class Agent:
         if supervisor.pulse.cut_off:
             self._cut_off.add(held.attempt_id)
 
-    def _repeat(self, every_s: float, work: Any) -> None:
-        while not self.stopping.wait(every_s):
+    def _pace(self) -> float:
+        return BEAT_S if self._told_warm else EAGER_S
+
+    def _repeat(self, every_s: Callable[[], float], work: Callable[[], None]) -> None:
+        while not self.stopping.wait(every_s()):
             try:
                 work()
             except DatabaseTrouble:
@@ -153,13 +161,15 @@ class Agent:
             return
         try:
             self.trouble = self._find_trouble()
+            load = self._load()
             state = nodes.heartbeat(
                 self.node,
-                self._load(),
+                load,
                 trouble=self.trouble,
                 readings=self._sampler.due(),
                 clock=clock.now(),
             )
+            self._told_warm = bool(load["warm"])
         except Node.DoesNotExist:  # a steward deleted it while it works
             self._register()
             return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from hardware.nodes.models import Accelerator, NodeState
 from jobs.queue import open_jobs
@@ -52,11 +52,13 @@ class Machine:
 
 
 def takeable() -> QuerySet[Accelerator]:
-    """The accelerators that work may be sent to: not those of a node that missed some beats. It may be lost, and what
-    is sent to it would wait in vain until that is known.
+    """The accelerators that work may be sent to: not those of a node that missed some beats (it may be lost, and what
+    is sent to it would wait in vain until that is known), nor those of one whose engine is still being loaded, as
+    another may be free sooner.
     """
     found = Accelerator.objects.filter(enabled=True, node__state=NodeState.ACTIVE, node__trouble="")
-    return found.exclude(node__last_seen_at__lt=leases.in_future(-QUIET_S))
+    warm = ~Q(node__load__warm=0.0) | Q(node__load__warm__isnull=True)
+    return found.filter(warm).exclude(node__last_seen_at__lt=leases.in_future(-QUIET_S))
 
 
 def somebody_gives_way() -> bool:

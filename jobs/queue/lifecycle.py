@@ -1,16 +1,17 @@
 """The one door through which jobs and attempts change status.
 
 Every move is a guarded update (old status, and for a node its lease) with its event row in the same transaction. Who
-lost the race or the lease gets StaleLease and has changed nothing.
+lost the race or the lease gets StaleLease and has changed nothing. Times are the database's: nodes' clocks may err.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from hardware.nodes.models import Accelerator, Node
@@ -48,16 +49,24 @@ def _move(job: Job, to: Status, *, reason: str = "", sentence: str = "", **chang
     if to not in MOVES[old]:
         raise StaleLease(f"a {old} job does not become {to}")
     if to in FINAL:
-        changes |= {"ended_at": timezone.now(), "request": Request.NONE}
+        changes |= {"ended_at": Now(), "request": Request.NONE}
     if Job.objects.filter(pk=job.pk, status=old).update(status=to, **changes) != 1:
         raise StaleLease
     JobEvent.objects.create(job_id=job.pk, old=old, new=to, reason=reason, sentence=sentence)
-    for name, value in {"status": to, **changes}.items():
-        setattr(job, name, value)
+    _take_over(job, {"status": to, **changes})
     transaction.on_commit(lambda: _log_move(job.pk, old, to, reason), robust=True)
     live.publish(group_of(job.pk), {"type": "status", "status": to, "reason": reason, "sentence": sentence})
     if to in FINAL or to == Status.QUEUED:
         live.ring("scheduler")
+
+
+def _take_over(job: Job, changes: Mapping[str, Any]) -> None:
+    """Have `job` hold what was written; of what the database worked out, what came of it."""
+    told = {name for name, value in changes.items() if hasattr(value, "resolve_expression")}
+    for name in changes.keys() - told:
+        setattr(job, name, changes[name])
+    if told:
+        job.refresh_from_db(fields=told)
 
 
 def _log_move(job_id: str, old: Status, new: Status, reason: str) -> None:
@@ -93,8 +102,8 @@ def claim(attempt_id: str, *, holder: str, node: Node | None = None) -> Held | N
         if node is not None:
             rows = rows.filter(node=node)
         claimed = rows.update(
-            claimed_at=timezone.now(),
-            progressed_at=timezone.now(),
+            claimed_at=Now(),
+            progressed_at=Now(),
             holder=holder,
             epoch=F("epoch") + 1,
             lease_expires_at=leases.in_future(LEASE_S),
@@ -127,12 +136,12 @@ def requested(held: Held) -> str:
 @transaction.atomic
 def started(held: Held) -> None:
     """Starting → running: the engine has begun."""
-    now = timezone.now()
-    own(held, started_at=now, progressed_at=now)
+    own(held, started_at=Now(), progressed_at=Now())
     job = Job.objects.select_for_update().get(pk=held.job_id)
     if job.status == Status.RUNNING:  # said twice
         return
-    _move(job, Status.RUNNING, sentence="The engine has started.", started_at=job.started_at or now)
+    first = Coalesce(F("started_at"), Now())
+    _move(job, Status.RUNNING, sentence="The engine has started.", started_at=first)
 
 
 @transaction.atomic
@@ -149,8 +158,7 @@ def end(
 
     Success is not recorded here but by the caller in the same transaction (`jobs.queue.kinds`).
     """
-    now = timezone.now()
-    own(held, ended_at=now, end_reason=reason, lease_expires_at=None, peak_memory_bytes=peak_memory_bytes)
+    own(held, ended_at=Now(), end_reason=reason, lease_expires_at=None, peak_memory_bytes=peak_memory_bytes)
     return _settle(Attempt.objects.get(pk=held.attempt_id), reason, message, seconds)
 
 
@@ -180,10 +188,7 @@ def excuse(attempt_id: str, *, holder: str) -> None:
 def take_away(attempt: Attempt, reason: EndReason, *, only: Q, message: str = "") -> Job | None:
     """End an open attempt from outside, as long as it is `only` such a one; whoever held it is fenced off."""
     rows = Attempt.objects.filter(only, pk=attempt.pk, epoch=attempt.epoch, ended_at=None)
-    if (
-        rows.update(ended_at=timezone.now(), end_reason=reason, epoch=F("epoch") + 1, lease_expires_at=None)
-        != 1
-    ):
+    if rows.update(ended_at=Now(), end_reason=reason, epoch=F("epoch") + 1, lease_expires_at=None) != 1:
         return None
     attempt.refresh_from_db()
     return _settle(attempt, reason, message)

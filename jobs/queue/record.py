@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from jobs.queue import lifecycle, messages
 from jobs.queue.lifecycle import Held
@@ -89,13 +89,13 @@ class Recorder:
         if now - self._saved_at >= PROGRESS_EVERY_S:
             self._saved_at = now
             with transaction.atomic():
-                lifecycle.own(self.held, progressed_at=timezone.now())
+                lifecycle.own(self.held, progressed_at=Now())
                 self._update(progress=message.fraction, position={**position, **self._cost})
 
     def _metric(self, message: messages.MetricValues) -> None:
         self.moved_at = time.monotonic()
         with transaction.atomic():
-            lifecycle.own(self.held, progressed_at=timezone.now())
+            lifecycle.own(self.held, progressed_at=Now())
             row, _made = Metric.objects.update_or_create(
                 job_id=self.held.job_id,
                 step=message.step,
@@ -122,7 +122,7 @@ class Recorder:
         finally:
             self.moved_at += time.monotonic() - began  # meanwhile nobody listened to it
         with transaction.atomic():
-            lifecycle.own(self.held, progressed_at=timezone.now())
+            lifecycle.own(self.held, progressed_at=Now())
             older = Job.objects.values_list("checkpoint_id", flat=True).get(pk=self.held.job_id)
             self._update(checkpoint=blob, checkpoint_step=message.step)
         superseded.let_go(older)

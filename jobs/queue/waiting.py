@@ -83,7 +83,7 @@ def _why(seen: Outlook) -> str:
         )
     if seen.blocker == "nowhere":
         return _(
-            "Nothing that is switched on now can run it: it waits for a node to come back. "
+            "Nothing that is ready now can run it: it waits for a node to start or to come back. "
             "Cancel it and ask for less, or wait."
         )
     before = seen.position - 1

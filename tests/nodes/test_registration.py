@@ -57,6 +57,13 @@ def test_a_restart_is_welcome_and_keeps_a_stewards_corrections(cora: Member) -> 
     assert Node.objects.count() == 1
 
 
+def test_what_an_earlier_worker_said_of_its_engine_is_forgotten() -> None:
+    node = register(CPU)
+    services.heartbeat(node, {"warm": 1.0})
+    services.register(name="mill-1", key="k1", probe={"accelerators": [CPU]}, sandbox={}, load={"warm": 0.0})
+    assert Node.objects.get().load == {"warm": 0.0}
+
+
 def test_an_impostor_of_the_name_is_refused_in_words() -> None:
     register(CPU)
     with pytest.raises(UserError, match=r"mill-1.*GRISTMILL_NODE") as refused:

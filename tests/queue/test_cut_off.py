@@ -162,9 +162,12 @@ def test_a_node_in_trouble_gets_no_work_and_gives_back_what_waits(
     assert "disk is nearly full" in node.trouble
     agent.take(attempt.pk)
     assert agent._threads == {}
+    warm = {"warm": 1.0}  # its engine was not started here
+    Node.objects.update(load=warm)
     assert dispatch.dispatch(now=0, epoch=epoch) == 0
     settings.NODE_DISK_RESERVE_MB = 0
     agent._beat()
+    Node.objects.update(load=warm)
     assert dispatch.dispatch(now=0, epoch=epoch) == 1
 
 

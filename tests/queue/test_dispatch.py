@@ -62,6 +62,15 @@ def test_a_node_out_of_service_gets_nothing(state: NodeState, submit: Submit, no
     assert statuses(job) == [Status.QUEUED]
 
 
+def test_a_node_whose_engine_is_being_loaded_gets_nothing_yet(submit: Submit, node: Node, epoch: int) -> None:
+    job = submit()
+    Node.objects.update(load={"warm": 0.0})
+    assert dispatch.dispatch(now=0, epoch=epoch) == 0
+    Node.objects.update(load={"warm": 1.0})
+    assert dispatch.dispatch(now=0, epoch=epoch) == 1
+    assert statuses(job) == [Status.STARTING]
+
+
 def test_a_members_concurrency_is_kept(submit: Submit, node: Node, alice: Member, epoch: int) -> None:
     for index in (1, 2):
         Accelerator.objects.create(node=node, kind="cpu", index=index)

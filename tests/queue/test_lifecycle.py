@@ -56,6 +56,23 @@ def test_every_move_leaves_an_event(submit: Submit, start: Start) -> None:
     ]
 
 
+@pytest.mark.parametrize("off", [timedelta(hours=2), timedelta(hours=-2)], ids=["ahead", "behind"])
+def test_times_are_the_databases_whatever_the_nodes_clock_says(
+    off: timedelta, submit: Submit, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, job = timezone.now, submit()
+    with monkeypatch.context() as patched:
+        patched.setattr(timezone, "now", lambda: right() + off)
+        told = lifecycle.end(start(job), EndReason.DONE)
+    attempt = Attempt.objects.get()
+    job.refresh_from_db()
+    times = [attempt.claimed_at, attempt.progressed_at, attempt.started_at, attempt.ended_at, job.ended_at]
+    assert all(abs(at - right()) < timedelta(minutes=1) for at in times if at is not None)
+    assert None not in times
+    assert (told.ended_at, told.started_at) == (job.ended_at, job.started_at)
+    assert LedgerEntry.objects.get().device_seconds < 60.0
+
+
 def test_a_lost_race_moves_nothing(submit: Submit) -> None:
     job = submit()
     stale = Job.objects.get(pk=job.pk)
