@@ -1,21 +1,22 @@
 """The queue and the machine as the columns that the pure scheduler looks at."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from django.db.models import Q, QuerySet
 
 from hardware.nodes.models import Accelerator, NodeState
 from jobs.queue import open_jobs
+from jobs.queue.backlog import Backlog
 from jobs.queue.models import Attempt
 from jobs.queue.open_jobs import Row
+from jobs.queue.table import ASKED, Table, table
 from jobs.queue.work import ANY, speeds
 from jobs.scheduler import lifetable
 from jobs.scheduler.lifetable import LifeTable
-from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Jobs, Owners, Pools, Snapshot
+from jobs.scheduler.snapshot import Bools, Floats, Ints, Jobs, Owners, Pools, Snapshot
 from portal.core import leases
 from portal.ledger import queries as ledger
 from portal.ledger.queries import Hours
@@ -27,7 +28,7 @@ QUIET_S = 10.0  # a node beats every 2 s
 @dataclass(frozen=True)
 class Machine:
     """The accelerators that take work, in pools of alike ones on one node. kinds and speeds are those of the types by
-    their number; members: the ids in each pool; busy: those of them that something runs on; where: id → pool.
+    their number; members: the ids in each pool; busy: those of them that something runs on; prices: by their ids.
     """
 
     pools: Pools
@@ -35,10 +36,17 @@ class Machine:
     speeds: Floats
     members: tuple[tuple[str, ...], ...]
     busy: frozenset[str]
+    prices: Mapping[str, float]
 
     @property
     def where(self) -> dict[str, int]:
+        """The pool of each accelerator."""
         return {pk: pool for pool, members in enumerate(self.members) for pk in members}
+
+    @property
+    def place(self) -> dict[str, int]:
+        """The number of each accelerator within its pool."""
+        return {pk: place for members in self.members for place, pk in enumerate(members)}
 
     @property
     def is_busy(self) -> bool:
@@ -73,12 +81,12 @@ def take_machine() -> Machine:
     rows = list(
         takeable()
         .order_by("node", "kind", "index")
-        .values_list("pk", "node_id", "kind", "model", "relative_speed", "memory_bytes", "sharing")
+        .values_list("pk", "node_id", "kind", "model", "relative_speed", "memory_bytes", "sharing", "price")
     )
     types = list(dict.fromkeys(row[2:5] for row in rows))
     nodes = {node: number for number, node in enumerate(dict.fromkeys(row[1] for row in rows))}
     members: dict[tuple[int, int, int, int], list[str]] = defaultdict(list)
-    for pk, node, kind, model, speed, memory, sharing in rows:
+    for pk, node, kind, model, speed, memory, sharing, _price in rows:
         members[nodes[node], types.index((kind, model, speed)), memory, sharing].append(pk)
     pools = np.array([(*key, len(found)) for key, found in members.items()], dtype=np.int64).reshape(-1, 5)
     open_ = Attempt.accelerators.through.objects.filter(attempt__ended_at=None)
@@ -94,56 +102,60 @@ def take_machine() -> Machine:
         speeds=np.array([each[2] for each in types], dtype=np.float64),
         members=tuple(map(tuple, members.values())),
         busy=frozenset(open_.values_list("accelerator_id", flat=True)),
+        prices={row[0]: row[-1] for row in rows},
     )
 
 
-def take_snapshot(machine: Machine, *, now: float, lives: LifeTable = lifetable.EMPTY) -> Snapshot:
-    """The queue, what runs, and the machine, as columns."""
-    known = speeds()
-    rows = [
-        *open_jobs.running(machine.where, known, now=now),
-        *open_jobs.waiting(known, now=now),
-    ]
-    owners = list(dict.fromkeys(row.owner for row in rows))
-    hours = ledger.hours_standing(owners)
+def take_snapshot(
+    machine: Machine, *, now: float, lives: LifeTable = lifetable.EMPTY, backlog: Backlog | None = None
+) -> Snapshot:
+    """The queue, what runs, and the machine, as columns. `backlog` is what is known of the queue; without one it is
+    read whole.
+    """
+    known, backlog = speeds(), backlog or Backlog()
+    rows = open_jobs.running(machine.where, known, now=now)
+    running = table(rows, backlog.owners, backlog.recipes, machine.place)
+    open_ = running.plus(backlog.waiting(known, now=now))
+    present, owner = _dense(open_.owner, len(backlog.owners.names))
+    owners = [backlog.owners.names[number] for number in present]
+    usable = _usable(machine, open_.asked, owner, ledger.hours_standing(owners), owners)
     return Snapshot(
         now=now,
-        jobs=_jobs(machine, rows, owners, _usable(machine, rows, hours)),
+        jobs=_jobs(open_, owner, usable, backlog.priors(known)),
         pools=machine.pools,
-        owners=_owners(owners),
+        owners=_owners(owners, _in_use(machine, rows, now)),
         lives=lives,
     )
 
 
-def _jobs(machine: Machine, rows: Sequence[Row], owners: Sequence[str], usable: "Usable") -> Jobs:
-    number = {owner: index for index, owner in enumerate(owners)}
-    place = {pk: unit for members in machine.members for unit, pk in enumerate(members)}
+def _dense(numbers: Ints, most: int) -> tuple[Ints, Ints]:
+    """Those of the numbers below `most` that occur, and the place of each among them."""
+    present = np.flatnonzero(np.bincount(numbers, minlength=most))
+    place = np.zeros(max(most, 1), dtype=np.int64)
+    place[present] = np.arange(len(present))
+    return present, place[numbers]
 
-    def unit(row: Row) -> int:
-        """Where others may come beside it: its memory is held to a limit, and it runs on one accelerator."""
-        return place[row.units[0]] if row.memory_mb and len(row.units) == 1 else NOWHERE
 
-    def column(of: Callable[[Row], Any], kind: type[Any]) -> Any:
-        return np.fromiter((of(row) for row in rows), dtype=kind, count=len(rows))
-
+def _jobs(open_: Table, owner: Ints, usable: "Usable", priors: Floats) -> Jobs:
+    whole = priors[open_.recipe] * open_.size - open_.work_s
     return Jobs(
-        ids=tuple(row.pk for row in rows),
-        owner=column(lambda row: number[row.owner], np.int64),
-        submitted_at=column(lambda row: row.submitted_at, np.float64),
-        gang=column(lambda row: row.gang, np.int64),
-        memory_bytes=column(lambda row: row.memory_mb * MIB, np.int64),
+        ids=tuple(open_.ids.tolist()),
+        owner=owner,
+        submitted_at=open_.submitted_at,
+        gang=open_.gang,
+        memory_bytes=open_.memory_mb * MIB,
         speed=usable.speed,
-        attained=column(lambda row: row.work_s, np.float64),
-        remaining=column(lambda row: row.remaining_s, np.float64),
-        ran=column(lambda row: row.ran_s, np.float64),
-        pool=column(lambda row: row.pool, np.int64),
-        since=column(lambda row: row.since, np.float64),
-        checkpoint_s=column(lambda row: row.checkpoint_s, np.float64),
-        fixed=column(lambda row: row.fixed, np.bool_),
+        attained=open_.work_s,
+        remaining=np.where(np.isnan(open_.pace_s), whole, open_.pace_s),
+        ran=open_.ran_s,
+        pool=open_.pool,
+        since=open_.since,
+        checkpoint_s=open_.checkpoint_s,
+        fixed=open_.fixed,
         spare=usable.spare,
-        boost=column(lambda row: row.boost, np.float64),
-        shares=column(lambda row: row.memory_mb > 0 and row.gang == 1, np.bool_),
-        unit=column(unit, np.int64),
+        boost=open_.boost,
+        shares=(open_.memory_mb > 0) & (open_.gang == 1),
+        unit=open_.unit,
     )
 
 
@@ -157,17 +169,15 @@ class Usable:
     spare: Bools
 
 
-def _usable(machine: Machine, rows: Sequence[Row], hours: Mapping[str, Hours]) -> Usable:
-    known = {
-        key: _of_kind(machine, key[0], hours[key[1]])
-        for key in {(row.accelerator, row.owner) for row in rows}
-    }
-    found = [known[row.accelerator, row.owner] for row in rows]
-    empty = np.zeros((0, len(machine.kinds)))
-    return Usable(
-        speed=np.stack([speed for speed, _spare in found]) if found else empty,
-        spare=np.array([spare for _speed, spare in found], dtype=np.bool_),
-    )
+def _usable(
+    machine: Machine, asked: Ints, owner: Ints, hours: Mapping[str, Hours], owners: Sequence[str]
+) -> Usable:
+    count = max(len(owners), 1)
+    pairs, pair = _dense(asked * count + owner, len(ASKED) * count)
+    found = [_of_kind(machine, ASKED[each // count], hours[owners[each % count]]) for each in pairs]
+    speed = np.stack([speed for speed, _spare in found]) if found else np.zeros((0, len(machine.kinds)))
+    spare = np.array([spare for _speed, spare in found], dtype=np.bool_)
+    return Usable(speed=speed[pair], spare=spare[pair])
 
 
 def _of_kind(machine: Machine, asked: str, hours: Hours) -> tuple[Floats, bool]:
@@ -181,10 +191,20 @@ def _of_kind(machine: Machine, asked: str, hours: Hours) -> tuple[Floats, bool]:
     return np.asarray(usable / max(float(usable.max(initial=0.0)), 1e-9)), any(may) and not any(left)
 
 
-def _owners(owners: list[str]) -> Owners:
+def _in_use(machine: Machine, running: Sequence[Row], now: float) -> dict[str, float]:
+    """Weighted device-seconds of each member's attempts that run: the ledger has those that ended."""
+    found: dict[str, float] = defaultdict(float)
+    for row in running:
+        found[row.owner] += max(0.0, now - row.since) * sum(machine.prices[pk] for pk in row.units)
+    return found
+
+
+def _owners(owners: list[str], in_use: Mapping[str, float]) -> Owners:
     limits, standing = ledger.concurrency_limits(owners), ledger.standing(owners)
     return Owners(
         limit=np.array([limits[owner] for owner in owners], dtype=np.int64),
-        usage=np.array([standing[owner].used_s for owner in owners], dtype=np.float64),
+        usage=np.array(
+            [standing[owner].used_s + in_use.get(owner, 0.0) for owner in owners], dtype=np.float64
+        ),
         share=np.array([standing[owner].share for owner in owners], dtype=np.float64),
     )

@@ -1,11 +1,13 @@
 """From the database to the pure scheduler and back: take a snapshot, plan, apply each placement guarded."""
 
 import logging
+from collections.abc import Sequence
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from jobs.queue import bells, columns, lifecycle, placing
+from jobs.queue.backlog import Backlog
 from jobs.queue.models import Job, Request
 from jobs.queue.placing import Place
 from jobs.queue.reasons import Status
@@ -17,32 +19,60 @@ from portal.core.models import Lease
 
 log = logging.getLogger(__name__)
 LEADER = "scheduler"
+TOGETHER = 50  # jobs that are started in one transaction
 GIVES_WAY = _("It is asked to give way to other work. It saves its state, and goes on when there is room.")
 
 
-def dispatch(*, now: float, epoch: int, full: bool = False, lives: LifeTable = lifetable.EMPTY) -> int:
+def dispatch(
+    *,
+    now: float,
+    epoch: int,
+    full: bool = False,
+    lives: LifeTable = lifetable.EMPTY,
+    backlog: Backlog | None = None,
+) -> int:
     """One pass: how many jobs were started. `epoch` is the leader's; a pass of a deposed leader applies nothing. A
-    `full` one may ask running jobs to give way: they save a checkpoint, and a later pass fills their place.
+    `full` one may ask running jobs to give way: they save a checkpoint, and a later pass fills their place. `backlog`
+    is what the leader knows of the queue; without one it is read whole.
     """
     machine = columns.take_machine()
     if machine.is_busy and not full and not columns.somebody_gives_way():
         return 0  # the usual case: the queue need not even be read
-    snapshot = columns.take_snapshot(machine, now=now, lives=lives)
+    backlog = backlog or Backlog()
+    snapshot = columns.take_snapshot(machine, now=now, lives=lives, backlog=backlog)
     made = plan(snapshot, full=full)
     for job in made.preempted:
         _ask_to_give_way(job, epoch)
-    chosen = placing.choose(machine, snapshot, made.placements)
-    return sum(_apply(place, epoch) for place in chosen)
+    chosen = list(placing.choose(machine, snapshot, made.placements))
+    started = _apply(chosen, epoch)
+    backlog.doubt(place.job for place in chosen if place.job not in started)
+    return len(started)
 
 
-def _apply(place: Place, epoch: int) -> bool:
-    """Start one placement if it still holds: the leader leads, the job waits, there is room for it."""
+def _apply(chosen: Sequence[Place], epoch: int) -> set[str]:
+    """Start what still holds: the leader leads, the job waits, there is room for it. The jobs that were started."""
+    started: set[str] = set()
+    for first in range(0, len(chosen), TOGETHER):
+        places = chosen[first : first + TOGETHER]
+        some = _start(places, epoch)
+        if some is None:  # one by one, so that whatever is amiss with one holds up no other
+            some = set().union(*(_start([place], epoch) or set() for place in places))
+        started |= some
+    return started
+
+
+def _start(places: Sequence[Place], epoch: int) -> set[str] | None:
+    """The jobs that were started; None when something moved on in the midst, and nothing was."""
     try:
         with transaction.atomic():
-            return _leads(epoch) and placing.start(place)
-    except (StaleLease, Job.DoesNotExist, IntegrityError):
-        log.info("job %s moved on before it could be started", place.job)
-        return False
+            return placing.start(places) if _leads(epoch) else set()
+    except (
+        StaleLease,
+        IntegrityError,
+        OperationalError,
+    ):  # the last: a deadlock, which PostgreSQL resolves so
+        log.info("%s moved on before they could be started", ", ".join(place.job for place in places))
+        return None
 
 
 def _ask_to_give_way(job_id: str, epoch: int) -> None:

@@ -24,20 +24,15 @@ def by_pace(position: Mapping[str, Any]) -> float:
     return max(0.0, steps - (position.get("step") or 0)) / float(pace)
 
 
-class Lengths:
-    """What whole jobs take, by their recipe, epochs and samples. `versions` are those that will be asked for."""
+def samples_of(versions: Collection[str | None]) -> dict[str, int | None]:
+    """How many samples these versions have."""
+    wanted = {pk for pk in versions if pk}
+    return dict(Version.objects.filter(pk__in=wanted).values_list("pk", "report__samples"))
 
-    def __init__(self, known: Speeds, versions: Collection[str | None]) -> None:
-        self._per_sample = priors(known)
-        wanted = [pk for pk in versions if pk] if self._per_sample else []
-        self._samples = dict(Version.objects.filter(pk__in=wanted).values_list("pk", "report__samples"))
 
-    def whole_s(self, recipe: str, params: Mapping[str, Any], version: str | None) -> float:
-        """Seconds on its fastest type for the whole job; NaN where nothing is known of its recipe or its data."""
-        epochs, samples = params.get("epochs"), self._samples.get(version or "")
-        if recipe not in self._per_sample or not epochs or not samples:
-            return float(np.nan)
-        return self._per_sample[recipe] * float(epochs) * float(samples)
+def size(params: Mapping[str, Any], samples: int | None) -> float:
+    """What a whole job goes through: epochs times samples; NaN where either is not known."""
+    return float((params.get("epochs") or np.nan) * (samples or np.nan))
 
 
 def priors(known: Speeds) -> dict[str, float]:

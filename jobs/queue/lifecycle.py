@@ -5,12 +5,12 @@ lost the race or the lease gets StaleLease and has changed nothing. Times are th
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
@@ -54,8 +54,7 @@ def _move(job: Job, to: Status, *, reason: str = "", sentence: str = "", **chang
         raise StaleLease
     JobEvent.objects.create(job_id=job.pk, old=old, new=to, reason=reason, sentence=sentence)
     _take_over(job, {"status": to, **changes})
-    transaction.on_commit(lambda: _log_move(job.pk, old, to, reason), robust=True)
-    live.publish(group_of(job.pk), {"type": "status", "status": to, "reason": reason, "sentence": sentence})
+    _tell([_Moved(job.pk, old, to, reason, sentence)])
     if to in FINAL or to == Status.QUEUED:
         live.ring("scheduler")
 
@@ -69,8 +68,31 @@ def _take_over(job: Job, changes: Mapping[str, Any]) -> None:
         job.refresh_from_db(fields=told)
 
 
-def _log_move(job_id: str, old: Status, new: Status, reason: str) -> None:
-    log.info("%s → %s%s", old, new, f" ({reason})" if reason else "", extra={"job": job_id})
+@dataclass(frozen=True)
+class _Moved:
+    """A move of a job, for who watches and for the log."""
+
+    job: str
+    old: Status
+    new: Status
+    reason: str
+    sentence: str
+
+    @property
+    def message(self) -> dict[str, Any]:
+        return {"type": "status", "status": self.new, "reason": self.reason, "sentence": self.sentence}
+
+
+def _tell(moves: Sequence[_Moved]) -> None:
+    """Once the transaction is committed."""
+    transaction.on_commit(lambda: _log_moves(moves), robust=True)
+    live.publish_all([(group_of(move.job), move.message) for move in moves])
+
+
+def _log_moves(moves: Sequence[_Moved]) -> None:
+    for move in moves:
+        why = f" ({move.reason})" if move.reason else ""
+        log.info("%s → %s%s", move.old, move.new, why, extra={"job": move.job})
 
 
 def note(job_id: str, status: Status, sentence: str) -> None:
@@ -78,21 +100,69 @@ def note(job_id: str, status: Status, sentence: str) -> None:
     JobEvent.objects.create(job_id=job_id, old=status, new=status, sentence=sentence)
 
 
-@transaction.atomic
-def begin(job: Job, *, node: Node, accelerators: list[Accelerator]) -> Attempt:
+@dataclass(frozen=True)
+class Start:
+    """A queued job and what it is to run on, all of one node."""
+
+    job: Job
+    node: Node
+    accelerators: Sequence[Accelerator]
+
+
+def begin(job: Job, *, node: Node, accelerators: Sequence[Accelerator]) -> Attempt:
     """Queued → starting: a new attempt on `node`, leased to it until it claims it. StaleLease if the job moved on."""
-    sentence = f"Sent to {node.name}."
-    _move(job, Status.STARTING, sentence=sentence)
-    attempt = Attempt.objects.create(
-        job=job,
-        number=job.attempts.count() + 1,
-        node=node,
-        node_name=node.name,
-        accelerator_kind=accelerators[0].kind,
-    )
-    attempt.accelerators.set(accelerators)
-    leases.take(Attempt.objects.filter(pk=attempt.pk), holder=node.name, ttl_s=CLAIM_S)
+    attempt = begin_all([Start(job, node, accelerators)])[0]
+    attempt.refresh_from_db()
+    job.status = Status.STARTING
     return attempt
+
+
+def queued(jobs: Iterable[str]) -> dict[str, Job]:
+    """Those of these jobs that wait and are to be started: they stay so until the transaction ends."""
+    rows = Job.objects.filter(pk__in=list(jobs), status=Status.QUEUED).exclude(request=Request.CANCEL)
+    return {job.pk: job for job in rows.order_by("pk").select_for_update(of=("self",))}
+
+
+@transaction.atomic
+def begin_all(starts: Sequence[Start]) -> list[Attempt]:
+    """The same for several jobs in as many statements as for one. StaleLease, and nothing was begun, if any of them
+    moved on.
+    """
+    jobs = [start.job.pk for start in starts]
+    if Job.objects.filter(pk__in=jobs, status=Status.QUEUED).update(status=Status.STARTING) != len(jobs):
+        raise StaleLease
+    moves = [
+        _Moved(each.job.pk, Status.QUEUED, Status.STARTING, "", f"Sent to {each.node.name}.")
+        for each in starts
+    ]
+    JobEvent.objects.bulk_create(
+        JobEvent(job_id=move.job, old=move.old, new=move.new, sentence=move.sentence) for move in moves
+    )
+    attempts = Attempt.objects.bulk_create(_new_attempts(starts))
+    through = Attempt.accelerators.through
+    through.objects.bulk_create(
+        through(attempt_id=attempt.pk, accelerator_id=accelerator.pk)
+        for attempt, start in zip(attempts, starts, strict=True)
+        for accelerator in start.accelerators
+    )
+    _tell(moves)
+    return attempts
+
+
+def _new_attempts(starts: Sequence[Start]) -> Iterator[Attempt]:
+    past = Attempt.objects.filter(job__in=[start.job.pk for start in starts])
+    counts = dict(past.values_list("job").order_by().annotate(count=Count("pk")))
+    for start in starts:
+        yield Attempt(
+            job=start.job,
+            number=counts.get(start.job.pk, 0) + 1,
+            node=start.node,
+            node_name=start.node.name,
+            accelerator_kind=start.accelerators[0].kind,
+            holder=start.node.name,
+            epoch=1,
+            lease_expires_at=leases.in_future(CLAIM_S),
+        )
 
 
 def claim(attempt_id: str, *, holder: str, node: Node | None = None) -> Held | None:

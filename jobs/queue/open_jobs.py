@@ -1,7 +1,7 @@
 """The jobs that wait and those that run, as rows that the scheduler's columns are made of."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,8 +23,9 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One open job. Times are seconds since the epoch, `work_s` and `remaining_s` seconds on its fastest type; `ran_s`
-    what it has run on whatever; `units` the accelerators it holds.
+    """One open job. Times are seconds since the epoch, `work_s` and `pace_s` seconds on its fastest type: what it has
+    had, and what is left at the pace that it last told (NaN: none). `ran_s` is what it has run on whatever; `size`
+    epochs times samples; `units` the accelerators it holds.
     """
 
     pk: str
@@ -35,7 +36,9 @@ class Row:
     memory_mb: int
     ran_s: float = 0.0
     work_s: float = 0.0
-    remaining_s: float = np.nan
+    recipe: str = ""
+    size: float = np.nan
+    pace_s: float = np.nan
     checkpoint_s: float = 0.0
     fixed: bool = False
     boost: float = 1.0
@@ -44,10 +47,12 @@ class Row:
     units: tuple[str, ...] = field(default=(), repr=False)
 
 
-def waiting(speeds: Speeds, *, now: float) -> list[Row]:
-    """The queue, oldest first."""
+def waiting(speeds: Speeds, *, now: float, only: Collection[str] | None = None) -> list[Row]:
+    """The queue, oldest first; or of these jobs those that wait."""
     found = Job.objects.filter(status=Status.QUEUED).exclude(request=Request.CANCEL).order_by("pk")
     past = Attempt.objects.filter(job__status=Status.QUEUED)
+    if only is not None:
+        found, past = found.filter(pk__in=only), past.filter(job__in=only)
     return _rows(found.values_list(*FIELDS), past, speeds, now=now, held={})
 
 
@@ -81,11 +86,9 @@ def _rows(
     found: Iterable[tuple[Any, ...]], past: Any, speeds: Speeds, *, now: float, held: Mapping[str, _Hold]
 ) -> list[Row]:
     asked = [_Asked(*values) for values in found]
-    done, lengths = (
-        work_of(past, speeds, now=now),
-        estimates.Lengths(speeds, {each.version for each in asked}),
-    )
-    return [_row(each, done, lengths, speeds, now=now, hold=held.get(each.pk)) for each in asked]
+    done = work_of(past, speeds, now=now) if asked else {}
+    samples = estimates.samples_of({each.version for each in asked})
+    return [_row(each, done, samples, speeds, now=now, hold=held.get(each.pk)) for each in asked]
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class _Asked:
 def _row(
     asked: _Asked,
     done: Mapping[str, tuple[float, float]],
-    lengths: estimates.Lengths,
+    samples: Mapping[str, int | None],
     speeds: Speeds,
     *,
     now: float,
@@ -117,9 +120,6 @@ def _row(
 ) -> Row:
     resources, (ran, work) = asked.resources or {}, done.get(asked.pk, (0.0, 0.0))
     pace = speeds.relative(asked.accelerator, hold.units) if hold else 0.0
-    remaining = estimates.by_pace(asked.position) * pace if hold else np.nan
-    if np.isnan(remaining):
-        remaining = lengths.whole_s(asked.recipe, asked.params or {}, asked.version) - work
     return Row(
         pk=asked.pk,
         owner=asked.owner,
@@ -129,7 +129,9 @@ def _row(
         memory_mb=resources.get("memory_mb") or 0,
         ran_s=ran,
         work_s=work,
-        remaining_s=remaining,
+        recipe=asked.recipe,
+        size=estimates.size(asked.params or {}, samples.get(asked.version or "")),
+        pace_s=estimates.by_pace(asked.position) * pace if hold else np.nan,
         checkpoint_s=float(asked.position.get("checkpoint_s") or 0.0),
         boost=asked.boost,
         fixed=asked.request != Request.NONE or not _may_leave(asked.kind),

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from jobs.queue import alternatives, columns
+from jobs.queue.backlog import Backlog
 from jobs.queue.models import Job, Outlook, Request
 from jobs.queue.reasons import Status
 from jobs.scheduler import forecast
@@ -35,6 +36,7 @@ class Lookout:
         self._clock = clock
         self._looked_at = float("-inf")
         self._began = datetime.min.replace(tzinfo=UTC)
+        self._backlog = Backlog(clock=clock)  # its own: it looks from a thread of its own
 
     def run(self, *, now: float, lives: LifeTable) -> int:
         """For how many jobs something was written down; 0 when it is not time yet."""
@@ -43,15 +45,15 @@ class Lookout:
         if not (waiting if is_time else waiting.filter(created_at__gt=self._began)).exists():
             return 0
         self._looked_at, self._began = self._clock(), datetime.fromtimestamp(now, UTC)
-        return refresh(now=now, lives=lives)
+        return refresh(now=now, lives=lives, backlog=self._backlog)
 
 
-def refresh(*, now: float, lives: LifeTable) -> int:
+def refresh(*, now: float, lives: LifeTable, backlog: Backlog | None = None) -> int:
     """Look ahead once, and write down what was seen for each waiting job; for how many. `now`: seconds since the
-    epoch.
+    epoch; `backlog`: what is known of the queue.
     """
     machine = columns.take_machine()
-    snapshot = columns.take_snapshot(machine, now=now, lives=lives)
+    snapshot = columns.take_snapshot(machine, now=now, lives=lives, backlog=backlog)
     if not (snapshot.jobs.pool == NOWHERE).any():
         return 0
     reasons = explain(snapshot, plan(snapshot, full=False))[:TOLD]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from jobs.queue import dispatch, lives
+from jobs.queue.backlog import Backlog
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import Status
 from jobs.scheduler import lifetable
@@ -16,11 +17,14 @@ NEVER = float("-inf")
 
 
 class Passes:
-    """One leader's. Keeps the life table, and when the last full pass was: by a clock that nobody sets."""
+    """One leader's. Keeps the life table, the queue as columns, and when the last full pass was: by a clock that nobody
+    sets.
+    """
 
     def __init__(self, policy: Policy = DEFAULT, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.policy = policy
         self.lives: LifeTable = lifetable.EMPTY
+        self.backlog = Backlog(clock=clock)
         self._clock = clock
         self._learnt_at = self._full_at = NEVER
         self._full_began = datetime.min.replace(tzinfo=UTC)
@@ -31,7 +35,7 @@ class Passes:
         full = self._is_due()
         if full:
             self._full_at, self._full_began = self._clock(), datetime.fromtimestamp(now, UTC)
-        return dispatch.dispatch(now=now, epoch=epoch, full=full, lives=self.lives)
+        return dispatch.dispatch(now=now, epoch=epoch, full=full, lives=self.lives, backlog=self.backlog)
 
     def _is_due(self) -> bool:
         """Every few minutes; sooner when somebody who came since then waits."""

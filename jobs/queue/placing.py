@@ -1,7 +1,9 @@
 """From the plan's pools to accelerators: which of them each placement gets, and whether it still may."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -9,7 +11,8 @@ from django.db import transaction
 from hardware.nodes.models import Accelerator
 from jobs.queue import columns, lifecycle, tasks
 from jobs.queue.columns import MIB, Machine
-from jobs.queue.models import Attempt, Job, Request
+from jobs.queue.lifecycle import Start
+from jobs.queue.models import Attempt
 from jobs.scheduler.policy import DEFAULT
 from jobs.scheduler.snapshot import NOWHERE, Placement, Snapshot
 
@@ -44,31 +47,64 @@ def choose(machine: Machine, snapshot: Snapshot, placements: Iterable[Placement]
             yield Place(job, found, placement.beside is not None)
 
 
-def start(place: Place) -> bool:
-    """Begin an attempt where the plan put it, in the transaction of whoever calls; False if it can't be any more: the
-    job is to be cancelled, an accelerator was switched off, its node fell silent, or others took the room.
+def start(places: Sequence[Place]) -> set[str]:
+    """Begin an attempt for each place that is one still, in the transaction of whoever calls; the jobs that got one.
+    Left out is a job that moved on or is to be cancelled, and a place of which an accelerator was switched off, whose
+    node fell silent, or where others took the room.
     """
-    job = Job.objects.get(pk=place.job)
-    rows = columns.takeable().filter(pk__in=place.accelerators).select_related("node")
-    chosen = list(rows.select_for_update(of=("self",)))
-    gone = len(chosen) != len(place.accelerators)
-    if gone or job.request == Request.CANCEL or not _has_room(place, job, chosen):
-        return False
-    attempt = lifecycle.begin(job, node=chosen[0].node, accelerators=chosen)
-    node = chosen[0].node.name
-    transaction.on_commit(lambda: tasks.wake_node(node, attempt.pk), robust=True)
-    return True
+    jobs = lifecycle.queued(place.job for place in places)
+    room = _Room({pk for place in places for pk in place.accelerators})
+    starts = []
+    for place in places:
+        job = jobs.get(place.job)
+        if job is not None and (chosen := room.take(place, _memory_mb(job.spec))):
+            starts.append(Start(job, chosen[0].node, chosen))
+    if not starts:
+        return set()
+    _wake(lifecycle.begin_all(starts))
+    return {each.job.pk for each in starts}
 
 
-def _has_room(place: Place, job: Job, chosen: Sequence[Accelerator]) -> bool:
-    """Whether nothing runs there; or beside others, whether the limits of all fit in the memory together."""
-    specs = Attempt.objects.filter(ended_at=None, accelerators__in=chosen).values_list("job__spec", flat=True)
-    wanted = [_memory_mb(spec) for spec in [*specs, job.spec]]
-    if len(wanted) == 1:
-        return True
-    if not place.beside or 0 in wanted or len(wanted) > min(chosen[0].sharing, DEFAULT.sharers):
-        return False
-    return sum(wanted) * MIB <= chosen[0].memory_bytes
+def _wake(attempts: Sequence[Attempt]) -> None:
+    """Tell each node what waits for it, once that is committed."""
+    by_node: dict[str, list[str]] = defaultdict(list)
+    for attempt in attempts:
+        by_node[attempt.node_name].append(attempt.pk)
+    for node, waiting in by_node.items():
+        transaction.on_commit(partial(tasks.wake_node, node, *waiting), robust=True)
+
+
+class _Room:
+    """What is free on these accelerators, which are locked until the transaction ends."""
+
+    def __init__(self, accelerators: Collection[str]) -> None:
+        rows = columns.takeable().filter(pk__in=accelerators).select_related("node").order_by("pk")
+        self._there = {row.pk: row for row in rows.select_for_update(of=("self",))}
+        self._held: dict[str, list[int]] = defaultdict(list)
+        open_ = Attempt.accelerators.through.objects.filter(attempt__ended_at=None)
+        taken = open_.filter(accelerator__in=list(self._there))
+        for accelerator, spec in taken.values_list("accelerator_id", "attempt__job__spec"):
+            self._held[accelerator].append(_memory_mb(spec))
+
+    def take(self, place: Place, memory_mb: int) -> list[Accelerator]:
+        """The accelerators of the place, which from now on count as taken; none where it has no room."""
+        chosen = [self._there[pk] for pk in place.accelerators if pk in self._there]
+        if len(chosen) != len(place.accelerators) or not all(
+            self._has_room(each, place, memory_mb) for each in chosen
+        ):
+            return []
+        for each in chosen:
+            self._held[each.pk].append(memory_mb)
+        return chosen
+
+    def _has_room(self, accelerator: Accelerator, place: Place, memory_mb: int) -> bool:
+        """Whether nothing runs there; or beside others, whether the limits of all fit in the memory together."""
+        wanted = [*self._held[accelerator.pk], memory_mb]
+        if len(wanted) == 1:
+            return True
+        if not place.beside or 0 in wanted or len(wanted) > min(accelerator.sharing, DEFAULT.sharers):
+            return False
+        return sum(wanted) * MIB <= accelerator.memory_bytes
 
 
 def _memory_mb(spec: Mapping[str, Any]) -> int:

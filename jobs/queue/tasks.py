@@ -12,17 +12,18 @@ def queue_of(node_name: str) -> str:
 
 
 @shared_task(name="queue.run_attempt")
-def run_attempt(attempt_id: str) -> None:
-    """Run the attempt on this node, unless it was claimed already."""
+def run_attempt(*attempt_ids: str) -> None:
+    """Run the attempts on this node, but for those that were claimed already."""
     from jobs.queue.agent import agent  # the agent supervises processes: only a node's worker has one
 
-    agent().take(attempt_id)
+    for attempt_id in attempt_ids:
+        agent().take(attempt_id)
 
 
-def wake_node(node_name: str, attempt_id: str) -> None:
-    """Tell a node that an attempt waits for it; else it finds it at its next sweep."""
+def wake_node(node_name: str, *attempt_ids: str) -> None:
+    """Tell a node that attempts wait for it; else it finds them at its next sweep."""
     live.hint(
         node_name,
-        lambda: run_attempt.apply_async((attempt_id,), queue=queue_of(node_name), retry=False),
+        lambda: run_attempt.apply_async(attempt_ids, queue=queue_of(node_name), retry=False),
         away=(OperationalError, *live.AWAY),
     )

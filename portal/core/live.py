@@ -4,7 +4,7 @@ costs a moment, never the work.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from redis import RedisError
 
-__all__ = ["AWAY", "RedisError", "connection", "hint", "publish", "ring", "wait_for"]
+__all__ = ["AWAY", "RedisError", "connection", "hint", "publish", "publish_all", "ring", "wait_for"]
 
 log = logging.getLogger(__name__)
 BELL_SECONDS = 60
@@ -32,7 +32,12 @@ def connection() -> "redis.Redis":
 
 def publish(group: str, payload: dict[str, Any]) -> None:
     """Send `payload` to the websockets of `group` once the transaction is committed."""
-    transaction.on_commit(lambda: _send(group, payload), robust=True)
+    publish_all([(group, payload)])
+
+
+def publish_all(messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """The same for several pairs of group and payload: over one connection, where each `publish` opens one."""
+    transaction.on_commit(lambda: _send(messages), robust=True)
 
 
 def ring(bell: str) -> None:
@@ -90,7 +95,12 @@ def _ring(bell: str) -> None:
         hint(bell, pipe.execute)
 
 
-def _send(group: str, payload: dict[str, Any]) -> None:
-    if layer := get_channel_layer():
-        send = async_to_sync(layer.group_send)
-        hint(group, lambda: send(group, {"type": "forward", "payload": payload}))
+def _send(messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    if not (layer := get_channel_layer()):
+        return
+
+    async def send() -> None:
+        for group, payload in messages:
+            await layer.group_send(group, {"type": "forward", "payload": payload})
+
+    hint(", ".join(group for group, _payload in messages[:1]), async_to_sync(send))

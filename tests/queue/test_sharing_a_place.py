@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import transaction
 
 from hardware.nodes.models import Accelerator, Node
 from jobs.queue import dispatch, lifecycle, placing
@@ -93,7 +94,8 @@ def test_room_that_was_taken_meanwhile_is_not_given_twice(
 ) -> None:
     first, late, large = asking(submit, 3000, 5000, 6000)
     assert go() == 2  # what fits beside the first
-    assert not placing.start(Place(large.pk, (gpu.pk,), beside=True))
-    assert not placing.start(Place(large.pk, (gpu.pk,), beside=False))
+    with transaction.atomic():
+        assert not placing.start([Place(large.pk, (gpu.pk,), beside=True)])
+        assert not placing.start([Place(large.pk, (gpu.pk,), beside=False)])
     assert Job.objects.get(pk=large.pk).status == Status.QUEUED
     assert {first.status, late.status} == {Status.QUEUED}  # as they were read

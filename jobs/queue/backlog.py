@@ -1,0 +1,78 @@
+"""What the leader knows of the queue from one pass to the next: it reads only the jobs of which something happened."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from jobs.queue import estimates, open_jobs
+from jobs.queue.models import JobEvent
+from jobs.queue.table import Numbers, Table, rows_of, table
+from jobs.queue.work import Speeds
+from jobs.scheduler.snapshot import Floats
+
+WHOLE_S = 600.0  # the queue is read whole again, in case anything was missed
+LEARN_S = 30.0  # how long jobs take is learnt anew
+OVERLAP = 500  # events: of two transactions the one with the larger number may be committed first
+MANY = 2000  # changed jobs, from which on it is sooner read whole
+
+
+class Backlog:
+    """The jobs that wait, as columns. Whatever happens to a job leaves an event in the same transaction
+    (`jobs.queue.lifecycle`): these are followed by their numbers. It is no more than a memory: placements are checked
+    against the database, and what does not hold there is looked at again (`doubt`).
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.owners, self.recipes = Numbers(), Numbers()
+        self._clock = clock
+        self._waiting = table([], self.owners, self.recipes, {})
+        self._rows: dict[str, int] = {}
+        self._known: Speeds | None = None
+        self._read_at = self._learnt_at = float("-inf")
+        self._newest = 0
+        self._seen: set[int] = set()
+        self._doubtful: set[str] = set()
+        self._priors: Mapping[str, float] = {}
+
+    def doubt(self, jobs: Iterable[str]) -> None:
+        """These are not as they were thought to be."""
+        self._doubtful.update(jobs)
+
+    def waiting(self, known: Speeds, *, now: float) -> Table:
+        """The queue as it stands. `now`: seconds since the epoch."""
+        changed = self._changed()
+        stale = self._known != known or self._clock() - self._read_at >= WHOLE_S
+        if stale or len(changed) > MANY:
+            self._known, self._read_at = known, self._clock()
+            self._keep(table(open_jobs.waiting(known, now=now), self.owners, self.recipes, {}))
+        elif changed:
+            kept = self._waiting.only(rows_of(changed, self._rows, len(self._waiting)))
+            fresh = open_jobs.waiting(known, now=now, only=changed)
+            self._keep(kept.plus(table(fresh, self.owners, self.recipes, {})))
+        return self._waiting
+
+    def _keep(self, waiting: Table) -> None:
+        self._waiting = waiting
+        self._rows = dict(zip(waiting.ids.tolist(), range(len(waiting)), strict=True))
+        self._doubtful.clear()
+
+    def _changed(self) -> set[str]:
+        """The jobs of the events that were not seen before. They are read before the jobs: what has changed by then
+        is in these.
+        """
+        events = JobEvent.objects.filter(pk__gt=self._newest - OVERLAP).order_by()
+        if self._known is None:  # all is read anyhow, and what is committed late is among the newest
+            newest = JobEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+            events = events.filter(pk__gt=newest - OVERLAP)
+        found = list(events.values_list("pk", "job_id"))
+        changed = {job for event, job in found if event not in self._seen}
+        self._seen = {event for event, _job in found}
+        self._newest = max([self._newest, *self._seen])
+        return changed | self._doubtful
+
+    def priors(self, known: Speeds) -> Floats:
+        """Seconds of work for one sample in one epoch, by the recipe's number; NaN where nothing is known."""
+        if self._clock() - self._learnt_at >= LEARN_S:
+            self._learnt_at, self._priors = self._clock(), estimates.priors(known)
+        return np.array([self._priors.get(name, np.nan) for name in self.recipes.names], dtype=np.float64)

@@ -1,0 +1,109 @@
+"""Open jobs as columns: tens of thousands of them are kept and put together without a loop over them."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.queue.open_jobs import Row
+from jobs.queue.work import ANY
+from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints
+from portal.ledger.queries import KINDS
+
+ASKED = (ANY, *KINDS)  # what a job may ask for
+
+
+class Numbers:
+    """Dense numbers for names, given as they come and kept."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._of: dict[str, int] = {}
+
+    def of(self, name: str) -> int:
+        if name not in self._of:
+            self._of[name] = len(self.names)
+            self.names.append(name)
+        return self._of[name]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of `open_jobs.Row`. owner, recipe: by their `Numbers`; asked: by its place in ASKED; unit: of a job
+    that others may come beside, the number of its accelerator within the pool.
+    """
+
+    ids: NDArray[np.object_]
+    owner: Ints
+    recipe: Ints
+    asked: Ints
+    submitted_at: Floats
+    gang: Ints
+    memory_mb: Ints
+    size: Floats
+    ran_s: Floats
+    work_s: Floats
+    pace_s: Floats
+    checkpoint_s: Floats
+    fixed: Bools
+    boost: Floats
+    pool: Ints
+    since: Floats
+    unit: Ints
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def only(self, rows: Bools) -> "Table":
+        return Table(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+    def plus(self, other: "Table") -> "Table":
+        if not len(other) or not len(self):
+            return self if len(self) else other
+        return Table(
+            **{
+                each.name: np.concatenate([getattr(self, each.name), getattr(other, each.name)])
+                for each in fields(self)
+            }
+        )
+
+
+def table(rows: Sequence[Row], owners: Numbers, recipes: Numbers, place: Mapping[str, int]) -> Table:
+    """`place` tells the number of each accelerator within its pool."""
+
+    def column(of: Callable[[Row], Any], kind: type[Any]) -> Any:
+        return np.fromiter((of(row) for row in rows), dtype=kind, count=len(rows))
+
+    return Table(
+        ids=column(lambda row: row.pk, object),
+        owner=column(lambda row: owners.of(row.owner), np.int64),
+        recipe=column(lambda row: recipes.of(row.recipe), np.int64),
+        asked=column(lambda row: ASKED.index(row.accelerator), np.int64),
+        submitted_at=column(lambda row: row.submitted_at, np.float64),
+        gang=column(lambda row: row.gang, np.int64),
+        memory_mb=column(lambda row: row.memory_mb, np.int64),
+        size=column(lambda row: row.size, np.float64),
+        ran_s=column(lambda row: row.ran_s, np.float64),
+        work_s=column(lambda row: row.work_s, np.float64),
+        pace_s=column(lambda row: row.pace_s, np.float64),
+        checkpoint_s=column(lambda row: row.checkpoint_s, np.float64),
+        fixed=column(lambda row: row.fixed, np.bool_),
+        boost=column(lambda row: row.boost, np.float64),
+        pool=column(lambda row: row.pool, np.int64),
+        since=column(lambda row: row.since, np.float64),
+        unit=column(lambda row: _unit(row, place), np.int64),
+    )
+
+
+def _unit(row: Row, place: Mapping[str, int]) -> int:
+    """Where others may come beside it: its memory is held to a limit, and it runs on one accelerator."""
+    return place[row.units[0]] if row.memory_mb and len(row.units) == 1 else NOWHERE
+
+
+def rows_of(jobs: Collection[str], where: Mapping[str, int], count: int) -> Bools:
+    """Which of `count` rows are not of these jobs; `where` tells the row of each that has one."""
+    kept = np.ones(count, dtype=np.bool_)
+    kept[[where[job] for job in jobs if job in where]] = False
+    return kept
