@@ -19,7 +19,7 @@ from portal.core.models import Lease
 
 log = logging.getLogger(__name__)
 LEADER = "scheduler"
-TOGETHER = 50  # jobs that are started in one transaction
+TOGETHER = 100  # jobs that are started in one transaction
 GIVES_WAY = _("It is asked to give way to other work. It saves its state, and goes on when there is room.")
 
 

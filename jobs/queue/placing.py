@@ -1,11 +1,12 @@
 """From the plan's pools to accelerators: which of them each placement gets, and whether it still may."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from django.db import transaction
 
 from hardware.nodes.models import Accelerator
@@ -26,15 +27,15 @@ class Place:
     beside: bool
 
 
-def choose(machine: Machine, snapshot: Snapshot, placements: Iterable[Placement]) -> Iterator[Place]:
+def choose(machine: Machine, snapshot: Snapshot, placements: Sequence[Placement]) -> Iterator[Place]:
     """In the plan's order; none for a placement whose accelerators became fewer meanwhile."""
     jobs = snapshot.jobs
-    gang = dict(zip(jobs.ids, map(int, jobs.gang), strict=True))
+    placed = {each.job for each in placements}
+    gang = {job: int(jobs.gang[row]) for row, job in enumerate(jobs.ids) if job in placed}
     idle = [machine.idle(pool) for pool in range(len(machine.members))]
     shared: dict[str, tuple[str, ...]] = {
-        job: (machine.members[pool][unit],)
-        for job, pool, unit in zip(jobs.ids, jobs.pool, jobs.unit, strict=True)
-        if unit != NOWHERE
+        jobs.ids[row]: (machine.members[jobs.pool[row]][jobs.unit[row]],)
+        for row in np.flatnonzero(jobs.unit != NOWHERE)
     }
     for placement in placements:
         job, free = placement.job, idle[placement.pool]
