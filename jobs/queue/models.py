@@ -1,7 +1,10 @@
 """Queued work: jobs, the attempts at them, and what they said."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from hardware.nodes.models import Accelerator, Node
@@ -10,6 +13,8 @@ from jobs.queue.reasons import EndReason, Status
 from jobs.queue.yields import Yield
 from portal.core.models import Blob, Identified, Leased
 from portal.members.models import Member
+
+UNHEARD = timedelta(minutes=2)  # a replay that nobody has begun
 
 
 class Request(models.TextChoices):
@@ -93,6 +98,53 @@ class Outlook(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id}: {self.position}"
+
+
+class Trial(models.TextChoices):
+    """Where a replay is. One that `runs` and whose lease ran out is lost; see `Replay.is_lost`."""
+
+    WAITING = "waiting", _("waiting")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
+class Replay(Identified, Leased):
+    """The jobs of some days, run through the simulator under other settings. `changes` and `added` are as they were
+    typed; `result` is what `jobs.scheduler.replay.compare.Report.as_json` makes, and `facts` what it was made of.
+    """
+
+    asked_by = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, related_name="+")
+    days = models.PositiveSmallIntegerField(_("days"))
+    changes = models.JSONField(_("settings"), default=list)
+    added = models.JSONField(_("added to the machine"), default=list)
+    restart_s = models.FloatField(_("seconds that a restart costs"))
+    state = models.CharField(_("state"), max_length=8, choices=Trial.choices, default=Trial.WAITING)
+    asked_at = models.DateTimeField(_("last asked for"))
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    progress = models.FloatField(_("progress, 0 to 1"), default=0.0)
+    message = models.TextField(_("message"), blank=True, default="")
+    facts = models.JSONField(default=dict)
+    result = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return ", ".join([*self.changes, *self.added]) or str(_("as it is"))
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in {Trial.WAITING, Trial.RUNNING}
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody works on it any more (its process was killed), or nobody began in all this time."""
+        now = timezone.now()
+        if self.state == Trial.WAITING:
+            return self.asked_at < now - UNHEARD
+        return self.state == Trial.RUNNING and (self.lease_expires_at is None or self.lease_expires_at < now)
 
 
 class Submission(Identified):

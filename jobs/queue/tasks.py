@@ -20,6 +20,23 @@ def run_attempt(*attempt_ids: str) -> None:
         agent().take(attempt_id)
 
 
+@shared_task(name="queue.run_replay")
+def run_replay(replay_id: str) -> None:
+    """Run the replay, unless it was run or is being run."""
+    from jobs.queue.replay import services  # they send it by `wake_replay`
+
+    services.run(replay_id)
+
+
+def wake_replay(replay_id: str) -> None:
+    """Have a helper run the replay soon. When that message is lost, it can be sent again from the replay's page."""
+    live.hint(
+        f"a helper of replay {replay_id}",
+        lambda: run_replay.apply_async((replay_id,), retry=False),
+        away=(OperationalError, *live.AWAY),
+    )
+
+
 def wake_node(node_name: str, *attempt_ids: str) -> None:
     """Tell a node that attempts wait for it; else it finds them at its next sweep."""
     live.hint(

@@ -7,6 +7,7 @@ from django.urls import URLPattern, path, re_path
 from jobs.queue import api as calls
 from jobs.queue import views
 from jobs.queue.consumers import JobConsumer
+from jobs.queue.replay import pages as replay
 
 pages: list[URLPattern] = [
     path("jobs", views.job_list, name="job-list"),
@@ -15,6 +16,9 @@ pages: list[URLPattern] = [
     path("jobs/<str:job_id>/panel", views.job_panel, name="job-panel"),
     path("jobs/<str:job_id>/cancel", views.job_cancel, name="job-cancel"),
     path("jobs/<str:job_id>/stop", views.job_stop, name="job-stop"),
+    path("machine/replay", replay.replays, name="replays"),
+    path("machine/replay/<str:pk>", replay.replay_detail, name="replay-detail"),
+    path("machine/replay/<str:pk>/again", replay.replay_again, name="replay-again"),
 ]
 api: list[URLPattern] = [
     path("recipes", calls.RecipeList.as_view(), name="api-recipes"),

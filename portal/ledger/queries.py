@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
@@ -124,6 +124,14 @@ def share_of(member: Member) -> Share:
     return Share(share=share, used_fraction=used, fair_factor=shares.fair_factor(used, share))
 
 
+def given_shares(owners: Iterable[str]) -> dict[str, float]:
+    """The share that each of these members (by id) was given, whatever that of the others."""
+    default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
+    given = dict.fromkeys(owners, default)
+    given.update(Quota.objects.filter(member__in=list(given)).values_list("member", "share"))
+    return given
+
+
 @dataclass(frozen=True)
 class Standing:
     """What a member is entitled to (a fraction of the whole) and used lately (faded, weighted device-seconds)."""
@@ -134,9 +142,7 @@ class Standing:
 
 def standing(owners: Iterable[str]) -> dict[str, Standing]:
     """How these members (by id) stand towards each other. Two queries, however many they are."""
-    default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
-    given = dict.fromkeys(owners, default)
-    given.update(Quota.objects.filter(member__in=list(given)).values_list("member", "share"))
+    given = given_shares(owners)
     whole = sum(given.values()) or 1.0
     used = _faded_by_member(list(given))
     return {owner: Standing(share / whole, used.get(owner, 0.0)) for owner, share in given.items()}
@@ -144,12 +150,21 @@ def standing(owners: Iterable[str]) -> dict[str, Standing]:
 
 def _faded_by_member(owners: list[str]) -> dict[str, float]:
     now = timezone.now()
-    charged = LedgerEntry.objects.filter(member__in=owners, created_at__gte=now - REMEMBERED, refunded=False)
-    days = charged.annotate(day=TruncDate("created_at")).values("member", "day").order_by()
     found: dict[str, float] = {}
-    for member, day, seconds in days.annotate(all=Sum(WEIGHTED)).values_list("member", "day", "all"):
+    for member, day, seconds in used_by_day(owners, since=now - REMEMBERED):
         found[member] = found.get(member, 0.0) + shares.faded(seconds, float((now.date() - day).days))
     return found
+
+
+def used_by_day(
+    owners: Iterable[str], *, since: datetime, until: datetime | None = None
+) -> Iterable[tuple[str, date, float]]:
+    """(member's id, day, weighted device-seconds without what was refunded), in one query."""
+    charged = LedgerEntry.objects.filter(member__in=list(owners), created_at__gte=since, refunded=False)
+    if until is not None:
+        charged = charged.filter(created_at__lt=until)
+    days = charged.annotate(day=TruncDate("created_at")).values("member", "day").order_by()
+    return days.annotate(all=Sum(WEIGHTED)).values_list("member", "day", "all")
 
 
 def _entitled(member: Member) -> float:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from hardware.nodes.models import Accelerator, MaintenanceWindow, Node
 from jobs.bundles.models import Bundle, TrainedModel
 from jobs.datasets.models import Dataset, Upload, Version, VersionFile, VersionState, Visibility
-from jobs.queue.models import Job, LogChunk, Metric
+from jobs.queue.models import Job, LogChunk, Metric, Replay
 from portal.core import live, storage
 from portal.ledger.models import LedgerEntry
 from portal.members import services, tokens
@@ -190,9 +190,12 @@ def _stewarded(world: World) -> None:
     upload = Upload.objects.create(
         owner=alice, dataset_id=world.ids["private"], filename="x.zip", length=10, expires_at=timezone.now()
     )
+    replay = Replay.objects.create(
+        days=30, restart_s=30.0, state="failed", message=SECRET_WORD, asked_at=timezone.now()
+    )
     kind = ContentType.objects.get_for_model(Dataset).pk
     world.ids |= {
-        "node": node.pk, "node/accelerator": f"{node.pk}/accelerators/{board.pk}",
+        "replay": replay.pk, "node": node.pk, "node/accelerator": f"{node.pk}/accelerators/{board.pk}",
         "invitation": link.rsplit("/", 1)[1], "token": alice.auth_token_set.get().ref,
         "shortcut": f"{kind}/{world.ids['private']}", "app": "members", "nothing": "nothing",
         "nothing-nothing": "nothing-nothing", "tail": "/nothing",

@@ -16,6 +16,10 @@ route                                             thing      method  owner other
 /                                                 -          GET     200   200   200  200     200
 machine                                           -          GET     200   200   200  200     login
 machine/nodes/<str:pk>                            node       GET     200   200   200  200     login
+machine/replay                                    -          GET     403   403   403  200     login
+machine/replay                                    -          POST    403   403   403  400     login
+machine/replay/<str:pk>                           replay     GET     403   403   403  200     login
+machine/replay/<str:pk>/again                     replay     POST    403   403   403  302     login
 ledger                                            -          GET     200   200   200  200     login
 ledger/statement.csv                              -          GET     200   200   200  200     login
 ledger/costs                                      -          GET     403   403   403  200     login

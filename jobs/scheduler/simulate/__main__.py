@@ -4,15 +4,15 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from jobs.scheduler.plan import plan
-from jobs.scheduler.policy import DEFAULT, Policy
+from jobs.scheduler.policy import Policy
+from jobs.scheduler.replay import settings
 from jobs.scheduler.simulate import baselines, fluid
 from jobs.scheduler.simulate import trace as traces
 from jobs.scheduler.simulate.measure import Figures, measure
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         cluster = _cluster(asked.cluster)
         trace = traces.read(asked.trace, tuple(cluster))
-        policy = _policy(asked.set)
+        policy = settings.parse(asked.set).policy
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -101,16 +101,6 @@ def _cluster(text: str) -> dict[str, int]:
         return {name: int(count) for name, count in (part.split("=") for part in text.split(","))}
     except ValueError:
         raise ValueError(f"--cluster {text}: write it as v100=12,p100=12,k80=12.") from None
-
-
-def _policy(changes: Sequence[str]) -> Policy:
-    """ValueError for what the policy does not have, or is no number."""
-    known = asdict(DEFAULT)
-    wanted = dict(change.partition("=")[::2] for change in changes)
-    if unknown := sorted(set(wanted) - set(known)):
-        raise ValueError(f"--set {unknown[0]}: the policy has {', '.join(sorted(known))}.")
-    changed: dict[str, Any] = {name: type(known[name])(value) for name, value in wanted.items()}
-    return replace(DEFAULT, **changed)
 
 
 def _parser() -> argparse.ArgumentParser:

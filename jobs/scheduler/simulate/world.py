@@ -21,7 +21,7 @@ Decide = Callable[[Snapshot, bool], Plan]
 class Conditions:
     """capacity: accelerators of each type, `per_node` to a node. restart_s: lost at every start but the first. sigma:
     of the lognormal error of the estimated length, None when there is no estimate. noise: relative error of the speeds
-    that the policy is told.
+    that the policy is told. half_life_s: after so long half of a member's use is forgotten.
     """
 
     capacity: tuple[int, ...]
@@ -30,6 +30,7 @@ class Conditions:
     sigma: float | None = None
     noise: float = 0.0
     limit: int = 10**6
+    half_life_s: float = HALF_LIFE_S
 
 
 @dataclass
@@ -114,11 +115,15 @@ class World:
         self.warming[rows] -= warming
         self.work[rows] += self._rate(rows) * (seconds - warming)
         self.ran[rows] += seconds
-        used = self.trace.gang[rows] * seconds
+        used: Floats = self.trace.gang[rows] * np.float64(seconds)
         self.out.busy += float(used.sum())
-        self.usage *= 0.5 ** (seconds / HALF_LIFE_S)
-        np.add.at(self.usage, self.trace.owner[rows], used)
+        self.usage *= 0.5 ** (seconds / self.conditions.half_life_s)
+        np.add.at(self.usage, self.trace.owner[rows], self._charge(rows, used))
         self.now += seconds
+
+    def _charge(self, _rows: Ints, used: Floats) -> Floats:
+        """What counts as use of the accelerator-seconds that running jobs had: here every type costs the same."""
+        return used
 
     def _end(self) -> bool:
         rows = self._running()
