@@ -25,7 +25,7 @@ test: .venv/dev system-test front-end ## every test, on SQLite, and what touches
 	$(BIN)/pytest -n 2 --dist loadfile -m "not faults and not docker" $(ARGS)
 	@$(MAKE) --no-print-directory test-postgres
 
-DATABASE_TESTS := $(addprefix tests/,bundles contract core datasets ledger members nodes queue) --ignore tests/datasets/test_tus.py
+DATABASE_TESTS := $(addprefix tests/,bundles contract core datasets ledger members nodes queue replay) --ignore tests/datasets/test_tus.py
 
 test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQL of their own
 	$(BIN)/python -m tests.postgres pytest -q -m "not e2e and not browser" $(DATABASE_TESTS)

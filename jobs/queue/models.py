@@ -132,7 +132,7 @@ class Replay(Identified, Leased):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return ", ".join([*self.changes, *self.added]) or str(_("as it is"))
+        return ", ".join([*self.changes, *(f"+ {each}" for each in self.added)]) or str(_("as it is"))
 
     @property
     def is_open(self) -> bool:

@@ -80,6 +80,37 @@ def test_use_before_the_days_counts_and_fades_by_the_half_life() -> None:
     assert lines["bob"].verdict == LONGER
 
 
+def test_use_within_the_days_fades_by_the_half_life_too() -> None:
+    later = 5 * 86_400.0
+    made = history(
+        job(0, "ada", 0.0, 10 * HOUR, fixed=True),
+        job(1, "cyd", later, HOUR, fixed=True),
+        job(2, "ada", later + 1.0, HOUR, fixed=True),
+        job(3, "bob", later + 600.0, HOUR, fixed=True),
+    )
+    before, after = (replay(made, parse(each)).first[2:] for each in ([], ["half_life=2h"]))
+    assert before[1] < before[0]  # ada used much: bob goes first
+    assert after[0] < after[1]  # that is forgotten: who came first does
+
+
+def test_use_is_charged_at_the_price_of_what_was_used() -> None:
+    """An hour at ten times the price is more than three hours; Ada, who had it, goes last though she came first."""
+    gpu = replace(CPU, kind="gpu", price=10.0)
+    made = history(
+        job(0, "ada", 0.0, HOUR, kind="gpu", fixed=True),
+        job(1, "bob", 0.0, 3 * HOUR, kind="cpu", fixed=True),
+        job(2, "cyd", 4 * HOUR, HOUR, kind="cpu", fixed=True),
+        job(3, "ada", 4 * HOUR + 1.0, HOUR, kind="cpu", fixed=True),
+        job(4, "bob", 4 * HOUR + 600.0, HOUR, kind="cpu", fixed=True),
+        pools=(CPU, gpu),
+    )
+    ada, bob = replay(made, Settings()).first[3:]
+    assert bob < ada
+    cheap = replace(made, pools=(CPU, replace(gpu, price=1.0)))
+    ada, bob = replay(cheap, Settings()).first[3:]
+    assert ada < bob
+
+
 def test_what_was_there_already_takes_its_place_and_is_not_counted() -> None:
     made = history(job(0, "ada", -500.0, 100.0, carried=True), job(1, "bob", 0.0, 10.0))
     found = report(made)

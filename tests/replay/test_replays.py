@@ -18,6 +18,7 @@ from jobs.queue.replay.services import Wish
 from portal.core import leases
 from portal.kit.errors import UserError
 from portal.members.models import AuditEntry, Member
+from tests.replay import month as month_of
 
 Make = Callable[..., Any]
 
@@ -39,7 +40,7 @@ def test_the_command_tells_who_waits_longer(month: None) -> None:
     said = command("--days", "7", "--set", "share.bob=3")
     assert said.startswith("8 jobs of 7 days, on 1 accelerators, under: share.bob=3\n")
     lines = [
-        line.split()[0] for line in said.splitlines() if line.endswith(("waits longer", "waits shorter"))
+        line.split()[0] for line in said.splitlines() if line.endswith(("longer in all", "shorter in all"))
     ]
     assert lines[:2] == ["alice", "bob"]
     assert "How far to trust this: the 8 that have ended" in said
@@ -88,7 +89,7 @@ def test_a_steward_tries_settings(month: None, client_for: Make, cora: Member) -
     assert "It waits for a helper." in browser.get(answer["Location"]).content.decode()
     tasks.run_replay(made.pk)
     page = browser.get(answer["Location"]).content.decode()
-    assert "waits longer" in page
+    assert "longer in all" in page
     assert "hx-trigger" not in page.split('id="replay-live"')[1].split(">")[0]
     assert page.index(">alice<") < page.index(">bob<")
 
@@ -169,3 +170,10 @@ def test_only_the_newest_are_kept(month: None, cora: Member, monkeypatch: pytest
     for _each in range(3):
         services.run(services.ask(Wish(), actor=cora).pk)
     assert Replay.objects.count() == 2
+
+
+def test_an_invented_month_can_be_replayed(db: None) -> None:
+    month_of.fill(jobs=40)
+    said = json.loads(command("--set", "half_life=1d", "--json"))
+    assert said["facts"]["jobs"] == 40
+    assert said["trust"]["within"] > 0.3

@@ -21,7 +21,7 @@ from portal.kit.errors import UserError
 from portal.ledger import queries as ledger
 
 MIB: Final = 1024**2
-MOST_JOBS: Final = 20_000
+MOST_JOBS: Final = 10_000
 FIELDS: Final = (
     "pk", "owner_id", "owner__username", "kind", "status", "created_at", "started_at", "ended_at", "accelerator",
     "spec__resources", "spec__params", "recipe", "version_id", "position", "boost",

@@ -74,7 +74,7 @@ def change(seconds: float | None) -> str:
 
 
 def verdict(word: str) -> str:
-    return {"longer": _("waits longer"), "shorter": _("waits shorter")}.get(word, _("about the same"))
+    return {"longer": _("longer in all"), "shorter": _("shorter in all")}.get(word, _("about the same"))
 
 
 def _asides(facts: Mapping[str, Any]) -> list[str]:
