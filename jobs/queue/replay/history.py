@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -49,7 +49,8 @@ def read(*, days: int, now: datetime) -> History:
         )
     reading = _Reading(start, now, speeds(), _tries(seen, start, now), Counter())
     rows = [_Row(*values) for values in seen.order_by("created_at", "pk").values_list(*FIELDS)]
-    reading.lengths = estimates.Lengths(reading.speeds, {row.version for row in rows})
+    reading.priors = estimates.priors(reading.speeds)
+    reading.samples = estimates.samples_of({row.version for row in rows})
     jobs = tuple(past for row in rows if (past := reading.past(row)))
     owners = {row.member: row.owner for row in rows}
     lost = sum(tries.lost_s for tries in reading.tries.values())
@@ -132,7 +133,8 @@ class _Reading:
     speeds: Speeds
     tries: Mapping[str, _Tries]
     left_out: Counter[str]
-    lengths: estimates.Lengths | None = None
+    priors: Mapping[str, float] = field(default_factory=dict)
+    samples: Mapping[str, int | None] = field(default_factory=dict)
 
     def past(self, row: _Row) -> Past | None:
         """None for a job that can't be replayed."""
@@ -178,8 +180,8 @@ class _Reading:
 
     def _guessed(self, row: _Row, tries: _Tries) -> float | None:
         """What a job that has not told its pace takes in all: by its recipe and data, at least what it has had."""
-        lengths = self.lengths
-        whole = lengths.whole_s(row.recipe, row.params or {}, row.version) if lengths else np.nan
+        size = estimates.size(row.params or {}, self.samples.get(row.version or ""))
+        whole = self.priors.get(row.recipe, np.nan) * size
         if np.isfinite(whole):
             return max(tries.work, float(whole) * self.speeds.best.get(row.accelerator, 1.0))
         if tries.work > 0:
