@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from hardware.nodes import services as nodes
 from hardware.nodes.models import Node, NodeState
+from hardware.nodes.probe.energy import Together
 from hardware.nodes.probe.machine import probe
 from hardware.nodes.probe.sampling import Sampler
 from jobs.queue import lifecycle, nodefiles
@@ -64,6 +65,7 @@ class Agent:
         self._threads: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
         self._sampler = Sampler()
+        self._meters = Together()
         self._beats = [
             threading.Thread(target=self._repeat, args=(self._pace, self._beat), name="agent", daemon=True),
             threading.Thread(
@@ -135,7 +137,7 @@ class Agent:
                 self._threads.pop(attempt_id, None)
 
     def _supervise(self, held: Held) -> None:
-        supervisor = Supervisor(held, self._warm, lambda: self.is_draining)
+        supervisor = Supervisor(held, self._warm, lambda: self.is_draining, meters=self._meters)
         supervisor.run()
         if supervisor.pulse.cut_off:
             self._cut_off.add(held.attempt_id)

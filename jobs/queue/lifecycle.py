@@ -15,13 +15,13 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from hardware.nodes.models import Accelerator, Node
-from jobs.queue import blame
+from hardware.nodes.probe.energy import Energy
+from jobs.queue import blame, charging
 from jobs.queue.kinds import KINDS
 from jobs.queue.models import Attempt, Job, JobEvent, Request
 from jobs.queue.reasons import FINAL, MOVES, POLICY, EndReason, Policy, Status
 from portal.core import leases, live
 from portal.core.leases import StaleLease
-from portal.ledger import services as ledger
 
 log = logging.getLogger(__name__)
 LEASE_S = 30.0
@@ -222,14 +222,16 @@ def end(
     message: str = "",
     peak_memory_bytes: int | None = None,
     seconds: float | None = None,
+    energy: Energy | None = None,
 ) -> Job:
     """End the held attempt for `reason` and move its job on: to a final status, or back into the queue. `seconds` is
-    how long it ran, by a clock that nobody sets; without it the times written down tell.
+    how long it ran, by a clock that nobody sets; without it the times written down tell. `energy` is what it took.
 
     Success is not recorded here but by the caller in the same transaction (`jobs.queue.kinds`).
     """
     own(held, ended_at=Now(), end_reason=reason, lease_expires_at=None, peak_memory_bytes=peak_memory_bytes)
-    return _settle(Attempt.objects.get(pk=held.attempt_id), reason, message, seconds)
+    attempt = Attempt.objects.get(pk=held.attempt_id)
+    return _settle(attempt, reason, message, charging.Took(seconds, energy))
 
 
 def reap(attempt: Attempt, reason: EndReason = EndReason.NODE_LOST) -> Job | None:
@@ -264,10 +266,10 @@ def take_away(attempt: Attempt, reason: EndReason, *, only: Q, message: str = ""
     return _settle(attempt, reason, message)
 
 
-def _settle(attempt: Attempt, reason: EndReason, message: str, seconds: float | None = None) -> Job:
+def _settle(attempt: Attempt, reason: EndReason, message: str, took: charging.Took = charging.UNKNOWN) -> Job:
     """Move the job of an attempt that just ended. Its row is locked first: what is asked of it now is heard."""
     job, policy = Job.objects.select_for_update().get(pk=attempt.job_id), POLICY[reason]
-    _charge(attempt, job, policy, seconds)
+    charging.charge(attempt, job, took, refunded=policy.platform_fault)
     if job.request == Request.CANCEL and policy.final != Status.SUCCEEDED:
         _finish(job, EndReason.CANCELLED, "")
     elif policy.final == Status.FAILED and _may_retry(job, reason, policy):
@@ -309,22 +311,6 @@ def _finish(job: Job, reason: EndReason, message: str) -> None:
 
 def _sentence(reason: EndReason, message: str) -> str:
     return message or str(reason.label)
-
-
-def _charge(attempt: Attempt, job: Job, policy: Policy, seconds: float | None) -> None:
-    if attempt.started_at is None or attempt.ended_at is None:
-        return
-    if seconds is None:
-        seconds = (attempt.ended_at - attempt.started_at).total_seconds()
-    prices = list(attempt.accelerators.values_list("price", flat=True)) or [1.0]
-    ledger.charge(
-        member=job.owner,
-        attempt_id=attempt.pk,
-        kind=attempt.accelerator_kind,
-        device_seconds=max(0.0, seconds) * len(prices),
-        refunded=policy.platform_fault,
-        cost=ledger.Cost(weight=sum(prices) / len(prices), node=attempt.node_name),
-    )
 
 
 @transaction.atomic

@@ -187,7 +187,10 @@ class Attempt(Identified, Leased):
             models.UniqueConstraint(fields=["job", "number"], name="attempt_number_once"),
             models.UniqueConstraint(fields=["job"], condition=Q(ended_at=None), name="one_open_attempt"),
         ]
-        indexes = [models.Index(fields=["end_reason"], name="attempt_end_reason")]  # counted at every scrape
+        indexes = [
+            models.Index(fields=["end_reason"], name="attempt_end_reason"),  # counted at every scrape
+            models.Index(fields=["node", "ended_at"], name="attempt_node_ended"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id} #{self.number}"

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from hardware.nodes.models import Accelerator, AcceleratorKind, Node
+from hardware.nodes.probe import energy
 from jobs.engine.spec import memory_to_ask
 from jobs.queue.models import Attempt, Job
 from jobs.runner.gpus import Gpus
@@ -19,11 +20,12 @@ from jobs.runner.limits import MIB, Exit, Limits
 
 @dataclass(frozen=True)
 class Share:
-    """An attempt's part of its node: threads to compute with, limits from outside, GPUs."""
+    """An attempt's part of its node: threads to compute with, limits from outside, GPUs, and all that it runs on."""
 
     threads: int
     limits: Limits
     gpus: Gpus
+    accelerators: tuple[energy.Accelerator, ...] = ()
 
     def task(self) -> dict[str, Any]:
         """What the engine has to know of it."""
@@ -54,7 +56,8 @@ def share_of(job: Job, attempt_id: str) -> Share:
         disk_bytes=settings.JOB_DISK_MB * MIB,
         cores=part if part < cores else None,
     )
-    return Share(threads=max(1, int(part)), limits=limits, gpus=gpus)
+    places = tuple((one.kind, one.index, one.model) for one in accelerators)
+    return Share(threads=max(1, int(part)), limits=limits, gpus=gpus, accelerators=places)
 
 
 def _gpus(node: Node | None, chosen: Sequence[Accelerator], memory: int | None) -> Gpus:

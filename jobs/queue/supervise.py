@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from hardware.nodes.probe.energy import Energy, Together
 from jobs.queue import lifecycle, nodefiles, shares
 from jobs.queue.kinds import KINDS, Assignment, Result
 from jobs.queue.lifecycle import Held
@@ -74,8 +75,17 @@ def _ended(running: Running) -> Exit | None:
 class Supervisor:
     """One attempt from claim to end."""
 
-    def __init__(self, held: Held, warm: WarmParent, is_draining: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        held: Held,
+        warm: WarmParent,
+        is_draining: Callable[[], bool],
+        *,
+        meters: Together | None = None,
+    ) -> None:
         self.held = held
+        self.meters = meters or Together()
+        self.energy: Energy | None = None  # what it took, once the engine is gone
         self.warm = warm
         self.pulse = Pulse(held, is_draining)
         self.folder = nodefiles.attempts_root() / held.attempt_id
@@ -119,7 +129,12 @@ class Supervisor:
         try:
             self.pulse.patiently(
                 lambda: lifecycle.end(
-                    self.held, reason, message=message, peak_memory_bytes=peak, seconds=seconds
+                    self.held,
+                    reason,
+                    message=message,
+                    peak_memory_bytes=peak,
+                    seconds=seconds,
+                    energy=self.energy,
                 )
             )
         except StaleLease:
@@ -162,17 +177,35 @@ class Supervisor:
     def _engage(self, assignment: Assignment, cache: Path, inputs: Mapping[Path, str]) -> None:
         events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.share = self.pulse.patiently(lambda: shares.share_of(self.job, self.held.attempt_id))
-        running = self.warm.run(
-            assignment.task | self.share.task(),
-            job_dir=self.folder,
-            cache=cache,
-            read_only=inputs,
-            limits=self.share.limits,
-            gpus=self.share.gpus,
-            on_event=events.put,
-            backlog=events.qsize,
-            timeout=AGAIN_S,
-        )
+        with self._metered():
+            running = self.warm.run(
+                assignment.task | self.share.task(),
+                job_dir=self.folder,
+                cache=cache,
+                read_only=inputs,
+                limits=self.share.limits,
+                gpus=self.share.gpus,
+                on_event=events.put,
+                backlog=events.qsize,
+                timeout=AGAIN_S,
+            )
+            self._guide(running, events)
+
+    @contextlib.contextmanager
+    def _metered(self) -> Iterator[None]:
+        """What the node takes meanwhile is told to the attempt, as its part of it."""
+        self.meters.begin(self.held.attempt_id, self.share.accelerators)
+        try:
+            yield
+        finally:
+            self._read_meter()
+
+    def _read_meter(self) -> None:
+        """Once: when the engine is gone."""
+        if self.energy is None:
+            self.energy = self.meters.end(self.held.attempt_id)
+
+    def _guide(self, running: Running, events: "queue.SimpleQueue[dict[str, Any]]") -> None:
         self.pulse.attach(running)
         try:
             recorder = self.pulse.patiently(lambda: Recorder(self.held, running.host_path))
@@ -230,6 +263,8 @@ class Supervisor:
                 if exit_ is not None:
                     break
                 exit_ = self._exit = _ended(running)
+                if exit_ is not None:
+                    self._read_meter()
             else:
                 self._relay(recorder, event)
             self.pulse.patiently(lambda: recorder.flush(force=False))
@@ -261,6 +296,7 @@ class Supervisor:
                 EndReason.DONE,
                 peak_memory_bytes=exit_.peak_memory_bytes,
                 seconds=exit_.seconds,
+                energy=self.energy,
             )
             KINDS[job.kind].finish(job, blobs, summary)
 

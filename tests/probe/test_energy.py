@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hardware.nodes.probe import energy
-from hardware.nodes.probe.energy import CORE_W, Energy, Meter
+from hardware.nodes.probe.energy import CORE_W, Energy, Meter, Together
 from tests.probe.machines import package, worked, write
 from tests.probe.test_sampling import CORES, Watch
 
@@ -101,3 +101,39 @@ def test_what_says_nothing_is_assumed(
     meter.start()
     watch.now += 10
     assert meter.stop() == Energy(10 * watts, measured=False)
+
+
+def test_what_runs_together_shares_what_is_measured_and_no_joule_is_told_twice(
+    tmp_path: Path, watch: Watch
+) -> None:
+    def counted(joules: float) -> None:
+        package(tmp_path, "intel-rapl:0", "package-0", int(joules * 1e6))
+
+    counted(0)
+    together = Together(root=tmp_path, now=watch)
+    together.begin("a", [("cpu", 0, "")])
+    counted(10)  # a alone
+    together.begin("b", [("cpu", 0, "")])
+    counted(30)  # both
+    a = together.end("a")
+    counted(35)  # b alone
+    b = together.end("b")
+    counted(99)  # nobody's
+    together.begin("c", [])
+    assert (a, b) == (Energy(20.0, measured=True), Energy(15.0, measured=True))
+    assert together.end("c").joules == 0.0
+    assert all(thread.name != "energy" for thread in threading.enumerate())
+
+
+def test_an_accelerator_is_shared_by_those_on_it_alone(tmp_path: Path, watch: Watch) -> None:
+    write(worked(tmp_path, busy=0, idle=0), {"proc/cpuinfo": CORES})
+    together = Together(root=tmp_path, now=watch)
+    together.begin("board", [("fpga", 0, "")])
+    together.begin("same board", [("fpga", 0, "")])
+    together.begin("cpu", [("cpu", 0, "")])
+    watch.now += 12
+    worked(tmp_path, busy=50, idle=50)
+    processor = 12 * 4 * CORE_W * 0.5
+    assert together.end("cpu").joules == pytest.approx(processor / 3)
+    assert together.end("board").joules == pytest.approx(processor / 3 + 12 * energy.BOARD_W / 2)
+    assert not together.end("same board").measured

@@ -1,7 +1,7 @@
 """The energy that a stretch of work took, measured where the machine can, else estimated and marked as such.
 
 Measured: RAPL's counters of the processor's packages and their memory, and NVML's counter of each GPU (`counters`,
-`nvidia`). They are the machine's, not a process's: of several jobs at once each is told what all of them took.
+`nvidia`). They are the machine's, not a process's: of several jobs at once, `Together` tells each its part.
 
 Estimated: energy = time × cores × power of a core × utilisation, and the same of each accelerator, after
 Lannelongue, Grealey and Inouye, "Green Algorithms: Quantifying the Carbon Footprint of Computation", Advanced
@@ -14,6 +14,7 @@ A.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ CORE_W = 12.0
 ANY_W = 200.0
 TPU_W = {"TPU v2": 280.0, "TPU v3": 220.0, "TPU v4": 170.0}
 BOARD_W = 2.5
+JOULES_A_KWH = 3.6e6
 LOOK_S = 30.0  # RAPL's counters may begin again after a minute (Intel SDM 3B, MSR_PKG_ENERGY_STATUS)
 
 
@@ -39,6 +41,13 @@ class Energy:
 
     def __add__(self, other: "Energy") -> "Energy":
         return Energy(self.joules + other.joules, self.measured and other.measured)
+
+    def __mul__(self, part: float) -> "Energy":
+        return Energy(self.joules * part, self.measured)
+
+    @property
+    def kwh(self) -> float:
+        return self.joules / JOULES_A_KWH
 
 
 class Source(Protocol):
@@ -101,6 +110,15 @@ class Assumed:
         return Energy(seconds * self._watts, measured=False)
 
 
+Accelerator = tuple[str, int, str]  # its kind, its number on the node, and its model, as the probe names them
+Place = tuple[str, int]
+PROCESSOR: Place = ("cpu", 0)
+
+
+def _all(_place: Place) -> float:
+    return 1.0
+
+
 def _source(kind: str, index: int, model: str) -> Source | None:
     """None for the processor, which every job keeps busy."""
     if kind == "gpu":
@@ -116,19 +134,21 @@ class Meter:
 
     `accelerators` are (kind, number, model) of what the work runs on, as the probe names them; the processor is
     counted with them unless `cpu` is false. `with Meter([("gpu", 0, "")]) as meter: …` and then `meter.energy`, or
-    start and stop. It can be started once.
+    start and stop. It can be started once. `part` tells which part (0 to 1) of what a place took is counted here.
     """
 
     def __init__(
         self,
-        accelerators: Iterable[tuple[str, int, str]] = (),
+        accelerators: Iterable[Accelerator] = (),
         *,
         cpu: bool = True,
         root: Path = Path("/"),
         now: Callable[[], float] = clock.monotonic,
+        part: Callable[[Place], float] = _all,
     ) -> None:
         self._cpu, self._accelerators, self._root, self._now = cpu, list(accelerators), root, now
-        self._sources: list[Source] = []
+        self._part = part
+        self._sources: list[tuple[Place, Source]] = []
         self._lock, self._over = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._keep_looking, name="energy", daemon=True)
         self._at = 0.0
@@ -136,23 +156,30 @@ class Meter:
 
     def start(self) -> None:
         """From now on."""
-        found = [_source(*each) for each in self._accelerators]
-        self._sources = [*([Processor(self._root)] if self._cpu else []), *(each for each in found if each)]
+        self._sources = [(PROCESSOR, Processor(self._root))] if self._cpu else []
+        for kind, index, model in self._accelerators:
+            if (source := _source(kind, index, model)) is not None:
+                self._sources.append(((kind, index), source))
         self._at = self._now()
         self._thread.start()
 
     def stop(self) -> Energy:
         """Until now. What was used since `start`."""
+        self.halt()
+        return self.look()
+
+    def halt(self) -> None:
+        """Look no more."""
         self._over.set()
         self._thread.join()
-        return self.look()
 
     def look(self) -> Energy:
         """What was used since `start`; it goes on."""
         with self._lock:
             now = self._now()
             seconds, self._at = now - self._at, now
-            self.energy = sum((source.since(seconds) for source in self._sources), self.energy)
+            for place, source in self._sources:
+                self.energy += source.since(seconds) * self._part(place)
             return self.energy
 
     def _keep_looking(self) -> None:
@@ -167,3 +194,44 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class Together:
+    """The meters of all work on one node. What a place (the processor, an accelerator) takes is divided equally among
+    those that are on it at the time, as its cores and its time are: so that the parts add up to what was measured,
+    whoever comes and goes. What the node takes while nothing runs is nobody's.
+    """
+
+    def __init__(self, *, root: Path = Path("/"), now: Callable[[], float] = clock.monotonic) -> None:
+        self._root, self._now = root, now
+        self._lock = threading.Lock()
+        self._meters: dict[str, tuple[Meter, frozenset[Place]]] = {}
+        self._on: Counter[Place] = Counter()
+
+    def begin(self, work: str, accelerators: Iterable[Accelerator]) -> None:
+        """From now on `work` (any name of its own) is on the processor and on these."""
+        found = list(accelerators)
+        places = frozenset({PROCESSOR, *((kind, index) for kind, index, _model in found)})
+        meter = Meter(found, root=self._root, now=self._now, part=self._part)
+        with self._lock:
+            self._settle()
+            self._meters[work] = meter, places
+            self._on.update(places)
+            meter.start()
+
+    def end(self, work: str) -> Energy:
+        """What it took since it began. KeyError when it did not, or was ended."""
+        with self._lock:
+            self._settle()
+            meter, places = self._meters.pop(work)
+            self._on.subtract(places)
+        meter.halt()
+        return meter.energy
+
+    def _settle(self) -> None:
+        """What was used until now is divided among those who were there until now."""
+        for meter, _places in self._meters.values():
+            meter.look()
+
+    def _part(self, place: Place) -> float:
+        return 1.0 / max(1, self._on[place])

@@ -1,0 +1,109 @@
+"""What an attempt is charged when it ends: device-seconds × price × max(memory fraction, compute share).
+
+The compute share of an attempt is 1/n while n attempts are on its accelerator, averaged over its time; the memory
+fraction is what its job asked for of the accelerator's memory. Who has an accelerator alone is charged for all of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from hardware.nodes.models import Accelerator
+from hardware.nodes.probe.energy import Energy
+from jobs.queue.models import Attempt, Job
+from portal.ledger import services as ledger
+
+MIB = 1024**2
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Took:
+    """How long an attempt ran, in seconds by a clock that nobody sets, and the energy it took; None is not known, as
+    when its node died.
+    """
+
+    seconds: float | None = None
+    energy: Energy | None = None
+
+
+UNKNOWN = Took()
+
+
+def charge(attempt: Attempt, job: Job, took: Took, *, refunded: bool) -> None:
+    """Enter an attempt that just ended; nothing when its engine never began."""
+    if attempt.started_at is None or attempt.ended_at is None:
+        return
+    seconds = took.seconds
+    if seconds is None:
+        seconds = (attempt.ended_at - attempt.started_at).total_seconds()
+    accelerators = list(attempt.accelerators.all())
+    ledger.charge(
+        member=job.owner,
+        attempt_id=attempt.pk,
+        kind=attempt.accelerator_kind,
+        device_seconds=max(0.0, seconds) * max(1, len(accelerators)),
+        refunded=refunded,
+        cost=ledger.Cost(
+            weight=_weight(attempt, (attempt.started_at, attempt.ended_at), accelerators, _memory(job)),
+            node=attempt.node_name,
+            energy_kwh=took.energy.kwh if took.energy else None,
+            energy_measured=took.energy is not None and took.energy.measured,
+        ),
+    )
+
+
+def _memory(job: Job) -> int:
+    """The bytes that it is held to; 0 without a limit, with which nobody comes beside it."""
+    return int((job.spec.get("resources") or {}).get("memory_mb") or 0) * MIB
+
+
+def _weight(attempt: Attempt, span: Span, accelerators: Sequence[Accelerator], memory: int) -> float:
+    """Price times part, the mean over its accelerators; 1.0 when they are gone."""
+    if not accelerators:
+        return 1.0
+    beside = _beside(attempt, span, accelerators)
+    parts = (
+        one.price
+        * mean_part(span, beside[one.pk], min(1.0, memory / one.memory_bytes if one.memory_bytes else 0.0))
+        for one in accelerators
+    )
+    return sum(parts) / len(accelerators)
+
+
+def _beside(attempt: Attempt, span: Span, accelerators: Sequence[Accelerator]) -> dict[str, list[Span]]:
+    """When others were on these accelerators during `span`; who is there still, is until its end."""
+    begin, end = span
+    rows = Attempt.objects.filter(
+        Q(ended_at=None) | Q(ended_at__gt=begin),
+        node=attempt.node_id,
+        accelerators__in=accelerators,
+        started_at__lt=end,
+    ).exclude(pk=attempt.pk)
+    found: dict[str, list[Span]] = defaultdict(list)
+    for accelerator, since, until in rows.values_list("accelerators", "started_at", "ended_at"):
+        if since is not None:
+            found[accelerator].append((since, until or end))
+    return found
+
+
+def mean_part(span: Span, others: Iterable[Span], memory: float) -> float:
+    """The mean over `span` of max(`memory`, 1/n), n being one and those of the `others` that are there."""
+    begin, end = span
+    length = (end - begin).total_seconds()
+    if length <= 0:
+        return 1.0
+    changes = sorted(
+        change
+        for since, until in others
+        if max(since, begin) < min(until, end)
+        for change in ((max(since, begin), 1), (min(until, end), -1))
+    )
+    whole, there, at = 0.0, 1, begin
+    for moment, change in [*changes, (end, 0)]:
+        whole += (moment - at).total_seconds() * max(memory, 1 / there)
+        there, at = there + change, moment
+    return whole / length
