@@ -34,8 +34,9 @@ class AcceleratorKind(models.TextChoices):
 class Node(Identified):
     """One computer of the shared machine. It registers itself, by its `name`, when its worker starts.
 
-    `label` and `donor` are the stewards'. `window` is the maintenance window that made its `state`; None when a
-    steward did, or nobody. `clock_skew` is how far its clock was ahead of the database's at the last heartbeat.
+    `label` and `donor` are the stewards', `donor_since` when the donor was named. `window` is the maintenance window
+    that made its `state`; None when a steward did, or nobody. `clock_skew` is how far its clock was ahead of the
+    database's at the last heartbeat.
     """
 
     name = models.CharField(_("name"), max_length=120, unique=True)
@@ -48,6 +49,7 @@ class Node(Identified):
         related_name="donated_nodes",
         verbose_name=_("given by"),
     )
+    donor_since = models.DateTimeField(null=True, blank=True, editable=False)
     key_sha256 = models.CharField(max_length=64)
     state = models.CharField(_("state"), max_length=12, choices=NodeState.choices, default=NodeState.ACTIVE)
     window = models.ForeignKey(
@@ -123,7 +125,8 @@ class NodeSample(models.Model):
     """How busy, full, hot and hungry an accelerator was: a reading (`span_s` 0), or the mean of `span_s` seconds
     from `at` on.
 
-    Null is what could not be read. `utilisation` is 0 to 1. The CPU's memory is the whole machine's.
+    Null is what could not be read. `utilisation` is 0 to 1. The CPU's memory is the whole machine's. `takes_work`
+    tells whether its node took work at some time in it.
     """
 
     accelerator = models.ForeignKey(Accelerator, on_delete=models.CASCADE, related_name="samples")
@@ -133,6 +136,7 @@ class NodeSample(models.Model):
     memory_bytes = models.PositiveBigIntegerField(null=True)
     temperature_c = models.FloatField(null=True)
     power_w = models.FloatField(null=True)
+    takes_work = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["accelerator", "at"]

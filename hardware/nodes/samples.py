@@ -37,8 +37,8 @@ class Series(NamedTuple):
     points: list[Point]
 
 
-def record(node: Node, readings: Sequence[Reading]) -> None:
-    """Enter what a node read just now. What is not among its accelerators is passed over."""
+def record(node: Node, readings: Sequence[Reading], *, takes_work: bool = True) -> None:
+    """Enter what a node read just now, and whether it takes work. What is not among its accelerators is passed over."""
     if not readings:
         return
     rows = {(row.kind, row.index): row for row in node.accelerators.all()}
@@ -46,6 +46,7 @@ def record(node: Node, readings: Sequence[Reading]) -> None:
         NodeSample(
             accelerator=rows[reading.kind, reading.index],
             at=Now(),
+            takes_work=takes_work,
             **{name: getattr(reading, name) for name in MEASURES},
         )
         for reading in readings
@@ -65,9 +66,15 @@ def thin_samples(now: datetime) -> int:
 
 @transaction.atomic
 def _thin(readings: QuerySet[NodeSample], accelerator: str) -> int:
+    worked = {_floor(at, MEAN_S) for at in readings.filter(takes_work=True).values_list("at", flat=True)}
     NodeSample.objects.bulk_create(
         (
-            NodeSample(accelerator_id=accelerator, span_s=MEAN_S, **_whole(point)._asdict())
+            NodeSample(
+                accelerator_id=accelerator,
+                span_s=MEAN_S,
+                takes_work=point.at in worked,
+                **_whole(point)._asdict(),
+            )
             for point in _means(_points(readings), MEAN_S)
         ),
         ignore_conflicts=True,
@@ -117,3 +124,9 @@ def _mean(values: Iterable[Any]) -> float | None:
 def _floor(at: datetime, step_s: int) -> datetime:
     seconds = at.timestamp()
     return datetime.fromtimestamp(seconds - seconds % step_s, UTC)
+
+
+def seconds_of_work(node: Node, since: datetime, until: datetime) -> float:
+    """How long a node took work between then and then, in steps of `MEAN_S`: the same before and after thinning."""
+    rows = NodeSample.objects.filter(accelerator__node=node, takes_work=True, at__gte=since, at__lt=until)
+    return float(MEAN_S * len({_floor(at, MEAN_S) for at in rows.values_list("at", flat=True).iterator()}))

@@ -15,12 +15,13 @@ from django.db.models import DateTimeField, Max, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from hardware.nodes import samples
+from hardware.nodes import donations, samples
 from hardware.nodes.found import FIRST_TERMS, Found, accelerators
 from hardware.nodes.keys import kept
 from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
 from hardware.nodes.probe.sampling import Reading
 from portal.core import live
+from portal.core.leases import clock as database_clock
 from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
 from portal.members.services import audit
@@ -137,8 +138,9 @@ def heartbeat(
     rows.update(last_seen_at=Now(), load=dict(load), trouble=trouble, clock_skew=skew)
     if back or well or is_loaded:
         live.ring(SCHEDULER_BELL)
-    samples.record(node, readings)
-    return NodeState(rows.values_list("state", flat=True).get())
+    state = NodeState(rows.values_list("state", flat=True).get())
+    samples.record(node, readings, takes_work=state == NodeState.ACTIVE and not trouble)
+    return state
 
 
 def leave(node: Node) -> None:
@@ -184,12 +186,14 @@ def name_node(node: Node, label: str, actor: Member) -> None:
 
 @transaction.atomic
 def set_donor(node: Node, donor: Member | None, actor: Member) -> None:
-    """Say who gave a node to the cooperative."""
+    """Say who gave a node to the cooperative. What it gave in another's name until now is entered for them."""
     if node.donor != donor:
+        now = database_clock()
+        donations.enter(node, until=now)
         detail = {"old": node.donor and node.donor.username, "new": donor and donor.username}
         audit(actor=actor, action="node.donor", subject=node.name, detail=detail)
-        node.donor = donor
-        node.save(update_fields=["donor"])
+        node.donor, node.donor_since = donor, now if donor else None
+        node.save(update_fields=["donor", "donor_since"])
 
 
 @transaction.atomic

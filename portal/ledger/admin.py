@@ -6,7 +6,7 @@ from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from portal.ledger.forms import QuotaForm
-from portal.ledger.models import LedgerEntry, Quota
+from portal.ledger.models import Donation, LedgerEntry, Quota
 from portal.members.admin import MemberAdmin
 from portal.members.stewarding import StewardAdmin
 
@@ -53,3 +53,12 @@ class LedgerEntryAdmin(StewardAdmin):
     search_fields = ["member__username", "attempt"]
     date_hierarchy = "created_at"
     ordering = ["-id"]
+
+
+@admin.register(Donation)
+class DonationAdmin(StewardAdmin):
+    list_display = ["day", "node", "member", "node_seconds", "weight"]
+    list_filter = ["node", "day"]
+    list_select_related = ["member"]
+    search_fields = ["member__username", "node"]
+    ordering = ["-day", "node"]

@@ -93,6 +93,9 @@ class StatementSerializer(serializers.Serializer[Statement]):
     refunded_hours = serializers.FloatField()
     energy_kwh = serializers.FloatField()
     energy_measured = serializers.BooleanField(help_text="Whether all of that energy was measured.")
+    given_hours = serializers.FloatField(
+        help_text="Weighted hours that nodes I gave took work: each accelerator's at its price."
+    )
     entries = EntrySerializer(many=True)
 
 

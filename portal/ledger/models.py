@@ -29,7 +29,24 @@ class Quota(models.Model):
         return str(self.member)
 
 
-class LedgerEntry(Identified):
+class Entered(Identified):
+    """What is entered, and stands."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Enter it. What is entered stands: RuntimeError for a change."""
+        if not self._state.adding:
+            raise RuntimeError("The ledger is only added to.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """RuntimeError: entries go only with their member."""
+        raise RuntimeError("The ledger is only added to.")
+
+
+class LedgerEntry(Entered):
     """Accelerator time used by one attempt. Only the attempt's id is kept: the book outlives the job.
 
     Monthly quotas count `device_seconds`, as members think of hours; fairness and cost count them times `weight`: the
@@ -53,16 +70,6 @@ class LedgerEntry(Identified):
     def __str__(self) -> str:
         return f"{self.device_seconds:.0f} s {self.kind}"
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Enter it. What is entered stands: RuntimeError for a change."""
-        if not self._state.adding:
-            raise RuntimeError("The ledger is only added to.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        """RuntimeError: entries go only with their member."""
-        raise RuntimeError("The ledger is only added to.")
-
     @property
     def hours(self) -> float:
         """Device-hours."""
@@ -71,3 +78,27 @@ class LedgerEntry(Identified):
     @property
     def weighted_hours(self) -> float:
         return self.hours * self.weight
+
+
+class Donation(Entered):
+    """How long a given node took work on one day, UTC, for its donor; `weight` is what its accelerators' prices add up
+    to. Only the node's name is kept: the book outlives the node.
+    """
+
+    member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="donations")
+    node = models.CharField(_("node"), max_length=120)
+    day = models.DateField(_("day"))
+    node_seconds = models.FloatField(_("seconds that it took work"))
+    weight = models.FloatField(_("price of its accelerators"))
+
+    class Meta:
+        ordering = ["-day", "node"]
+        constraints = [models.UniqueConstraint(fields=["member", "node", "day"], name="donation_once_a_day")]
+        indexes = [models.Index(fields=["day"], name="donation_day")]
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.day}"
+
+    @property
+    def weighted_hours(self) -> float:
+        return self.node_seconds * self.weight / 3600.0

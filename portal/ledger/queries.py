@@ -4,18 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from portal.ledger import registry, shares
-from portal.ledger.models import LedgerEntry, Quota
+from portal.ledger.models import Donation, LedgerEntry, Quota
 from portal.members.models import Member
 
 KINDS = ("cpu", "gpu", "tpu", "fpga")
-REMEMBERED = timedelta(days=8 * shares.HALF_LIFE_DAYS)
+REMEMBERED = timedelta(days=shares.REMEMBERED_DAYS)
 SECONDS_AN_HOUR = 3600.0
 WEIGHTED = F("device_seconds") * F("weight")
+DONATED = F("node_seconds") * F("weight")
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _hours_by_member(owners: list[str], *, since: datetime) -> dict[tuple[str, s
 
 def share_of(member: Member) -> Share:
     """The member's share among all who may use the machine, against their part of what was used lately."""
-    share = _entitled(member)
+    share = entitlements([member.pk]).get(member.pk, 0.0)
     mine, everyones = _faded_use(member)
     used = mine / everyones if everyones else 0.0
     return Share(share=share, used_fraction=used, fair_factor=shares.fair_factor(used, share))
@@ -141,11 +142,33 @@ class Standing:
 
 
 def standing(owners: Iterable[str]) -> dict[str, Standing]:
-    """How these members (by id) stand towards each other. Two queries, however many they are."""
-    given = given_shares(owners)
+    """How these members (by id) stand towards each other. Three queries, however many they are."""
+    wanted = list(owners)
+    everyones = entitlements(wanted)
+    given = {owner: everyones.get(owner, 0.0) for owner in wanted}
     whole = sum(given.values()) or 1.0
-    used = _faded_by_member(list(given))
+    used = _faded_by_member(wanted)
     return {owner: Standing(share / whole, used.get(owner, 0.0)) for owner, share in given.items()}
+
+
+def entitlements(also: Iterable[str] = ()) -> dict[str, float]:
+    """The fraction of the machine of each active member, and of `also` these, by id: see `shares.entitled`. Two
+    queries.
+    """
+    default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
+    rows = Member.objects.filter(Q(is_active=True) | Q(pk__in=list(also))).values_list("pk", "quota__share")
+    return shares.entitled(
+        {pk: default if share is None else share for pk, share in rows.order_by()}, _faded_donations()
+    )
+
+
+def _faded_donations() -> dict[str, float]:
+    today = timezone.now().date()
+    rows = Donation.objects.filter(day__gte=today - REMEMBERED).values("member", "day").order_by()
+    found: dict[str, float] = {}
+    for member, day, seconds in rows.annotate(all=Sum(DONATED)).values_list("member", "day", "all"):
+        found[member] = found.get(member, 0.0) + shares.faded(seconds, float((today - day).days))
+    return found
 
 
 def _faded_by_member(owners: list[str]) -> dict[str, float]:
@@ -167,16 +190,6 @@ def used_by_day(
     return days.annotate(all=Sum(WEIGHTED)).values_list("member", "day", "all")
 
 
-def _entitled(member: Member) -> float:
-    active = Member.objects.filter(is_active=True)
-    totals = active.aggregate(
-        members=Count("pk"), given=Sum("quota__share"), rows=Count("quota", filter=Q(quota__isnull=False))
-    )
-    default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
-    everyones = (totals["given"] or 0.0) + default * (totals["members"] - totals["rows"])
-    return quota_of(member).share / everyones if everyones else 0.0
-
-
 def _faded_use(member: Member) -> tuple[float, float]:
     """Device-seconds of the member and of everyone, each day's faded by its age."""
     now = timezone.now()
@@ -189,3 +202,8 @@ def _faded_use(member: Member) -> tuple[float, float]:
         mine += shares.faded(row[1], age_days)
         everyones += shares.faded(row[2], age_days)
     return mine, everyones
+
+
+def donated_days(node: str, member: Member) -> set[date]:
+    """The days that are entered already for a node of theirs, by its name."""
+    return set(Donation.objects.filter(node=node, member=member).values_list("day", flat=True))

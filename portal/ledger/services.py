@@ -1,6 +1,7 @@
 """What is written into the ledger, and what the quotas forbid."""
 
 from dataclasses import asdict, dataclass
+from datetime import date
 
 from django.db import transaction
 from django.template.defaultfilters import filesizeformat
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from portal.core import live
 from portal.kit.errors import UserError
 from portal.ledger import queries
-from portal.ledger.models import LedgerEntry, Quota
+from portal.ledger.models import Donation, LedgerEntry, Quota
 from portal.members.models import Member
 from portal.members.services import audit
 
@@ -42,6 +43,14 @@ def charge(
     what = {"member": member, "kind": kind, "device_seconds": device_seconds, "refunded": refunded}
     entry, _made = LedgerEntry.objects.get_or_create(
         attempt=attempt_id, defaults=what | asdict(cost or Cost())
+    )
+    return entry
+
+
+def enter_donation(*, member: Member, node: str, day: date, node_seconds: float, weight: float) -> Donation:
+    """Enter what a node (by its name) gave on a day. The first entry stands; a repetition changes nothing."""
+    entry, _made = Donation.objects.get_or_create(
+        member=member, node=node, day=day, defaults={"node_seconds": node_seconds, "weight": weight}
     )
     return entry
 

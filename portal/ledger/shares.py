@@ -1,9 +1,19 @@
-"""The arithmetic of fairness: use fades, and who used less than their share goes first."""
+"""The arithmetic of fairness: use fades, who used less than their share goes first, and who gives gets a larger one.
+
+Of two members with the same share in `Quota`, one gives a node: what it is worth fades as use does, and is counted in
+accelerators of price 1 (a CPU) given round the clock. Each of those earns as much as one share. It is counted by the
+second, so that nothing is gained by giving under two names. All that is earned together is held to all that was set,
+in proportion: nobody who has nothing to give has less than half of what they would have had without gifts.
+"""
+
+from collections.abc import Mapping
 
 HALF_LIFE_DAYS = 7.0
 EXPONENT = 0.25
 FLOOR = 1 / 8
 MOST_OVER = 1000.0
+REMEMBERED_DAYS = 8 * HALF_LIFE_DAYS
+DAY_S = 86_400.0
 
 
 def faded(amount: float, age_days: float) -> float:
@@ -18,3 +28,22 @@ def fair_factor(used_fraction: float, share: float) -> float:
     """
     over = min(MOST_OVER, used_fraction / share) if share > 0 else MOST_OVER
     return float((over + FLOOR) ** -EXPONENT)
+
+
+ROUND_THE_CLOCK_S = sum(faded(DAY_S, float(age)) for age in range(1, int(REMEMBERED_DAYS) + 1))
+
+
+def entitled(given: Mapping[str, float], donated_s: Mapping[str, float]) -> dict[str, float]:
+    """Each member's fraction of the machine: of the shares that stewards set (`given`) and those earned with
+    `donated_s`, faded weighted seconds. The fractions sum to 1; all are 0 when nobody has a share.
+    """
+    earned = {
+        member: max(0.0, donated_s.get(member, 0.0)) / ROUND_THE_CLOCK_S if share > 0 else 0.0
+        for member, share in given.items()
+    }
+    set_, gained = sum(given.values()), sum(earned.values())
+    scale = min(1.0, set_ / gained) if gained else 0.0
+    whole = set_ + gained * scale
+    return {
+        member: (share + earned[member] * scale) / whole if whole else 0.0 for member, share in given.items()
+    }

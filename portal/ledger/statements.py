@@ -9,8 +9,8 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from portal.kit.errors import FieldError, UserError
-from portal.ledger.models import LedgerEntry
-from portal.ledger.queries import KINDS, SECONDS_AN_HOUR, WEIGHTED
+from portal.ledger.models import Donation, LedgerEntry
+from portal.ledger.queries import DONATED, KINDS, SECONDS_AN_HOUR, WEIGHTED
 from portal.members.models import Member
 
 USED = Q(refunded=False)
@@ -53,7 +53,7 @@ def parse_month(text: str, *, now: datetime) -> Month:
 class Statement:
     """A member's month. hours: device-hours by class; weighted_hours: those of all classes by their price and what
     part of an accelerator they took; energy_kwh: of the entries that tell it, `energy_measured` when all of those were
-    measured. Refunded entries are listed and not counted.
+    measured. Refunded entries are listed and not counted. given_hours: weighted hours that nodes of theirs took work.
     """
 
     member: Member
@@ -64,6 +64,7 @@ class Statement:
     refunded_hours: float
     energy_kwh: float
     energy_measured: bool
+    given_hours: float
 
 
 def statement(member: Member, month: Month) -> Statement:
@@ -79,7 +80,13 @@ def statement(member: Member, month: Month) -> Statement:
         refunded_hours=sum(entry.hours for entry in entries if entry.refunded),
         energy_kwh=sum(entry.energy_kwh or 0.0 for entry in metered),
         energy_measured=bool(metered) and all(entry.energy_measured for entry in metered),
+        given_hours=_given_hours(member, month),
     )
+
+
+def _given_hours(member: Member, month: Month) -> float:
+    days = Donation.objects.filter(member=member, day__gte=month.start.date(), day__lt=month.end.date())
+    return (days.aggregate(all=Sum(DONATED))["all"] or 0.0) / SECONDS_AN_HOUR
 
 
 def _in(month: Month) -> QuerySet[LedgerEntry]:

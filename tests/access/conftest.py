@@ -16,7 +16,7 @@ from jobs.bundles.models import Bundle, TrainedModel
 from jobs.datasets.models import Dataset, Upload, Version, VersionFile, VersionState, Visibility
 from jobs.queue.models import Job, LogChunk, Metric, Replay
 from portal.core import live, storage
-from portal.ledger.models import LedgerEntry
+from portal.ledger.models import Donation, LedgerEntry
 from portal.members import services, tokens
 from portal.members.models import AuditEntry, Member, Team
 
@@ -186,6 +186,7 @@ def _stewarded(world: World) -> None:
         node=node, starts_at=later, ends_at=later + timedelta(hours=1), reason="dust"
     )
     alice = world.members["owner"]
+    Donation.objects.create(member=alice, node=node.name, day=later.date(), node_seconds=1.0, weight=1.0)
     invitation, link = services.invite(actor=world.members["steward"], note=SECRET_WORD)
     upload = Upload.objects.create(
         owner=alice, dataset_id=world.ids["private"], filename="x.zip", length=10, expires_at=timezone.now()
@@ -202,7 +203,8 @@ def _stewarded(world: World) -> None:
         "members/member": alice.pk, "members/team": Team.objects.get().pk,
         "members/invitation": invitation.pk, "members/apitoken": alice.auth_token_set.get().pk,
         "members/auditentry": AuditEntry.objects.latest("id").pk,
-        "ledger/ledgerentry": str(LedgerEntry.objects.get().pk), "nodes/node": node.pk,
+        "ledger/ledgerentry": LedgerEntry.objects.get().pk, "ledger/donation": Donation.objects.get().pk,
+        "nodes/node": node.pk,
         "nodes/maintenancewindow": window.pk,
         "datasets/dataset": world.ids["private"], "datasets/version": Version.objects.latest("id").pk,
         "datasets/upload": upload.pk, "queue/job": world.ids["ended"],

@@ -233,6 +233,7 @@ ADMIN = {
     "members/apitoken": set(),
     "members/auditentry": set(),
     "ledger/ledgerentry": set(),
+    "ledger/donation": set(),
     "nodes/node": {"change"},
     "nodes/maintenancewindow": {"add", "delete"},
     "datasets/dataset": set(),

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections, connections
 
-from hardware.nodes import samples, windows
+from hardware.nodes import donations, samples, windows
 from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
 from jobs.queue import dispatch, outlook, sweeps
@@ -65,6 +65,7 @@ def chores() -> list[Chore]:
         Chore(5, told("silent_nodes", lambda: nodes.mark_silent(leases.clock())), judges=True),
         Chore(5, lambda: windows.open_and_close_windows(leases.clock())),
         Chore(300, lambda: samples.thin_samples(leases.clock()), aside=True),
+        Chore(600, lambda: donations.sweep(leases.clock()), aside=True),
         Chore(2, told("lost_attempts", sweeps.reap), judges=True),
         Chore(10, datasets.sweep, judges=True, aside=True),
         Chore(300, told("condemned_blobs", storage.condemn)),
