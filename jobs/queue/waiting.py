@@ -8,9 +8,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from hardware.nodes.models import Accelerator
 from jobs.queue.describe import sentence as state_of
 from jobs.queue.models import Job, Outlook
 from jobs.queue.reasons import Status
+from jobs.queue.work import ANY
+from portal.ledger import queries as ledger
+from portal.members.models import Member
 
 MATTERS = 1.15  # a factor within this of 1 is not worth a word
 SOON = timedelta(minutes=2)
@@ -45,7 +49,7 @@ def wait_of(job: Job) -> Wait:
     """As the scheduler last saw it, some seconds ago."""
     if job.status != Status.QUEUED:
         return Wait(None, state_of(job))
-    seen = Outlook.objects.filter(job=job).first()
+    seen = Outlook.objects.select_related("job__owner").filter(job=job).first()
     if seen is None or seen.made_at < job.created_at:
         return Wait(None, _unseen(job))
     start = None
@@ -72,15 +76,12 @@ def _unseen(job: Job) -> str:
 
 
 def _sentence(seen: Outlook, start: dict[str, Any] | None) -> str:
-    return " ".join(part for part in (_why(seen), _when(start)) if part)
+    return " ".join(part for part in (_why(seen), _hours(seen.job), _when(start)) if part)
 
 
 def _why(seen: Outlook) -> str:
     if seen.blocker == "concurrency":
-        return _(
-            "As many of your jobs run as your quota allows at once. It starts when one of them ends, "
-            "or when a steward raises the quota."
-        )
+        return _at_once(seen.job.owner)
     if seen.blocker == "nowhere":
         return _(
             "Nothing that is ready now can run it: it waits for a node to start or to come back. "
@@ -95,6 +96,37 @@ def _why(seen: Outlook) -> str:
         before,
     )
     return told % {"n": before}
+
+
+def _at_once(owner: Member) -> str:
+    figures = {"running": ledger.jobs_running(owner), "allowed": ledger.quota_of(owner).concurrent_jobs}
+    return (
+        _(
+            "Your quota for jobs at once is %(allowed)d, and your jobs that run now are %(running)d. It starts when "
+            "one of them ends, or when a steward raises the quota."
+        )
+        % figures
+    )
+
+
+def _hours(job: Job) -> str:
+    """That the month's hours are used up, of every class that it could run on; empty while some are left."""
+    allowed = ledger.allowed_hours(ledger.quota_of(job.owner))
+    there = set(Accelerator.objects.filter(enabled=True).values_list("kind", flat=True))
+    kinds = there if job.accelerator == ANY else {job.accelerator}
+    open_ = sorted(kind for kind in kinds if allowed.get(kind, 0.0) > 0)
+    used = ledger.hours_used(job.owner, since=ledger.month_start(timezone.now()))
+    if not open_ or any(used[kind] < allowed[kind] for kind in open_):
+        return ""
+    figures = ", ".join(
+        _("%(used).1f of %(allowed)g %(kind)s hours")
+        % {"used": used[kind], "allowed": allowed[kind], "kind": kind.upper()}
+        for kind in open_
+    )
+    return _(
+        "Your quota for this month is used up (%(figures)s): it takes only what would be idle, until the month "
+        "ends or a steward gives you more hours."
+    ) % {"figures": figures}
 
 
 def _when(start: dict[str, Any] | None) -> str:

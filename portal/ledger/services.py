@@ -82,10 +82,10 @@ def check_storage(member: Member, more_bytes: int) -> None:
     if used + more_bytes <= allowed:
         return
     detail = _(
-        "This needs %(more)s, and %(free)s of your %(allowed)s are free. "
+        "This needs %(more)s, and %(free)s of your %(allowed)s are free: your storage quota has %(used)s in use. "
         "Delete datasets you no longer need, or ask a steward for more."
     )
-    figures = {"more": more_bytes, "free": max(0, allowed - used), "allowed": allowed}
+    figures = {"more": more_bytes, "free": max(0, allowed - used), "allowed": allowed, "used": used}
     words = {name: filesizeformat(size).replace("\xa0", " ") for name, size in figures.items()}
     raise UserError("quota_storage", detail % words, status=FORBIDDEN)
 
@@ -97,9 +97,12 @@ def check_may_use(member: Member, accelerator: str) -> None:
     if any(allowed > 0 for allowed in wanted.values()):
         return
     if accelerator == "any":
-        detail = _("Your quota allows no accelerator at all. Ask a steward for some hours.")
+        detail = _(
+            "Your quota allows no accelerator at all: it has 0 hours a month of every class. Ask a steward for some."
+        )
     else:
         detail = _(
-            "Your quota allows no %(kind)s. Choose another accelerator, or ask a steward for some hours."
+            "Your quota allows no %(kind)s: it has 0 %(kind)s hours a month. Choose another accelerator, or ask a "
+            "steward for some hours."
         )
     raise UserError("quota_zero", detail % {"kind": accelerator.upper()}, status=FORBIDDEN)

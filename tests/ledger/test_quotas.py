@@ -55,7 +55,8 @@ def test_storage_that_would_not_fit_is_refused_in_figures(
         services.check_storage(alice, 2 * GIB + 1)
     assert caught.value.code == "quota_storage"
     assert caught.value.status == 403
-    assert "2.0 GB of your 10.0 GB are free" in caught.value.detail
+    assert "2.0 GB of your 10.0 GB are free: your storage quota has 8.0 GB in use" in caught.value.detail
+    assert "Delete datasets" in caught.value.detail
     stored["alice"] = 11 * GIB
     with pytest.raises(UserError, match=r"0 bytes of your 10\.0 GB"):
         services.check_storage(alice, 1)
@@ -89,12 +90,14 @@ def test_zero_hours_of_a_class_means_it_may_not_be_used(alice: Member) -> None:
     quota = Quota.objects.create(member=alice, gpu_hours=0)
     services.check_may_use(alice, "cpu")
     services.check_may_use(alice, "any")
-    with pytest.raises(UserError, match="no GPU") as caught:
+    with pytest.raises(UserError, match=r"no GPU: it has 0 GPU hours a month\. Choose another") as caught:
         services.check_may_use(alice, "gpu")
     assert caught.value.code == "quota_zero"
     quota.cpu_hours = quota.tpu_hours = quota.fpga_hours = 0
     quota.save()
-    with pytest.raises(UserError, match="no accelerator at all"):
+    with pytest.raises(
+        UserError, match=r"no accelerator at all: it has 0 hours a month of every class\. Ask"
+    ):
         services.check_may_use(alice, "any")
 
 

@@ -16,6 +16,7 @@ from jobs.queue.lifecycle import Held
 from jobs.queue.models import Job, Outlook
 from jobs.queue.reasons import EndReason
 from jobs.scheduler import lifetable
+from portal.ledger import services as ledger
 from portal.ledger.models import Quota
 from portal.members.models import Member
 
@@ -95,7 +96,24 @@ def test_a_quota_that_holds_it_up_is_named(submit: Submit, start: Start, alice: 
     start(first)
     Accelerator.objects.create(node=node, kind="cpu", index=1)
     look()
-    assert "your quota allows" in waiting.wait_of(Job.objects.get(pk=second.pk)).sentence
+    told = waiting.wait_of(Job.objects.get(pk=second.pk)).sentence
+    assert (
+        "Your quota for jobs at once is 1, and your jobs that run now are 1. It starts when one of them"
+        in told
+    )
+    assert "used up" not in told
+
+
+@pytest.mark.parametrize("asked", ["cpu", "any"])
+def test_hours_that_are_used_up_are_named(submit: Submit, start: Start, alice: Member, asked: str) -> None:
+    Quota.objects.create(member=alice, cpu_hours=2)
+    ledger.charge(member=alice, attempt_id="x", kind="cpu", device_seconds=9000, refunded=False)
+    start(submit())
+    second = submit(resources={"accelerator": asked})
+    look()
+    told = waiting.wait_of(Job.objects.get(pk=second.pk)).sentence
+    assert "Your quota for this month is used up (2.5 of 2 CPU hours)" in told
+    assert "a steward gives you more hours" in told
 
 
 def test_what_nothing_can_run_now_is_told_so(submit: Submit, node: Node) -> None:
