@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('queue', '0004_outlook'),
+        ('queue', '0005_charges'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
