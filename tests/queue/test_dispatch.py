@@ -7,9 +7,10 @@ import pytest
 from django.db import IntegrityError
 
 from hardware.nodes.models import Accelerator, Node, NodeState
-from jobs.queue import columns, dispatch, lifecycle
+from jobs.queue import columns, dispatch, lifecycle, services
+from jobs.queue.backlog import Backlog
 from jobs.queue.lifecycle import Held
-from jobs.queue.models import Attempt, Job
+from jobs.queue.models import Attempt, Job, JobEvent
 from jobs.queue.reasons import EndReason, Status
 from portal.core import leases
 from portal.ledger.models import Quota
@@ -84,6 +85,34 @@ def test_a_job_has_one_open_attempt_whatever_happens(submit: Submit, start: Star
     held = start(submit())
     with pytest.raises(IntegrityError):
         Attempt.objects.create(job_id=held.job_id, number=9, node=node, node_name="x", accelerator_kind="cpu")
+
+
+def test_what_moved_on_since_the_snapshot_is_left_out_and_holds_up_nobody(
+    submit: Submit, node: Node, alice: Member, epoch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four that are started together one is cancelled, and one's accelerator is switched off."""
+    for index in (1, 2, 3):
+        Accelerator.objects.create(node=node, kind="cpu", index=index)
+    jobs, real = [submit() for _job in range(4)], columns.take_snapshot
+
+    def then_things_happen(*given: Any, **more: Any) -> Any:
+        snapshot = real(*given, **more)
+        services.cancel_job(job=jobs[1], actor=alice)
+        Accelerator.objects.filter(index=3).update(enabled=False)
+        return snapshot
+
+    known = Backlog()
+    monkeypatch.setattr(columns, "take_snapshot", then_things_happen)
+    assert dispatch.dispatch(now=0, epoch=epoch, backlog=known) == 2
+    monkeypatch.setattr(columns, "take_snapshot", real)
+    queued = Job.objects.get(status=Status.QUEUED)
+    assert statuses(jobs[1]) == [Status.CANCELLED]
+    assert Attempt.objects.filter(epoch=1, number=1, lease_expires_at__isnull=False).count() == 2
+    moves = list(JobEvent.objects.filter(new=Status.STARTING).values_list("old", "sentence"))
+    assert moves == [(Status.QUEUED, f"Sent to {node.name}.")] * 2
+    Accelerator.objects.filter(index=3).update(enabled=True)
+    assert dispatch.dispatch(now=0, epoch=epoch, backlog=known) == 1
+    assert statuses(queued) == [Status.STARTING]
 
 
 def test_what_was_switched_off_since_the_snapshot_gets_nothing(
