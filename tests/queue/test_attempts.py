@@ -18,6 +18,7 @@ from jobs.queue.reasons import EndReason, Status
 from jobs.queue.supervise import Supervisor
 from jobs.runner.warm import WarmParent
 from portal.core import storage
+from portal.ledger.models import LedgerEntry
 from portal.members.models import Member
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +98,17 @@ def test_a_lease_is_kept_while_the_engine_is_still_loading(
     job = ended(attempt, thread)
     assert (job.end_reason, job.message) == (EndReason.NAN_LOSS, "counted")
     assert job.attempts.count() == 1
+
+
+def test_what_it_used_is_charged_with_the_energy_that_it_took(
+    begin: Callable[..., Attempt], warm: Warm
+) -> None:
+    attempt = begin("count")
+    ended(attempt, supervise(attempt, warm()))
+    entry = LedgerEntry.objects.get(attempt=attempt.pk)
+    assert entry.device_seconds > 0
+    assert entry.energy_kwh is not None
+    assert 0 < entry.energy_kwh < 0.1
 
 
 def test_what_is_cancelled_while_the_engine_loads_never_starts(
