@@ -19,10 +19,10 @@ class Policy:
 
     age_offset_s: float = 3600.0
     age_power: float = 0.4
-    gang_power: float = 0.7
-    urgency_power: float = 0.5
+    gang_power: float = 0.78
+    urgency_power: float = 0.45
     known_after_s: float = 120.0
-    tail_s: float = 1800.0
+    tail_s: float = 1200.0
     probe: float = 1.5
     probe_s: float = 300.0
     fair_power: float = 0.35
@@ -31,8 +31,8 @@ class Policy:
     beyond_power: float = 0.5
     charge_s: float = 3600.0  # what a placement is taken to use, when the next of the same member is weighed
 
-    stay: float = 1.1  # what running is worth
-    same: float = 1.3  # and what running on the same type is, on top
+    stay: float = 1.15  # what running is worth
+    same: float = 1.4  # and what running on the same type is, on top
     protect_s: float = 300.0  # nobody is preempted sooner,
     protect_checkpoints: float = 10.0  # nor before the run has lasted so many times what its checkpoint costs
 
