@@ -1,12 +1,21 @@
 """Quotas (on each member's page) and the ledger in the stewards' admin."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from portal.ledger.forms import QuotaForm
+from portal.ledger import adjustments
+from portal.ledger.forms import AdjustmentForm, QuotaForm
 from portal.ledger.models import Donation, LedgerEntry, Quota
+from portal.ledger.queries import KINDS
+from portal.members.access import signed_in
 from portal.members.admin import MemberAdmin
 from portal.members.stewarding import StewardAdmin
 
@@ -28,6 +37,27 @@ class QuotaInlineForm(QuotaForm):
         return super().save(commit=commit)
 
 
+class AdminAdjustmentForm(AdjustmentForm):
+    """The same with the admin's looks."""
+
+    kind = forms.ChoiceField(
+        label=AdjustmentForm.base_fields["kind"].label,
+        choices=[(kind, kind.upper()) for kind in KINDS],
+        widget=UnfoldAdminSelectWidget,
+    )
+    hours = forms.FloatField(
+        label=AdjustmentForm.base_fields["hours"].label,
+        help_text=AdjustmentForm.base_fields["hours"].help_text,
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+    reason = forms.CharField(
+        label=AdjustmentForm.base_fields["reason"].label,
+        max_length=200,
+        help_text=AdjustmentForm.base_fields["reason"].help_text,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
 class QuotaInline(StackedInline):  # type: ignore[misc]
     """Without a row, the defaults hold; deleting the row brings them back."""
 
@@ -45,14 +75,44 @@ MemberAdmin.inlines = [*MemberAdmin.inlines, QuotaInline]
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(StewardAdmin):
+    """Entries stand. To add one is to adjust what a member is charged; an action gives back what they were."""
+
+    may_add = True
+    actions = ["give_back"]
     list_display = [
         "created_at", "member", "kind", "node", "device_seconds", "weight", "energy_kwh", "refunded", "attempt",
+        "reason",
     ]  # fmt: skip
     list_filter = ["kind", "refunded", "created_at"]
     list_select_related = ["member"]
-    search_fields = ["member__username", "attempt"]
+    search_fields = ["member__username", "attempt", "reason"]
     date_hierarchy = "created_at"
     ordering = ["-id"]
+
+    def get_form(
+        self, request: HttpRequest, obj: LedgerEntry | None = None, change: bool = False, **more: Any
+    ) -> Any:
+        return super().get_form(request, obj, change, **more) if change else AdminAdjustmentForm
+
+    def get_fields(self, request: HttpRequest, obj: LedgerEntry | None = None) -> Any:
+        return super().get_fields(request, obj) if obj else AdminAdjustmentForm.field_order
+
+    def save_model(self, request: HttpRequest, obj: LedgerEntry, form: Any, change: bool) -> None:  # noqa: ARG002
+        made = adjustments.adjust(
+            member=obj.member,
+            kind=obj.kind,
+            hours=form.cleaned_data["hours"],
+            reason=obj.reason,
+            actor=signed_in(request),
+        )
+        obj.pk, obj.device_seconds = made.pk, made.device_seconds
+
+    @admin.action(description=_("Give back what these charged"))
+    def give_back(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> None:
+        actor, reason = signed_in(request), gettext("A steward gave it back.")
+        self.for_each(
+            request, queryset, lambda entry: adjustments.give_back(entry, reason=reason, actor=actor)
+        )
 
 
 @admin.register(Donation)

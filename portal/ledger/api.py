@@ -79,13 +79,15 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
         model = LedgerEntry
         fields = [
             "created_at", "attempt", "kind", "node", "device_seconds", "weight", "energy_kwh", "energy_measured",
-            "refunded",
+            "refunded", "corrects", "reason",
         ]  # fmt: skip
         read_only_fields = fields
 
 
 class StatementSerializer(serializers.Serializer[Statement]):
-    """A month. What was refunded, as the platform's fault, is listed and not counted."""
+    """A month. What was refunded, as the platform's fault, is listed and not counted. What a steward put right has a
+    reason, and no attempt or one of an entry that it undoes; negative device-seconds are given back.
+    """
 
     month = serializers.CharField(source="month.name")
     hours = DeviceHours()

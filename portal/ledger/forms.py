@@ -1,4 +1,4 @@
-"""Quotas as stewards type them."""
+"""Quotas and adjustments as stewards type them."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from portal.ledger.models import GIB, Quota
+from portal.ledger.adjustments import MOST_HOURS
+from portal.ledger.models import GIB, LedgerEntry, Quota
+from portal.ledger.queries import KINDS
 
 if TYPE_CHECKING:  # Django's own class takes no type argument
     QuotaModelForm = forms.ModelForm[Quota]
+    EntryModelForm = forms.ModelForm[LedgerEntry]
 else:
-    QuotaModelForm = forms.ModelForm
+    QuotaModelForm = EntryModelForm = forms.ModelForm
 
 
 NUMBERS = ["share", "concurrent_jobs", "cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours"]
@@ -51,3 +54,27 @@ class QuotaForm(QuotaModelForm):
         if "storage_gib" in self.changed_data:
             self.instance.storage_bytes = int(self.cleaned_data["storage_gib"] * GIB)
         return self.instance
+
+
+class AdjustmentForm(EntryModelForm):
+    """Hours of a class that a member is charged, or given back, and why."""
+
+    kind = forms.ChoiceField(label=_("Accelerator class"), choices=[(kind, kind.upper()) for kind in KINDS])
+    hours = forms.FloatField(
+        label=_("Device-hours"), help_text=_("As 2.5 to charge them, -2.5 to give them back.")
+    )
+    reason = forms.CharField(
+        label=_("Reason"), max_length=200, help_text=_("The member reads it on their statement.")
+    )
+
+    class Meta:
+        model = LedgerEntry
+        fields = ["member", "kind", "reason"]
+
+    field_order = ["member", "kind", "hours", "reason"]
+
+    def clean_hours(self) -> float:
+        hours = float(self.cleaned_data["hours"])
+        if not 0 < abs(hours) <= MOST_HOURS:
+            raise forms.ValidationError(_("Write hours, as 2.5, or -2.5 to give them back."))
+        return hours

@@ -3,6 +3,7 @@
 from typing import Any, NoReturn
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import Identified
@@ -47,14 +48,16 @@ class Entered(Identified):
 
 
 class LedgerEntry(Entered):
-    """Accelerator time used by one attempt. Only the attempt's id is kept: the book outlives the job.
+    """Accelerator time used by one attempt. Only the attempt's id is kept: the book outlives the job. Or what a steward
+    puts right (`adjustments`), with a `reason`: negative device-seconds give back. One that `corrects` another undoes
+    that whole, and counts for fairness on its day.
 
     Monthly quotas count `device_seconds`, as members think of hours; fairness and cost count them times `weight`: the
     price of the accelerator's type, and what part of it was taken.
     """
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="ledger")
-    attempt = models.CharField(max_length=26, unique=True)
+    attempt = models.CharField(max_length=26, blank=True, default="")
     kind = models.CharField(_("accelerator class"), max_length=10)
     device_seconds = models.FloatField(_("device-seconds"))
     weight = models.FloatField(_("price and part of the accelerator"), default=1.0)
@@ -62,10 +65,34 @@ class LedgerEntry(Entered):
     energy_kwh = models.FloatField(_("energy in kWh"), null=True, blank=True)
     energy_measured = models.BooleanField(_("measured, not estimated"), default=False)
     refunded = models.BooleanField(_("refunded (the platform's fault)"), default=False)
+    corrects = models.OneToOneField(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="correction",
+        verbose_name=_("entry that it undoes"),
+    )
+    reason = models.CharField(_("reason"), max_length=200, blank=True, default="")
+    entered_by = models.ForeignKey(
+        Member,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("entered by"),
+    )
 
     class Meta:
         verbose_name_plural = _("ledger entries")
         indexes = [models.Index(fields=["member", "created_at"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["attempt"],
+                condition=Q(corrects=None) & ~Q(attempt=""),
+                name="attempt_charged_once",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.device_seconds:.0f} s {self.kind}"

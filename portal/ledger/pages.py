@@ -34,6 +34,7 @@ STATEMENT_HEAD = (
     "energy_kwh",
     "measured",
     "refunded",
+    "reason",
 )
 COST_HEAD = ("member", "weighted_hours", "fraction", "cost")
 
@@ -71,6 +72,7 @@ def statement_csv(request: HttpRequest) -> HttpResponse:
             "" if entry.energy_kwh is None else entry.energy_kwh,
             "yes" if entry.energy_measured else "no",
             "yes" if entry.refunded else "no",
+            entry.reason,
         )
         for entry in found.entries
     ]

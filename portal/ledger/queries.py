@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db.models import F, Q, Sum
-from django.db.models.functions import TruncDate
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
 from portal.ledger import registry, shares
@@ -16,6 +16,7 @@ KINDS = ("cpu", "gpu", "tpu", "fpga")
 REMEMBERED = timedelta(days=shares.REMEMBERED_DAYS)
 SECONDS_AN_HOUR = 3600.0
 WEIGHTED = F("device_seconds") * F("weight")
+OF = Coalesce("corrects__created_at", "created_at")  # when what an entry is about was used
 DONATED = F("node_seconds") * F("weight")
 
 
@@ -176,17 +177,20 @@ def _faded_by_member(owners: list[str]) -> dict[str, float]:
     found: dict[str, float] = {}
     for member, day, seconds in used_by_day(owners, since=now - REMEMBERED):
         found[member] = found.get(member, 0.0) + shares.faded(seconds, float((now.date() - day).days))
-    return found
+    return {member: max(0.0, seconds) for member, seconds in found.items()}
 
 
 def used_by_day(
     owners: Iterable[str], *, since: datetime, until: datetime | None = None
 ) -> Iterable[tuple[str, date, float]]:
-    """(member's id, day, weighted device-seconds without what was refunded), in one query."""
+    """(member's id, day, weighted device-seconds without what was refunded), in one query. What was given back counts
+    on the day of what it undoes.
+    """
     charged = LedgerEntry.objects.filter(member__in=list(owners), created_at__gte=since, refunded=False)
+    charged = charged.annotate(of=OF).filter(of__gte=since)
     if until is not None:
         charged = charged.filter(created_at__lt=until)
-    days = charged.annotate(day=TruncDate("created_at")).values("member", "day").order_by()
+    days = charged.annotate(day=TruncDate("of")).values("member", "day").order_by()
     return days.annotate(all=Sum(WEIGHTED)).values_list("member", "day", "all")
 
 
@@ -194,14 +198,15 @@ def _faded_use(member: Member) -> tuple[float, float]:
     """Device-seconds of the member and of everyone, each day's faded by its age."""
     now = timezone.now()
     charged = LedgerEntry.objects.filter(created_at__gte=now - REMEMBERED, refunded=False)
-    days = charged.annotate(day=TruncDate("created_at")).values("day").order_by("day")
+    charged = charged.annotate(of=OF).filter(of__gte=now - REMEMBERED)
+    days = charged.annotate(day=TruncDate("of")).values("day").order_by("day")
     rows = days.annotate(everyones=Sum(WEIGHTED), mine=Sum(WEIGHTED, filter=Q(member=member), default=0.0))
     mine = everyones = 0.0
     for row in rows.values_list("day", "mine", "everyones"):
         age_days = float((now.date() - row[0]).days)
         mine += shares.faded(row[1], age_days)
         everyones += shares.faded(row[2], age_days)
-    return mine, everyones
+    return max(0.0, mine), max(0.0, everyones)
 
 
 def donated_days(node: str, member: Member) -> set[date]:

@@ -42,7 +42,7 @@ def charge(
     """Enter what one attempt used. The first entry of an attempt stands; a repetition changes nothing."""
     what = {"member": member, "kind": kind, "device_seconds": device_seconds, "refunded": refunded}
     entry, _made = LedgerEntry.objects.get_or_create(
-        attempt=attempt_id, defaults=what | asdict(cost or Cost())
+        attempt=attempt_id, corrects=None, defaults=what | asdict(cost or Cost())
     )
     return entry
 

@@ -53,7 +53,8 @@ def parse_month(text: str, *, now: datetime) -> Month:
 class Statement:
     """A member's month. hours: device-hours by class; weighted_hours: those of all classes by their price and what
     part of an accelerator they took; energy_kwh: of the entries that tell it, `energy_measured` when all of those were
-    measured. Refunded entries are listed and not counted. given_hours: weighted hours that nodes of theirs took work.
+    measured. Refunded entries are listed and not counted; refunded_hours are theirs and those that a steward gave back,
+    which count as negative hours. given_hours: weighted hours that nodes of theirs took work.
     """
 
     member: Member
@@ -77,11 +78,15 @@ def statement(member: Member, month: Month) -> Statement:
         entries=entries,
         hours={kind: sum(entry.hours for entry in used if entry.kind == kind) for kind in KINDS},
         weighted_hours=sum(entry.weighted_hours for entry in used),
-        refunded_hours=sum(entry.hours for entry in entries if entry.refunded),
+        refunded_hours=sum(_given_back(entry) for entry in entries),
         energy_kwh=sum(entry.energy_kwh or 0.0 for entry in metered),
         energy_measured=bool(metered) and all(entry.energy_measured for entry in metered),
         given_hours=_given_hours(member, month),
     )
+
+
+def _given_back(entry: LedgerEntry) -> float:
+    return entry.hours if entry.refunded else max(0.0, -entry.hours)
 
 
 def _given_hours(member: Member, month: Month) -> float:

@@ -232,7 +232,7 @@ ADMIN = {
     "members/invitation": {"add"},
     "members/apitoken": set(),
     "members/auditentry": set(),
-    "ledger/ledgerentry": set(),
+    "ledger/ledgerentry": {"add"},
     "ledger/donation": set(),
     "nodes/node": {"change"},
     "nodes/maintenancewindow": {"add", "delete"},

@@ -110,7 +110,7 @@ def _attempts() -> list[Attempt]:
     from portal.ledger.models import LedgerEntry
 
     refunds: dict[str, list[bool]] = defaultdict(list)
-    for attempt, refunded in LedgerEntry.objects.values_list("attempt", "refunded"):
+    for attempt, refunded in LedgerEntry.objects.filter(corrects=None).values_list("attempt", "refunded"):
         refunds[attempt].append(refunded)
     rows = models.Attempt.objects.prefetch_related("accelerators").order_by("job", "number")
     return [
