@@ -13,10 +13,10 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidge
 
 from portal.ledger import adjustments
 from portal.ledger.forms import AdjustmentForm, QuotaForm
-from portal.ledger.models import Donation, LedgerEntry, Quota
+from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
 from portal.ledger.queries import KINDS
 from portal.members.access import signed_in
-from portal.members.admin import MemberAdmin
+from portal.members.admin import MemberAdmin, TeamAdmin
 from portal.members.stewarding import StewardAdmin
 
 
@@ -70,7 +70,15 @@ class QuotaInline(StackedInline):  # type: ignore[misc]
     ]
 
 
+class TeamShareInline(StackedInline):  # type: ignore[misc]
+    """Without a row, a team has no share, and its members have their own."""
+
+    model = TeamShare
+    extra = 0
+
+
 MemberAdmin.inlines = [*MemberAdmin.inlines, QuotaInline]
+TeamAdmin.inlines = [*TeamAdmin.inlines, TeamShareInline]
 
 
 @admin.register(LedgerEntry)

@@ -2,12 +2,13 @@
 
 from typing import Any, NoReturn
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import Identified
-from portal.members.models import Member
+from portal.members.models import Member, Team
 
 GIB = 1024**3
 
@@ -28,6 +29,18 @@ class Quota(models.Model):
 
     def __str__(self) -> str:
         return str(self.member)
+
+
+class TeamShare(models.Model):
+    """A share of the machine that a steward gave a team: see `shares.with_teams`."""
+
+    team = models.OneToOneField(Team, on_delete=models.CASCADE, related_name="machine_share")
+    share = models.FloatField(
+        _("share of the machine, split among its members"), default=0.0, validators=[MinValueValidator(0.0)]
+    )
+
+    def __str__(self) -> str:
+        return str(self.team)
 
 
 class Entered(Identified):

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
 from portal.ledger import registry, shares
-from portal.ledger.models import Donation, LedgerEntry, Quota
+from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
 from portal.members.models import Member
 
 KINDS = ("cpu", "gpu", "tpu", "fpga")
@@ -143,7 +143,7 @@ class Standing:
 
 
 def standing(owners: Iterable[str]) -> dict[str, Standing]:
-    """How these members (by id) stand towards each other. Three queries, however many they are."""
+    """How these members (by id) stand towards each other. Four queries, however many they are."""
     wanted = list(owners)
     everyones = entitlements(wanted)
     given = {owner: everyones.get(owner, 0.0) for owner in wanted}
@@ -153,14 +153,22 @@ def standing(owners: Iterable[str]) -> dict[str, Standing]:
 
 
 def entitlements(also: Iterable[str] = ()) -> dict[str, float]:
-    """The fraction of the machine of each active member, and of `also` these, by id: see `shares.entitled`. Two
+    """The fraction of the machine of each active member, and of `also` these, by id: see `shares.entitled`. Three
     queries.
     """
     default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
     rows = Member.objects.filter(Q(is_active=True) | Q(pk__in=list(also))).values_list("pk", "quota__share")
-    return shares.entitled(
-        {pk: default if share is None else share for pk, share in rows.order_by()}, _faded_donations()
-    )
+    own = {pk: default if share is None else share for pk, share in rows.order_by()}
+    return shares.entitled(shares.with_teams(own, _team_shares()), _faded_donations())
+
+
+def _team_shares() -> list[tuple[float, list[str]]]:
+    """The share and the members of each team that has one."""
+    found: dict[str, tuple[float, list[str]]] = {}
+    rows = TeamShare.objects.filter(share__gt=0, team__members__isnull=False).order_by("team")
+    for team, share, member in rows.values_list("team", "share", "team__members"):
+        found.setdefault(team, (share, []))[1].append(member)
+    return list(found.values())
 
 
 def _faded_donations() -> dict[str, float]:

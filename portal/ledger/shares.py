@@ -4,9 +4,12 @@ Of two members with the same share in `Quota`, one gives a node: what it is wort
 accelerators of price 1 (a CPU) given round the clock. Each of those earns as much as one share. It is counted by the
 second, so that nothing is gained by giving under two names. All that is earned together is held to all that was set,
 in proportion: nobody who has nothing to give has less than half of what they would have had without gifts.
+
+A team's share is split evenly among its active members, on top of their own: who is in two teams has a part of each,
+and the others of both have less by it. Members who are to have no more than their team's are given none of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 HALF_LIFE_DAYS = 7.0
 EXPONENT = 0.25
@@ -33,9 +36,21 @@ def fair_factor(used_fraction: float, share: float) -> float:
 ROUND_THE_CLOCK_S = sum(faded(DAY_S, float(age)) for age in range(1, int(REMEMBERED_DAYS) + 1))
 
 
+def with_teams(own: Mapping[str, float], teams: Iterable[tuple[float, Collection[str]]]) -> dict[str, float]:
+    """The members' `own` shares and their parts of those of their teams, each (share, members). Members that are not
+    among `own` have no part; what a team without any was given is nobody's.
+    """
+    found = dict(own)
+    for share, members in teams:
+        active = [member for member in set(members) if member in own]
+        for member in active:
+            found[member] += share / len(active)
+    return found
+
+
 def entitled(given: Mapping[str, float], donated_s: Mapping[str, float]) -> dict[str, float]:
-    """Each member's fraction of the machine: of the shares that stewards set (`given`) and those earned with
-    `donated_s`, faded weighted seconds. The fractions sum to 1; all are 0 when nobody has a share.
+    """Each member's fraction of the machine: of the shares that stewards set (`given`, with teams') and those earned
+    with `donated_s`, faded weighted seconds. The fractions sum to 1; all are 0 when nobody has a share.
     """
     earned = {
         member: max(0.0, donated_s.get(member, 0.0)) / ROUND_THE_CLOCK_S if share > 0 else 0.0

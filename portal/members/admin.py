@@ -53,8 +53,23 @@ class StandingFilter(admin.SimpleListFilter):
         return queryset
 
 
+class NotesItsInlines:
+    """What is changed in the inlines is in the audit log, under the row that they belong to."""
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)  # type: ignore[misc]
+        changed = [*formset.new_objects, *(row for row, _fields in formset.changed_objects)]
+        for row in (row for row in formset.forms if row.instance in changed):
+            values = {name: str(row.cleaned_data[name]) for name in row.changed_data}
+            action = f"{row.instance._meta.model_name}.changed"  # noqa: SLF001 - documented introspection
+            services.audit(signed_in(request), action, form.instance, values)
+        for gone in formset.deleted_objects:
+            action = f"{gone._meta.model_name}.deleted"  # noqa: SLF001 - documented introspection
+            services.audit(signed_in(request), action, form.instance)
+
+
 @admin.register(Member)
-class MemberAdmin(StewardAdmin):
+class MemberAdmin(NotesItsInlines, StewardAdmin):
     """A member's row changes by actions only. Higher rooms add what they keep of a member to `inlines` (the
     ledger its quota), and that is edited.
     """
@@ -91,17 +106,6 @@ class MemberAdmin(StewardAdmin):
     @column(gettext_lazy("standing"), colours={PENDING: "warning", ACTIVE: "success", SUSPENDED: "danger"})
     def show_standing(self, member: Member) -> tuple[str, str]:
         return standing(member), str(STANDINGS[standing(member)])
-
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        super().save_formset(request, form, formset, change)
-        changed = [*formset.new_objects, *(row for row, _fields in formset.changed_objects)]
-        for row in (row for row in formset.forms if row.instance in changed):
-            values = {name: str(row.cleaned_data[name]) for name in row.changed_data}
-            action = f"{row.instance._meta.model_name}.changed"  # noqa: SLF001 - documented introspection
-            services.audit(signed_in(request), action, form.instance, values)
-        for gone in formset.deleted_objects:
-            action = f"{gone._meta.model_name}.deleted"  # noqa: SLF001 - documented introspection
-            services.audit(signed_in(request), action, form.instance)
 
     @admin.action(description=gettext_lazy("Approve: let them in"))
     def approve(self, request: HttpRequest, queryset: QuerySet[Member]) -> None:
@@ -153,8 +157,11 @@ class MemberAdmin(StewardAdmin):
 
 
 @admin.register(Team)
-class TeamAdmin(StewardAdmin):
+class TeamAdmin(NotesItsInlines, StewardAdmin):
+    """Higher rooms add what they keep of a team to `inlines`: the ledger its share."""
+
     may_add = may_change = may_delete = True
+    inlines: ClassVar[list[type[Any]]] = []
     list_display = ["name", "created_at"]
     search_fields = ["name", "members__username"]
     fields = ["name", "members"]
