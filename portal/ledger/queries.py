@@ -1,6 +1,6 @@
 """What a member may use, what they used, and their share of the machine."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -126,12 +126,14 @@ def share_of(member: Member) -> Share:
     return Share(share=share, used_fraction=used, fair_factor=shares.fair_factor(used, share))
 
 
-def given_shares(owners: Iterable[str]) -> dict[str, float]:
-    """The share that each of these members (by id) was given, whatever that of the others."""
-    default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
-    given = dict.fromkeys(owners, default)
-    given.update(Quota.objects.filter(member__in=list(given)).values_list("member", "share"))
-    return given
+def worth(owners: Iterable[str]) -> dict[str, float]:
+    """What each of these members (by id) is entitled to, on the scale on which stewards set shares: their own, their
+    part of their teams' and what they earned.
+    """
+    wanted = list(owners)
+    own = _own_shares(wanted)
+    fractions, whole = _entitled(own), sum(own.values())
+    return {owner: fractions.get(owner, 0.0) * whole for owner in wanted}
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,16 @@ def entitlements(also: Iterable[str] = ()) -> dict[str, float]:
     """The fraction of the machine of each active member, and of `also` these, by id: see `shares.entitled`. Three
     queries.
     """
+    return _entitled(_own_shares(also))
+
+
+def _own_shares(also: Iterable[str]) -> dict[str, float]:
     default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
     rows = Member.objects.filter(Q(is_active=True) | Q(pk__in=list(also))).values_list("pk", "quota__share")
-    own = {pk: default if share is None else share for pk, share in rows.order_by()}
+    return {pk: default if share is None else share for pk, share in rows.order_by()}
+
+
+def _entitled(own: Mapping[str, float]) -> dict[str, float]:
     return shares.entitled(shares.with_teams(own, _team_shares()), _faded_donations())
 
 

@@ -44,10 +44,17 @@ def test_a_team_of_two_with_twice_the_share_has_as_much_as_two_others(
     assert whole == pytest.approx(1.0)
     assert everyones[alice.pk] == everyones[bob.pk] == pytest.approx(everyones[cora.pk])
     assert queries.share_of(alice).share == pytest.approx(everyones[alice.pk])
+    assert queries.worth([alice.pk, cora.pk])[alice.pk] == pytest.approx(queries.worth([cora.pk])[cora.pk])
     standing = queries.standing([alice.pk, cora.pk])
     assert standing[alice.pk].share == standing[cora.pk].share == pytest.approx(0.5)
     Member.objects.filter(pk=bob.pk).update(is_active=False)
     assert queries.entitlements()[alice.pk] == pytest.approx(2 * queries.entitlements()[cora.pk])
+
+
+@pytest.mark.django_db
+def test_without_teams_and_gifts_a_member_is_worth_the_share_that_was_set(alice: Member, bob: Member) -> None:
+    Quota.objects.create(member=alice, share=2.5)
+    assert queries.worth([alice.pk, bob.pk]) == {alice.pk: pytest.approx(2.5), bob.pk: pytest.approx(1.0)}
 
 
 @pytest.mark.django_db

@@ -148,5 +148,5 @@ def test_queries_do_not_grow_with_the_jobs(
     for number in range(6):
         ran((alice, bob)[number % 2], 30 - number, 20 - number, 19 - number)
     assert Attempt.objects.count() == Job.objects.count() == 6
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         assert len(read().jobs) == 6

@@ -192,7 +192,7 @@ class _Reading:
 
 def _members(owners: Mapping[str, str], start: datetime) -> dict[str, Member]:
     """By name; `owners` are their ids."""
-    limits, shares = ledger.concurrency_limits(owners.values()), ledger.given_shares(owners.values())
+    limits, shares = ledger.concurrency_limits(owners.values()), ledger.worth(owners.values())
     used: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for owner, day, seconds in ledger.used_by_day(
         owners.values(), since=start - ledger.REMEMBERED, until=start
