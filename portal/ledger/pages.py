@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,7 +18,7 @@ from portal.ledger import services, statements
 from portal.ledger.forms import QuotaForm
 from portal.ledger.models import Quota
 from portal.ledger.statements import Month
-from portal.members.access import signed_in
+from portal.members.access import signed_in, signed_in_steward
 from portal.members.models import Member
 
 ON_A_PAGE = 50
@@ -87,13 +86,6 @@ def _csv(filename: str, text: str) -> HttpResponse:
     )
 
 
-def _steward(request: HttpRequest) -> Member:
-    member = signed_in(request)
-    if not member.is_staff:
-        raise PermissionDenied(_("Only stewards see this."))
-    return member
-
-
 def _cents(text: str) -> int:
     """An amount with two places as cents. UserError `invalid` for what is none."""
     try:
@@ -109,7 +101,7 @@ def _cents(text: str) -> int:
 @require_safe
 def costs(request: HttpRequest) -> HttpResponse:
     """What a month cost the community, divided among those who used the machine."""
-    _steward(request)
+    signed_in_steward(request)
     month, cents = _month(request), 0
     try:
         cents = _cents(request.GET.get("cost", ""))
@@ -123,7 +115,7 @@ def costs(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def costs_csv(request: HttpRequest) -> HttpResponse:
-    _steward(request)
+    signed_in_steward(request)
     month = _month(request)
     try:
         parts = statements.cost_split(month, _cents(request.GET.get("cost", "")))
@@ -139,7 +131,7 @@ def costs_csv(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def quotas(request: HttpRequest) -> HttpResponse:
     """Everybody's share and quotas in one table, to be edited in place."""
-    actor = _steward(request)
+    actor = signed_in_steward(request)
     members = Member.objects.filter(is_active=True).select_related("quota").order_by("username")
     page = Paginator(members, ON_A_PAGE).get_page(request.GET.get("page"))
     forms = _forms(page, request.POST if request.method == "POST" else None)

@@ -5,10 +5,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs.queue.models import Replay, Trial
@@ -16,24 +14,16 @@ from jobs.queue.replay import services, text
 from jobs.queue.replay.forms import ReplayForm
 from jobs.scheduler.replay import settings
 from portal.kit.errors import UserError
-from portal.members.access import signed_in
-from portal.members.models import Member
+from portal.members.access import signed_in_steward
 
 PAST = 20
-
-
-def _steward(request: HttpRequest) -> Member:
-    member = signed_in(request)
-    if not member.is_staff:
-        raise PermissionDenied(_("Only stewards see this."))
-    return member
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def replays(request: HttpRequest) -> HttpResponse:
     """The form and the newest replay; by POST another one begins."""
-    actor = _steward(request)
+    actor = signed_in_steward(request)
     if request.method != "POST":
         return _page(request, ReplayForm(), Replay.objects.select_related("asked_by").first())
     form = ReplayForm(request.POST)
@@ -51,7 +41,7 @@ def replays(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def replay_detail(request: HttpRequest, pk: str) -> HttpResponse:
-    _steward(request)
+    signed_in_steward(request)
     found = get_object_or_404(Replay.objects.select_related("asked_by"), pk=pk)
     return _page(request, ReplayForm(initial=_typed(found)), found)
 
@@ -60,7 +50,7 @@ def replay_detail(request: HttpRequest, pk: str) -> HttpResponse:
 @require_POST
 def replay_again(request: HttpRequest, pk: str) -> HttpResponse:
     """Begin once more with one that was lost or failed."""
-    actor = _steward(request)
+    actor = signed_in_steward(request)
     found = get_object_or_404(Replay, pk=pk)
     try:
         services.again(found, actor=actor)
