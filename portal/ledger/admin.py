@@ -17,6 +17,7 @@ from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
 from portal.ledger.queries import KINDS
 from portal.members.access import signed_in
 from portal.members.admin import MemberAdmin, TeamAdmin
+from portal.members.models import Member
 from portal.members.stewarding import StewardAdmin
 
 
@@ -40,6 +41,11 @@ class QuotaInlineForm(QuotaForm):
 class AdminAdjustmentForm(AdjustmentForm):
     """The same with the admin's looks."""
 
+    member = forms.ModelChoiceField(
+        label=AdjustmentForm.base_fields["member"].label,
+        queryset=Member.objects.order_by("username"),
+        widget=UnfoldAdminSelectWidget,
+    )
     kind = forms.ChoiceField(
         label=AdjustmentForm.base_fields["kind"].label,
         choices=[(kind, kind.upper()) for kind in KINDS],
