@@ -35,9 +35,9 @@ class LifeTable:
     ends: Column
     index: Column
 
-    def gittins(self, work_s: Column) -> Column:
-        """The index in 1/s of jobs that have had `work_s` seconds of work."""
-        return self.index[_bins(np.maximum(work_s, 0.0))]
+    def gittins(self, work_s: Column, power: float = 1.0) -> Column:
+        """The index in 1/s, to a power, of jobs that have had `work_s` seconds of work."""
+        return (self.index**power)[_bins(np.maximum(work_s, 0.0))]
 
     def remaining_s(self, work_s: Column, quantile: float | Column) -> Column:
         """The seconds of work within which a share `quantile` (one, or one for each row) of such jobs ends. Whole bins;

@@ -1,5 +1,7 @@
 """Where each job goes, while a plan is made: into a pool, alone or onto an accelerator that it shares."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
 from jobs.scheduler.packing import Room
@@ -42,17 +44,35 @@ class Places:
 
     def could_ever_hold(self) -> Bools:
         """Jobs that some pool would hold if it were empty."""
-        rows, kinds = np.arange(len(self.pool)), range(self.jobs.speed.shape[1])
-        most = self.room.most_memory(self.pools.size, len(kinds))
-        fits = [(self.jobs.speed[:, kind] > 0) & self._within(most, rows, kind) for kind in kinds]
-        return np.asarray(np.logical_or.reduce(fits))
+        kinds = self.jobs.speed.shape[1]
+        most = self.room.most_memory(self.pools.size, kinds)
+        rows = np.arange(len(self.pool))
+        return self._any_type(rows, range(kinds), lambda rows, kind: self._within(most, rows, kind))
+
+    def could_hold_now(self, rows: Ints) -> Bools:
+        """Of all jobs, those among `rows`, who all wait, that some pool would hold as it is."""
+        kinds = self.jobs.speed.shape[1]
+        some = (self.room.of_type(kinds) > 0) | (self.units.left_of_type(kinds) > 0)
+        return self._any_type(rows, np.flatnonzero(some), self.holds)
+
+    def _any_type(self, rows: Ints, kinds: Iterable[int], fits: Callable[[Ints, int], Bools]) -> Bools:
+        """Of all jobs, those among `rows` that may run on one of the types `kinds` where they fit; each type is asked
+        for those that fitted on none before.
+        """
+        found = np.zeros(len(self.pool), dtype=np.bool_)
+        for kind in kinds:
+            rows = rows[~found[rows]]
+            found[rows] = fits(rows, kind)
+            found[rows] &= self.jobs.speed[rows, kind] > 0
+        return found
 
     def holds(self, jobs: Ints, kind: Ints | int) -> Bools:
         """Which of the jobs could be put on that type now, or may be there already."""
         kinds, memory = self.jobs.speed.shape[1], self.jobs.memory_bytes[jobs]
         alone = self._within(self.room.most_memory(self.room.free, kinds), jobs, kind)
         beside = self.shares[jobs] & (self.units.left_of_type(kinds)[kind] >= memory)
-        return np.asarray(alone | beside | (self.jobs.pool[jobs] != NOWHERE))
+        here = self.jobs.pool[jobs]
+        return np.asarray(alone | beside | ((here != NOWHERE) & (self.pools.type[here] == kind)))
 
     def _within(self, most: Floats, jobs: Ints, kind: Ints | int) -> Bools:
         gang = np.minimum(self.jobs.gang[jobs], len(most) - 1)

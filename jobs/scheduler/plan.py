@@ -14,7 +14,7 @@ ROUNDING = 1e-9
 DUE, ORDINARY, SPARE = LEVELS = (0, 1, 2)
 FEW = 256  # candidates that are looked at however small the machine is
 PER_OPENING = 4
-CHUNK = 256  # pairs that are looked at together
+CHUNK = 512  # pairs that are looked at together
 FIRST = 1e9  # far more than weights differ by
 
 
@@ -73,12 +73,7 @@ class _Pass:
         """Whether what was left idle served somebody who was not among the first candidates."""
         if self.places.is_full:
             return False
-        rows = np.flatnonzero(possible & self.places.waits)
-        fits = [
-            (self.jobs.speed[rows, kind] > 0) & self.places.holds(rows, kind) for kind in range(self.kinds)
-        ]
-        wanted = np.zeros(len(possible), dtype=np.bool_)
-        wanted[rows] = np.logical_or.reduce(fits)
+        wanted = self.places.could_hold_now(np.flatnonzero(possible & self.places.waits))
         return self._fill(self._within_limits(wanted))
 
     def _within_limits(self, wanted: Bools) -> Ints:

@@ -23,19 +23,22 @@ def prices(value: Floats, gang: Floats, capacity: Floats) -> Floats:
     found = np.zeros(value.shape[1])
     if not capacity.any():  # only shared ones are left, and these are not worth more to one than to another
         return found
+    by_type = np.ascontiguousarray(value.T)  # a maximum over whole columns is far faster than one in each row
     for _sweep in range(SWEEPS):
         before = found.copy()
         for kind in range(len(found)):
-            found[kind] = _price(value, gang, found, kind, float(capacity[kind]))
+            found[kind] = _price(by_type, gang, found, kind, float(capacity[kind]))
         if np.allclose(before, found, rtol=CLOSE):
             break
     return found
 
 
-def _price(value: Floats, gang: Floats, known: Floats, kind: int, capacity: float) -> float:
-    surplus = value - known * gang[:, None]
-    surplus[:, kind] = 0.0  # the other choice: nothing, or the best of the other types
-    offer = (value[:, kind] - surplus.max(axis=1, initial=0.0)) / gang
+def _price(by_type: Floats, gang: Floats, known: Floats, kind: int, capacity: float) -> float:
+    otherwise = np.zeros(len(gang))  # the other choice: nothing, or the best of the other types
+    for other in range(len(known)):
+        if other != kind:
+            np.maximum(otherwise, by_type[other] - known[other] * gang, out=otherwise)
+    offer = (by_type[kind] - otherwise) / gang
     bidders = np.flatnonzero(offer > 0)
     order = bidders[np.argsort(-offer[bidders], kind="stable")]
     first_out = int(np.searchsorted(np.cumsum(gang[order]), capacity, side="right"))

@@ -23,9 +23,11 @@ def weigh(snapshot: Snapshot, policy: Policy) -> Weighed:
     for `policy.charge_s` already, so that a burst counts at once.
     """
     jobs = snapshot.jobs
-    plain = aged(snapshot, policy) * urgency(snapshot, policy) ** policy.urgency_power * _own(jobs, policy)
-    plain *= (1.0 + beyond_share(snapshot) / (jobs.gang * policy.beyond_s)) ** -policy.beyond_power
-    favoured = np.where(jobs.pool == NOWHERE, plain, plain * policy.stay * policy.same)
+    plain = aged(snapshot, policy) * urgency(snapshot, policy, policy.urgency_power) * _own(jobs, policy)
+    beyond, rows = beyond_share(snapshot)
+    plain[rows] *= (1.0 + beyond / (jobs.gang[rows] * policy.beyond_s)) ** -policy.beyond_power
+    favoured, running = plain.copy(), np.flatnonzero(jobs.pool != NOWHERE)
+    favoured[running] *= policy.stay * policy.same
     order = _by_owner(jobs.owner, favoured)
     owner = jobs.owner[order]
     gang = jobs.gang[order].astype(np.float64)
@@ -41,25 +43,27 @@ def aged(snapshot: Snapshot, policy: Policy) -> Floats:
     return np.asarray((age + policy.age_offset_s) ** policy.age_power)
 
 
-def urgency(snapshot: Snapshot, policy: Policy) -> Floats:
-    """In 1/s: by the life table, or where a job's remaining time is known by that. One that overruns its estimate is
-    taken to need as long again as it has had.
+def urgency(snapshot: Snapshot, policy: Policy, power: float = 1.0) -> Floats:
+    """In 1/s, to a power: by the life table, or where a job's remaining time is known by that. One that overruns its
+    estimate is taken to need as long again as it has had.
     """
     jobs = snapshot.jobs
-    found = snapshot.lives.gittins(jobs.attained)
+    found = snapshot.lives.gittins(jobs.attained, power)
     known = np.flatnonzero((jobs.ran >= policy.known_after_s) & np.isfinite(jobs.remaining))
     left = np.where(jobs.remaining[known] > 0, jobs.remaining[known], jobs.attained[known])
-    found[known] = 1.0 / (left + policy.tail_s)
+    found[known] = (left + policy.tail_s) ** -power
     return found
 
 
-def beyond_share(snapshot: Snapshot) -> Floats:
-    """Accelerator-seconds that each job's member used beyond what they are entitled to, by other jobs than this one: a
-    piece of a job weighs as if it had had what the other pieces have.
+def beyond_share(snapshot: Snapshot) -> tuple[Floats, Ints]:
+    """Accelerator-seconds that a job's member used beyond what they are entitled to, by other jobs than this one: a
+    piece of a job weighs as if it had had what the other pieces have. And the rows of the jobs with any.
     """
     jobs, owners = snapshot.jobs, snapshot.owners
-    beyond = owners.usage - owners.share * owners.usage.sum()
-    return np.asarray(np.maximum(beyond[jobs.owner] - jobs.ran * jobs.gang, 0.0))
+    of_owner = owners.usage - owners.share * owners.usage.sum()
+    beyond = of_owner[jobs.owner] - jobs.ran * jobs.gang
+    rows = np.flatnonzero(beyond > 0)
+    return beyond[rows], rows
 
 
 def _own(jobs: Jobs, policy: Policy) -> Floats:
@@ -106,7 +110,10 @@ def is_overdue(snapshot: Snapshot, policy: Policy) -> Bools:
     """
     jobs = snapshot.jobs
     waited = snapshot.now - jobs.submitted_at - jobs.ran
-    found = np.asarray((jobs.pool == NOWHERE) & (waited > policy.overdue_s) & (beyond_share(snapshot) <= 0.0))
+    found = np.asarray((jobs.pool == NOWHERE) & (waited > policy.overdue_s))
+    if not found.any():
+        return found
+    found[beyond_share(snapshot)[1]] = False
     long = np.flatnonzero(found)
     found[long] = waited[long] > policy.overdue_lengths * _length_s(snapshot, long)
     return found
