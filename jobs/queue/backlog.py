@@ -7,7 +7,7 @@ import numpy as np
 
 from jobs.queue import estimates, open_jobs
 from jobs.queue.models import JobEvent
-from jobs.queue.table import Numbers, Table, rows_of, table
+from jobs.queue.table import Numbers, RowIndex, Table, table
 from jobs.queue.work import Speeds
 from jobs.scheduler.snapshot import Floats
 
@@ -27,7 +27,7 @@ class Backlog:
         self.owners, self.recipes = Numbers(), Numbers()
         self._clock = clock
         self._waiting = table([], self.owners, self.recipes, {})
-        self._rows: dict[str, int] = {}
+        self._index = RowIndex([])
         self._known: Speeds | None = None
         self._read_at = self._learnt_at = float("-inf")
         self._newest = 0
@@ -45,17 +45,14 @@ class Backlog:
         stale = self._known != known or self._clock() - self._read_at >= WHOLE_S
         if stale or len(changed) > MANY:
             self._known, self._read_at = known, self._clock()
-            self._keep(table(open_jobs.waiting(known, now=now), self.owners, self.recipes, {}))
+            self._waiting = table(open_jobs.waiting(known, now=now), self.owners, self.recipes, {})
+            self._index = RowIndex(self._waiting.ids.tolist())
         elif changed:
-            kept = self._waiting.only(rows_of(changed, self._rows, len(self._waiting)))
-            fresh = open_jobs.waiting(known, now=now, only=changed)
-            self._keep(kept.plus(table(fresh, self.owners, self.recipes, {})))
-        return self._waiting
-
-    def _keep(self, waiting: Table) -> None:
-        self._waiting = waiting
-        self._rows = dict(zip(waiting.ids.tolist(), range(len(waiting)), strict=True))
+            fresh = table(open_jobs.waiting(known, now=now, only=changed), self.owners, self.recipes, {})
+            self._waiting = self._waiting.only(self._index.take_out(changed)).plus(fresh)
+            self._index.add(fresh.ids.tolist())
         self._doubtful.clear()
+        return self._waiting
 
     def _changed(self) -> set[str]:
         """The jobs of the events that were not seen before. They are read before the jobs: what has changed by then

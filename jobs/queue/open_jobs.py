@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from django.db.models import QuerySet
 
 from jobs.queue import estimates
 from jobs.queue.kinds import KINDS
@@ -87,7 +88,12 @@ def _held(where: Mapping[str, int]) -> dict[str, _Hold]:
 
 
 def _rows(
-    found: Iterable[tuple[Any, ...]], past: Any, speeds: Speeds, *, now: float, held: Mapping[str, _Hold]
+    found: Iterable[tuple[Any, ...]],
+    past: QuerySet[Attempt],
+    speeds: Speeds,
+    *,
+    now: float,
+    held: Mapping[str, _Hold],
 ) -> list[Row]:
     asked = [_Asked(*values) for values in found]
     done = work_of(past, speeds, now=now) if asked else {}

@@ -102,8 +102,28 @@ def _unit(row: Row, place: Mapping[str, int]) -> int:
     return place[row.units[0]] if row.memory_mb and len(row.units) == 1 else NOWHERE
 
 
-def rows_of(jobs: Collection[str], where: Mapping[str, int], count: int) -> Bools:
-    """Which of `count` rows are not of these jobs; `where` tells the row of each that has one."""
-    kept = np.ones(count, dtype=np.bool_)
-    kept[[where[job] for job in jobs if job in where]] = False
-    return kept
+class RowIndex:
+    """Where each job of a table is. Each row has a number of its own and later ones have larger numbers, so that what
+    is taken out and what is added costs nothing for the others.
+    """
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._number: dict[str, int] = {}
+        self._numbers: Ints = np.zeros(0, dtype=np.int64)
+        self._next = 0
+        self.add(ids)
+
+    def add(self, ids: Sequence[str]) -> None:
+        """Rows were put behind the others."""
+        numbers = range(self._next, self._next + len(ids))
+        self._number.update(zip(ids, numbers, strict=True))
+        self._numbers = np.concatenate([self._numbers, np.array(numbers, dtype=np.int64)])
+        self._next += len(ids)
+
+    def take_out(self, jobs: Collection[str]) -> Bools:
+        """Forget the rows of these jobs, where they have any; which rows of the table are left."""
+        gone = [self._number.pop(job) for job in jobs if job in self._number]
+        left = np.ones(len(self._numbers), dtype=np.bool_)
+        left[np.searchsorted(self._numbers, gone)] = False
+        self._numbers = self._numbers[left]
+        return left

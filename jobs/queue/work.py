@@ -2,9 +2,8 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from hardware.nodes.models import Accelerator
 from jobs.queue.models import Attempt
@@ -39,18 +38,17 @@ def speeds() -> Speeds:
     return Speeds({pk: speed for pk, _kind, speed in rows}, best)
 
 
-def work_of(attempts: Any, known: Speeds, *, now: float) -> dict[str, tuple[float, float]]:
+def work_of(attempts: QuerySet[Attempt], known: Speeds, *, now: float) -> dict[str, tuple[float, float]]:
     """(seconds run, seconds of work) of each job among these attempts; one that is open has run until `now`."""
     rows = (
-        Attempt.objects.filter(pk__in=attempts.values("pk"))
+        attempts.filter(started_at__isnull=False)
         .annotate(speed=Max("accelerators__relative_speed"))
         .values_list("job_id", "job__accelerator", "started_at", "ended_at", "speed")
         .order_by()
     )
     found: dict[str, tuple[float, float]] = {}
     for job, kind, started, ended, speed in rows:
-        if started is None:
-            continue
+        assert started is not None  # noqa: S101 - for mypy: filtered so
         lasted = max(0.0, (ended.timestamp() if ended else now) - started.timestamp())
         ran, work = found.get(job, (0.0, 0.0))
         found[job] = (ran + lasted, work + lasted * known.fraction(kind, speed or 1.0))

@@ -1,6 +1,6 @@
 """What a member may use, what they used, and their share of the machine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -17,6 +17,7 @@ REMEMBERED = timedelta(days=shares.REMEMBERED_DAYS)
 SECONDS_AN_HOUR = 3600.0
 WEIGHTED = F("device_seconds") * F("weight")
 OF = Coalesce("corrects__created_at", "created_at")  # when what an entry is about was used
+MANY = 50  # members, from which on they are not named in a query
 DONATED = F("node_seconds") * F("weight")
 
 
@@ -52,8 +53,16 @@ def concurrency_limits(owners: Iterable[str]) -> dict[str, int]:
     """How many jobs each of these members (by id) may have running at once."""
     default = Quota._meta.get_field("concurrent_jobs").default  # noqa: SLF001 - documented introspection
     limits = dict.fromkeys(owners, int(default))
-    limits.update(Quota.objects.filter(member__in=list(limits)).values_list("member", "concurrent_jobs"))
+    quotas = Quota.objects.filter(_of(limits)).values_list("member", "concurrent_jobs")
+    limits.update((member, limit) for member, limit in quotas if member in limits)
     return limits
+
+
+def _of(members: Collection[str]) -> Q:
+    """A filter by member; none for many of them, as to name them takes longer than to read a few rows too many: what
+    is read is to be looked up by member.
+    """
+    return Q(member__in=list(members)) if len(members) <= MANY else Q()
 
 
 def storage_used(member: Member) -> int:
@@ -97,7 +106,7 @@ class Hours:
 def hours_standing(owners: Iterable[str]) -> dict[str, Hours]:
     """How the members (by id) stand with their device-hours. Two queries, however many they are."""
     wanted = list(owners)
-    quotas = {quota.member_id: quota for quota in Quota.objects.filter(member__in=wanted)}
+    quotas = {quota.member_id: quota for quota in Quota.objects.filter(_of(wanted))}
     used = _hours_by_member(wanted, since=month_start(timezone.now()))
     default = allowed_hours(Quota())
     found = {}
@@ -110,7 +119,7 @@ def hours_standing(owners: Iterable[str]) -> dict[str, Hours]:
 
 
 def _hours_by_member(owners: list[str], *, since: datetime) -> dict[tuple[str, str], float]:
-    charged = LedgerEntry.objects.filter(member__in=owners, created_at__gte=since, refunded=False)
+    charged = LedgerEntry.objects.filter(_of(owners), created_at__gte=since, refunded=False)
     rows = charged.values("member", "kind").order_by().annotate(all=Sum("device_seconds"))
     return {
         (member, kind): seconds / SECONDS_AN_HOUR
@@ -163,8 +172,12 @@ def entitlements(also: Iterable[str] = ()) -> dict[str, float]:
 
 def _own_shares(also: Iterable[str]) -> dict[str, float]:
     default = float(Quota._meta.get_field("share").default)  # noqa: SLF001 - documented introspection
-    rows = Member.objects.filter(Q(is_active=True) | Q(pk__in=list(also))).values_list("pk", "quota__share")
-    return {pk: default if share is None else share for pk, share in rows.order_by()}
+    named = set(also)
+    wanted = Q(is_active=True) | Q(pk__in=named) if len(named) <= MANY else Q()
+    rows = Member.objects.filter(wanted).order_by().values_list("pk", "quota__share", "is_active")
+    return {
+        pk: default if share is None else share for pk, share, is_active in rows if is_active or pk in named
+    }
 
 
 def _entitled(own: Mapping[str, float]) -> dict[str, float]:
@@ -203,7 +216,7 @@ def used_by_day(
     """(member's id, day, weighted device-seconds without what was refunded), in one query. What was given back counts
     on the day of what it undoes.
     """
-    charged = LedgerEntry.objects.filter(member__in=list(owners), created_at__gte=since, refunded=False)
+    charged = LedgerEntry.objects.filter(_of(list(owners)), created_at__gte=since, refunded=False)
     charged = charged.annotate(of=OF).filter(of__gte=since)
     if until is not None:
         charged = charged.filter(created_at__lt=until)
