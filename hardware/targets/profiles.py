@@ -18,10 +18,13 @@ class Kind(StrEnum):
 
 
 class Status(StrEnum):
-    """`offered`: built and measured by our tests. `experimental`: it builds, nobody vouches for it yet."""
+    """`offered`: built and measured by our tests. `experimental`: it builds, nobody vouches for it yet.
+    `planned`: listed so that nobody wonders; nothing is built for it, and a job that names it is refused.
+    """
 
     OFFERED = "offered"
     EXPERIMENTAL = "experimental"
+    PLANNED = "planned"
 
 
 class Variant(StrEnum):
@@ -33,22 +36,28 @@ class Variant(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """What a Linux board has to install before `run.py` works.
+    """What a Linux board, or the computer beside a microcontroller, has to install before `run.py` works.
 
-    `packages` are names on PyPI, without versions; `pictures` are needed for pictures only. `min_python` is
-    the oldest Python that the package has wheels for on that architecture.
+    `packages` are names on PyPI, with a bound only where the newest does not serve; `pictures` are needed for
+    pictures only. `min_python` is the oldest Python that the packages have wheels for on that architecture,
+    `max_python` the newest ("": no end known). `note` is a sentence for people.
     """
 
     packages: tuple[str, ...]
     pictures: tuple[str, ...] = ("pillow",)
     min_python: str = "3.9"
+    max_python: str = ""
     note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One board. `ram_bytes` is all it has, `ram_free_bytes` what a program may count on beside the system;
-    `flash_bytes` is the storage that such a board has at least free for one bundle.
+    """One board. `ram_bytes` is all it has, `ram_free_bytes` what a program may count on beside the system (on a
+    microcontroller: what it may give to TensorFlow Lite Micro's arena). `flash_bytes` is the storage that such a board
+    has at least free for one bundle; a microcontroller's is all its flash, an FPGA's the configuration flash beside it.
+
+    `operators` are the names of LiteRT's operators that its runtime knows; none named: all of LiteRT's own.
+    `core` is what `gcc -mcpu` calls the processor ("" where nothing is compiled for it).
     """
 
     name: str
@@ -63,6 +72,13 @@ class Target:
     status: Status
     runtime: Runtime
     variants: tuple[Variant, ...] = (Variant.INT8, Variant.FP32)
+    operators: tuple[str, ...] = ()
+    core: str = ""
+
+    @property
+    def buildable(self) -> bool:
+        """Whether bundles are built for it at all."""
+        return self.status is not Status.PLANNED
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as plain JSON values: the `target` of a build task."""
@@ -77,6 +93,7 @@ class Target:
             "ram_bytes": self.ram_bytes,
             "flash_bytes": self.flash_bytes,
             "status": str(self.status),
+            "note": self.runtime.note,
         }
 
 
@@ -91,5 +108,6 @@ def from_json(data: dict[str, Any]) -> Target:
     runtime["pictures"] = tuple(runtime["pictures"])
     plain["kind"] = Kind(plain["kind"])
     plain["status"] = Status(plain["status"])
+    plain["operators"] = tuple(plain.get("operators", ()))
     plain["variants"] = tuple(Variant(name) for name in plain["variants"])
     return Target(**plain, runtime=Runtime(**runtime))

@@ -1,8 +1,11 @@
 """All targets by name. A new kind of board is a module like `linux` and one more tuple here."""
 
+from hardware.targets.browser import BROWSER
+from hardware.targets.fpga import FPGA
 from hardware.targets.linux import LINUX
+from hardware.targets.microcontrollers import MICROCONTROLLERS
 from hardware.targets.profiles import Target
 
-_FAMILIES = (LINUX,)
+_FAMILIES = (LINUX, MICROCONTROLLERS, BROWSER, FPGA)
 
 TARGETS: dict[str, Target] = {target.name: target for family in _FAMILIES for target in family}

@@ -128,7 +128,10 @@ class TargetSerializer(serializers.Serializer[dict[str, Any]]):
     kind = serializers.ChoiceField(choices=["linux", "microcontroller", "browser", "fpga"])
     ram_bytes = serializers.IntegerField()
     flash_bytes = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=["offered", "experimental"])
+    status = serializers.ChoiceField(choices=["offered", "experimental", "planned"])
+    note = serializers.CharField(
+        help_text="A sentence on what it takes there, or why nothing is built for it yet."
+    )
 
 
 class ModelList(ListAPIView[TrainedModel]):
@@ -204,5 +207,5 @@ class SigningKey(APIView):
 class TargetList(APIView):
     @extend_schema(operation_id="targets_list", responses=TargetSerializer(many=True))
     def get(self, _request: Request) -> Response:
-        """The boards that bundles can be built for."""
+        """The boards that bundles can be built for, and those (`planned`) that a later release will build for."""
         return Response([target.summary() for target in TARGETS.values()])

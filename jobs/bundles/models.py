@@ -1,5 +1,7 @@
 """What members take home: trained models, and bundles of them for a target."""
 
+import shlex
+
 from django.db import models
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -69,7 +71,7 @@ class TrainedModel(Identified):
     def suits(self, target: str) -> bool:
         """Whether models of its recipe are built for that target."""
         recipe = RECIPES.get(self.job.recipe) if self.job else None
-        return recipe is None or target in recipe.targets
+        return TARGETS[target].buildable if recipe is None else target in recipe.targets
 
 
 class BundleState(models.TextChoices):
@@ -129,7 +131,7 @@ class Bundle(Identified):
         target = TARGETS.get(self.target)
         if target is None:
             return ""
-        return " ".join([*target.runtime.packages, *(() if self.is_table else target.runtime.pictures)])
+        return shlex.join([*target.runtime.packages, *(() if self.is_table else target.runtime.pictures)])
 
     @property
     def is_table(self) -> bool:

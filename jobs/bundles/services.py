@@ -100,8 +100,8 @@ def request_bundle(
     """The bundle of `model` for `target` with `options`, and whether it was made now.
 
     One that is ready or being built is returned as it is; otherwise a build is queued in the name of the
-    model's owner. Raises UserError for what can't be built: `unknown_target`, `unsuitable_target`, `invalid`
-    (options), `model_not_ready`, `no_data`.
+    model's owner. Raises UserError for what can't be built: `unknown_target`, `not_yet`, `unsuitable_target`,
+    `invalid` (options), `model_not_ready`, `no_data`.
     """
     plain = _checked_options(options or {})
     _check_target(model, target)
@@ -158,6 +158,10 @@ def _check_target(model: TrainedModel, target: str) -> None:
         known = ", ".join(sorted(TARGETS))
         sentence = _("There is no such target. There are: %(known)s.") % {"known": known}
         raise UserError("unknown_target", sentence, errors=[FieldError("target", sentence)])
+    if not TARGETS[target].buildable:
+        sentence = _("Bundles for %(target)s can't be built yet. Choose another target.")
+        sentence %= {"target": TARGETS[target].title}
+        raise UserError("not_yet", sentence, errors=[FieldError("target", sentence)])
     if not model.suits(target):
         sentence = _("Models of this kind are not built for %(target)s.") % {"target": TARGETS[target].title}
         raise UserError("unsuitable_target", sentence, errors=[FieldError("target", sentence)])

@@ -108,6 +108,9 @@ def _check_targets(spec: JobSpec, recipe: Recipe) -> None:
             known = ", ".join(sorted(targets.TARGETS))
             detail = _("There is no target “%(target)s”. There are: %(known)s.")
             raise _invalid("targets", detail % {"target": target, "known": known}, "unknown_target")
+        if not targets.TARGETS[target].buildable:
+            detail = _("Bundles for %(target)s can't be built yet. Choose another target, or none.")
+            raise _invalid("targets", detail % {"target": targets.TARGETS[target].title}, "not_yet")
         if target not in recipe.targets:
             detail = _("Models of this recipe are not built for %(target)s.") % {"target": target}
             raise _invalid("targets", detail, "unsuitable_target")

@@ -84,6 +84,10 @@ class TestRequest:
         with pytest.raises(UserError, match="raspberry-pi-4") as refused:
             services.request_bundle(model=model, target="toaster")
         assert refused.value.code == "unknown_target"
+        with pytest.raises(UserError, match=r"ULX3S .* can't be built yet") as refused:
+            services.request_bundle(model=model, target="ulx3s-85f")
+        assert refused.value.code == "not_yet"
+        assert "ulx3s-85f" not in {target.name for target in model.buildable}
         with pytest.raises(UserError, match="Unknown options: turbo"):
             services.request_bundle(model=model, target=PI, options={"turbo": True})
         assert not Job.objects.filter(kind="build").exists()

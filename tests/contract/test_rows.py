@@ -26,7 +26,7 @@ BUNDLE = {
 PAGE = {"next", "previous", "results"}
 BARE = {
     "/recipes": {"name", "task", "title", "description", "params_schema", "targets"},
-    "/targets": {"name", "title", "kind", "ram_bytes", "flash_bytes", "status"},
+    "/targets": {"name", "title", "kind", "ram_bytes", "flash_bytes", "status", "note"},
     "/jobs/{job}/metrics": {"step", "epoch", "at", "values"},
     "/jobs/{job}/events": {"at", "old", "new", "reason", "sentence"},
     "/nodes": {"id", "name", "state", "accelerators"},

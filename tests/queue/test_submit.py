@@ -49,6 +49,7 @@ def test_a_job_is_described_as_the_contract_says(body: dict, alice: Member, api_
         ({"resources": {"accelerator": "gpu"}}, "no_such_accelerator", "resources.accelerator"),
         ({"resources": {"count": 2}}, "no_such_accelerator", "resources.count"),
         ({"targets": ["toaster"]}, "unknown_target", "targets"),
+        ({"targets": ["raspberry-pi-4", "ulx3s-85f"]}, "not_yet", "targets"),
         ({"kind": "dance"}, "invalid", "kind"),
         ({"warm_start": "nothing"}, "unknown_model", None),
         ({"surprise": 1}, "invalid", "surprise"),

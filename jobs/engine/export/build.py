@@ -15,13 +15,14 @@ from jobs.engine.ends import End, Reason
 from jobs.engine.events import Control, Emit, Reporter
 from jobs.engine.export import measure, selftest
 from jobs.engine.export.convert import keras_file
+from jobs.engine.export.kinds import Added, Build, packaging_for
 from jobs.engine.export.manifest import DETAILS, describe, finish, sha256
 from jobs.engine.export.readme import readme
 from jobs.engine.export.report_page import page
 from jobs.engine.export.task import BuildTask, read_report
 from jobs.engine.export.variants import FILES, Exports, RefusedError, export
 
-PHASES = {"loading": (0.0, 0.1), "exporting": (0.1, 0.5), "evaluating": (0.5, 1.0)}
+PHASES = {"loading": (0.0, 0.1), "exporting": (0.1, 0.5), "evaluating": (0.5, 0.9), "packing": (0.9, 1.0)}
 DEVICE_FILES = ("run.py", "inputs.py", "verify.py")
 BUNDLE_FOLDER = "bundle"
 # Test samples among which self-test vectors are looked for.
@@ -39,6 +40,7 @@ def run(task: Mapping[str, Any], emit: Emit, control: Control) -> None:
     try:
         summary = _build(given, reporter)
     except (RefusedError, measure.UnrunnableError) as error:
+        shutil.rmtree(given.out / BUNDLE_FOLDER, ignore_errors=True)
         reporter.done(End(Reason.REFUSED, str(error)))
         return
     reporter.artefact("bundle", given.out / BUNDLE_FOLDER)
@@ -52,12 +54,15 @@ def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
 
     threads = given.threads or os.cpu_count() or 1
     given.out.mkdir(parents=True, exist_ok=True)
+    add = packaging_for(given.target)
     report = read_report(given.report)
     model = keras_file(given.model)
     arrays = _load(given, tuple(model.input_shape[1:]), lambda part: tick("loading", part))
     exports = export(model, arrays, given.target, scratch=given.out, threads=threads, tick=tick)
-    _write(given, report, arrays, exports)
-    return _summary(exports, arrays)
+    folder = _emptied(given.out / BUNDLE_FOLDER)
+    added = add(Build(given, report, model, arrays, exports, folder, threads, tick))
+    _write(given, report, arrays, exports, added)
+    return {**_summary(exports, arrays), **added.summary}
 
 
 def _load(given: BuildTask, shape: tuple[int, ...], tick: Any) -> Arrays:
@@ -69,11 +74,16 @@ def _load(given: BuildTask, shape: tuple[int, ...], tick: Any) -> Arrays:
     )
 
 
-def _write(given: BuildTask, report: dict[str, Any], arrays: Arrays, exports: Exports) -> None:
+def _emptied(folder: Path) -> Path:
     """The folder, made anew: a build that was interrupted may have left half of one."""
-    folder = given.out / BUNDLE_FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    return folder
+
+
+def _write(given: BuildTask, report: dict[str, Any], arrays: Arrays, exports: Exports, added: Added) -> None:
+    """What every bundle holds, beside what its kind of target `added`."""
+    folder = given.out / BUNDLE_FOLDER
     for variant, made in exports.made.items():
         (folder / FILES[variant]).write_bytes(made.content)
     for name in DEVICE_FILES:
@@ -88,8 +98,9 @@ def _write(given: BuildTask, report: dict[str, Any], arrays: Arrays, exports: Ex
         model_sha256=sha256(given.model),
         selftest=_write_selftest(folder / "selftest.npz", arrays, exports),
     )
+    manifest.update(added.manifest)
     (folder / "report.html").write_text(page(manifest, report, exports, arrays), encoding="utf-8")
-    (folder / "README.md").write_text(readme(manifest, given.target, arrays), encoding="utf-8")
+    (folder / "README.md").write_text(readme(manifest, given.target, arrays, added.readme), encoding="utf-8")
     finish(folder, manifest)
 
 

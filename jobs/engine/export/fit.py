@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hardware.targets.profiles import MIB, Target
+from hardware.targets.profiles import MIB, Kind, Target
 
 # Python with numpy, LiteRT and Pillow, a small picture answered: 48 to 54 MB resident measured on x86-64. The
 # rest is room for decoding a photo.
@@ -24,7 +24,13 @@ class Need:
 
 
 def why_not(target: Target, need: Need) -> str:
-    """A sentence saying why the model cannot run on `target`; empty when it can."""
+    """A sentence saying why the model cannot run on `target` as `run.py` does; empty when it can.
+
+    Of other kinds than Linux it says nothing: there these files are for a computer, and the kind's own are judged by
+    `jobs.engine.export.kinds`.
+    """
+    if target.kind is not Kind.LINUX:
+        return ""
     if need.ram_bytes > target.ram_free_bytes:
         return (
             f"The model needs about {_size(need.ram_bytes)} of memory to run and {target.title} has "

@@ -114,6 +114,8 @@ def _variant(made: Exported) -> dict[str, Any]:
 def _verdict(target: Target, default: Exported) -> dict[str, Any]:
     """Whether the default variant would also run on another board."""
     reason = why_not(target, default.need) if target.kind is Kind.LINUX else "It needs a build of its own."
+    if not target.buildable:
+        reason = "Nothing is built for it yet."
     return {"name": target.name, "fits": not reason, "reason": reason}
 
 

@@ -17,23 +17,27 @@ _TABLES = """\
     python3 run.py --watch ~/new          # answers every table that appears in that folder"""
 
 
-def readme(manifest: dict[str, Any], target: Target, arrays: Arrays) -> str:
-    """Markdown. Names that members gave are kept from becoming markup."""
+def readme(manifest: dict[str, Any], target: Target, arrays: Arrays, first: str = "") -> str:
+    """Markdown. Names that members gave are kept from becoming markup.
+
+    `first` is what the kind of target has to say before anything else: Markdown with headings of its own.
+    """
     pictures = arrays.kind == "images"
     packages = [*target.runtime.packages, *(target.runtime.pictures if pictures else ())]
     title = _plain(manifest["name"]) or "A model"
+    before = f"{first.strip()}\n\n" if first else ""
     return f"""\
 # {title}
 
 Made by Gristmill for: {target.title}. {target.runtime.note}
 
-## Install, once
+{before}## Install, once
 
     python3 -m venv ~/gristmill
     . ~/gristmill/bin/activate
     python3 -m pip install {shlex.join(packages)}
 
-Python {target.runtime.min_python} or newer. `tflite-runtime` with `numpy<2` serves as well.
+{_python(target)}
 
 ## Run
 
@@ -61,6 +65,14 @@ Measured by running these very files on the {len(arrays.test.y)} test samples, w
 
 `report.html` has the details, `manifest.json` everything a program may want to know.
 """
+
+
+def _python(target: Target) -> str:
+    oldest, newest = target.runtime.min_python, target.runtime.max_python
+    if newest:
+        versions = f"Python {oldest}" if newest == oldest else f"Python {oldest} to {newest}"
+        return f"{versions}: the LiteRT runtime has no wheels for others there."
+    return f"Python {oldest} or newer. `tflite-runtime` with `numpy<2` serves as well."
 
 
 def _columns(manifest: dict[str, Any]) -> str:

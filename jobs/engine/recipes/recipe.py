@@ -27,7 +27,9 @@ class Recipe:
     @property
     def targets(self) -> tuple[str, ...]:
         """The names of the targets that its models can be built for."""
-        return tuple(name for name, target in TARGETS.items() if target.kind in self.target_kinds)
+        return tuple(
+            name for name, target in TARGETS.items() if target.kind in self.target_kinds and target.buildable
+        )
 
     def params_schema(self) -> dict[str, Any]:
         """JSON Schema of the parameters, to draw a form from."""
