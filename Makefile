@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-postgres test-faults chaos test-arm lint format bench simulate lock clean
+.PHONY: help run demo test test-fast test-postgres test-faults chaos test-arm test-boards lint format bench simulate lock clean
 .PHONY: system system-test
 
 help: ## this list
@@ -38,6 +38,9 @@ chaos: .venv/dev system-test ## thousands of jobs while workers, Redis and the s
 
 test-arm: .venv/dev system-arm front-end ## bundles on emulated Raspberry Pis (Debian; root the first time)
 	$(BIN)/pytest -m arm tests/arm $(ARGS)
+
+test-boards: .venv/dev system-boards ## bundles on emulated microcontrollers: Cortex-M3, M4F, M7, M33 (Debian)
+	timeout --signal=INT 900 $(BIN)/pytest -m boards tests/boards $(ARGS)
 
 test-fast: .venv/dev system front-end ## what neither trains, nor starts the portal, nor opens a browser
 	$(BIN)/pytest -m "not train and not e2e and not browser and not faults and not docker" $(ARGS)
@@ -79,6 +82,7 @@ lock: .venv/uv ## write requirements/*.txt anew from *.in
 	cd requirements && for name in web front; do ../$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes -c run.txt $$name.in -o $$name.txt || exit 1; done
 	cd requirements && ../$(UV) pip compile -q --upgrade --universal --python-version 3.9 --generate-hashes board.in -o board.txt
 	cd requirements && ../$(UV) pip compile -q --upgrade --no-deps --universal --python-version 3.9 --generate-hashes board-32bit.in -o board-32bit.txt
+	cd requirements && ../$(UV) pip compile -q --upgrade --no-deps --universal --python-version 3.11 --generate-hashes board-tflm.in -o board-tflm.txt
 
 clean: ## remove what was installed and built (not the state)
 	rm -rf .venv node_modules static/build
@@ -105,6 +109,9 @@ system:
 
 system-test:
 	@bash .ci/system test
+
+system-boards:
+	@bash .ci/system boards
 
 system-arm:
 	@bash .ci/system arm

@@ -16,7 +16,7 @@ from hardware.targets.tflm import OPERATORS
 KIB = 1024
 _RUNTIME = Runtime(
     packages=("numpy", "ai-edge-litert"),
-    note="Not yet: a C++ project for TensorFlow Lite Micro.",
+    note="A C project, and a C++ one for TensorFlow Lite Micro; this is for the computer beside it.",
 )
 
 
@@ -33,7 +33,7 @@ def _board(
         flash_bytes=flash * MIB,
         clock_hz=clock_hz,
         cores=cores,
-        status=Status.PLANNED,
+        status=Status.EXPERIMENTAL,
         runtime=_RUNTIME,
         operators=tuple(OPERATORS),
         core=core,

@@ -28,6 +28,7 @@ from portal.kit.errors import UserError
 BUNDLE_FILE = "bundle.zip"
 MAX_METRICS_BYTES = 64 * 1024
 ENGINE = Path(settings.BASE_DIR) / "jobs" / "engine"
+SOURCES = {".py", ".c", ".cc", ".h"}
 
 
 def assign(job: Job) -> Assignment:
@@ -78,7 +79,7 @@ def provenance(model: TrainedModel, version: Version) -> dict[str, Any]:
 def code_version() -> str:
     """SHA-256 of the engine's source files by path: what made the model and the bundle."""
     digest = hashlib.sha256()
-    for path in sorted(ENGINE.rglob("*.py")):
+    for path in sorted(each for each in ENGINE.rglob("*") if each.suffix in SOURCES):
         digest.update(f"{path.relative_to(ENGINE).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from hardware.targets.profiles import Target
+from hardware.targets.profiles import Kind, Target
 from hardware.targets.registry import TARGETS
 from jobs.datasets.models import Dataset, Version
 from jobs.engine.recipes.registry import RECIPES
@@ -132,6 +132,12 @@ class Bundle(Identified):
         if target is None:
             return ""
         return shlex.join([*target.runtime.packages, *(() if self.is_table else target.runtime.pictures)])
+
+    @property
+    def on_microcontroller(self) -> bool:
+        """Whether it is a project to compile, not a program to start."""
+        target = TARGETS.get(self.target)
+        return target is not None and target.kind is Kind.MICROCONTROLLER
 
     @property
     def is_table(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -18,8 +19,8 @@ Browser = Callable[[Member], Client]
 PI = "raspberry-pi-4"
 
 
-def ready(model: TrainedModel) -> Bundle:
-    bundle, _made = services.request_bundle(model=model, target=PI)
+def ready(model: TrainedModel, target: str = PI) -> Bundle:
+    bundle, _made = services.request_bundle(model=model, target=target)
     bundle.state, bundle.zip, bundle.metrics = (
         BundleState.READY,
         storage.put_bytes(b"zip"),
@@ -39,6 +40,25 @@ def test_it_lists_my_models_with_their_bundles(
     assert f"/models/{model.pk}/bundles" in page
     assert 'value="linux-pc"' in page
     assert f'value="{PI}"' not in page
+
+
+def how_to_run(bundle: Bundle) -> str:
+    return render_to_string("bundles/_bundle.html", {"bundle": bundle})
+
+
+def test_a_microcontroller_is_told_to_compile_and_a_pi_to_install(model: TrainedModel) -> None:
+    pi, nano = ready(model), ready(model, "arduino-nano-33-ble-sense")
+    nano.metrics = {"plain_c": True, "proof": "operators and arena checked, not run"}
+    assert "pip install numpy ai-edge-litert pillow" in how_to_run(pi)
+    page = how_to_run(nano)
+    assert "pip install" not in page
+    assert "make plain" in page
+    assert "operators and arena checked, not run" in page
+    assert "make plain" not in how_to_run(ready(model, "esp32-s3"))
+
+
+def test_a_bound_on_a_version_is_quoted(model: TrainedModel) -> None:
+    assert ready(model, "linux-armhf").packages == "'numpy<2' tflite-runtime pillow"
 
 
 def test_names_are_text(model: TrainedModel, alice: Member, client_for: Browser) -> None:

@@ -58,6 +58,14 @@ class Converter:
         """Static int8 throughout, calibrated on `samples` (n, *shape)."""
         return self._convert(self._quantising(samples))
 
+    def int8_throughout(self, samples: NDArray[np.float32]) -> bytes:
+        """As `int8`, with int8 for input and output too: for boards that have no floats to spare."""
+        import tensorflow as tf
+
+        converter = self._quantising(samples)
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        return self._convert(converter)
+
     def int8_core(self, samples: NDArray[np.float32], operators: Collection[str]) -> bytes:
         """Static int8 in `CORE_OPERATORS` alone; `operators` are all that the fp32 file has."""
         import tensorflow as tf

@@ -46,7 +46,7 @@ def inspect(content: bytes) -> Graph:
     """Read a model file of one subgraph."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
-    names = [_name(code) for code in model.operatorCodes]
+    names = [operator_name(code) for code in model.operatorCodes]
     used = {names[operator.opcodeIndex] for operator in graph.operators}
     custom = {_text(code.customCode) for code in model.operatorCodes if code.customCode}
     return Graph(
@@ -62,7 +62,8 @@ def _text(value: bytes | str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _name(code: Any) -> str:
+def operator_name(code: Any) -> str:
+    """The schema's name of an operator code; "CUSTOM …" for one that is not LiteRT's own."""
     if code.customCode:
         return f"CUSTOM {_text(code.customCode)}"
     # Operators beyond 127 stand in the newer field; the older one then holds a placeholder.

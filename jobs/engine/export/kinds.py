@@ -54,6 +54,7 @@ Add = Callable[[Build], Added]
 # the model can't run on the target.
 PACKAGINGS: dict[Kind, str] = {
     Kind.LINUX: "jobs.engine.export.linux:add",
+    Kind.MICROCONTROLLER: "jobs.engine.export.microcontroller.packaging:add",
 }
 
 

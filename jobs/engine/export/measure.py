@@ -35,12 +35,21 @@ class Runner:
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Outputs (n, outputs) of inputs (n, ...), each run alone."""
-        found = []
-        for sample in x:
-            self._interpreter.set_tensor(self._input, np.asarray(sample, dtype=np.float32)[None])
-            self._interpreter.invoke()
-            found.append(self._interpreter.get_tensor(self._output)[0])
+        found = [self.raw(np.asarray(sample, dtype=np.float32)) for sample in x]
         return np.asarray(found, dtype=np.float32)
+
+    def raw(self, sample: NDArray[Any]) -> NDArray[Any]:
+        """The output of one input, of the types that the file has."""
+        self._interpreter.set_tensor(self._input, sample[None])
+        self._interpreter.invoke()
+        found: NDArray[Any] = self._interpreter.get_tensor(self._output)[0]
+        return found
+
+
+def run_raw(content: bytes, x: NDArray[Any]) -> NDArray[Any]:
+    """Outputs (n, outputs) by LiteRT's plain kernels, in and out as the file has them: for one with int8 ends."""
+    runner = Runner(content, reference=True)
+    return np.asarray([runner.raw(sample) for sample in x])
 
 
 def run_file(

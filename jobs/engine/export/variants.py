@@ -90,7 +90,7 @@ def export(
         except measure.UnrunnableError as error:
             left_out[variant] = f"LiteRT cannot run the {variant} model: {error}"
             continue
-        made[variant] = Exported(variant, content, graphs[variant], outputs, _metrics(outputs, arrays))
+        made[variant] = Exported(variant, content, graphs[variant], outputs, worth(outputs, arrays))
     if not made:
         raise RefusedError(" ".join(left_out.values()))
     return _with_default(made, left_out)
@@ -133,7 +133,8 @@ def _int8(converter: Converter, arrays: Arrays, fp32: bytes) -> bytes:
     return converter.int8(samples)
 
 
-def _metrics(outputs: NDArray[np.float32], arrays: Arrays) -> dict[str, Any]:
+def worth(outputs: NDArray[np.float32], arrays: Arrays) -> dict[str, Any]:
+    """The metrics of outputs (n, outputs) on the test split; RefusedError when some are no numbers."""
     if not np.isfinite(outputs).all():
         # Not a platform error: nobody may take home a model that answers NaN.
         raise RefusedError("The exported model answers with values that are no numbers; train it again.")

@@ -1,0 +1,45 @@
+"""Does a model fit a microcontroller? Arithmetic over its profile and what was measured."""
+
+from hardware.targets.profiles import Target
+from jobs.engine.export.microcontroller.tensors import Net
+
+KIB = 1024
+# Flash for everything but the model: TensorFlow Lite Micro with a handful of kernels, the member's own program and the
+# board's libraries. An allowance of ours, not a measurement.
+PROGRAM_BYTES = 192 * KIB
+# The self-test may take this part of a board's flash.
+SELFTEST_PART = 16
+
+
+def reserved_arena(measured: int, net: Net) -> int:
+    """Bytes to reserve for a measured arena, in whole KiB.
+
+    An eighth more, and what the faster kernels of a board (CMSIS-NN) take beside: two rows of unfolded int16 inputs
+    for the largest convolution.
+    """
+    windows = [
+        int(operator.tensor(1).size // operator.tensor(1).shape[0])
+        for operator in net.operators
+        if operator.name == "CONV_2D"
+    ]
+    wanted = measured + measured // 8 + 4 * max(windows, default=0)
+    return -(-wanted // KIB) * KIB
+
+
+def why_not(target: Target, *, model_bytes: int, arena_bytes: int) -> str:
+    """A sentence saying why the model cannot run there; empty when it can."""
+    if arena_bytes > target.ram_free_bytes:
+        return (
+            f"The model needs {_kib(arena_bytes)} of memory for its activations and {target.title} has about "
+            f"{_kib(target.ram_free_bytes)} free: train a smaller one (less width, or a smaller image size)."
+        )
+    if model_bytes + PROGRAM_BYTES > target.flash_bytes:
+        return (
+            f"The model takes {_kib(model_bytes)} of flash, the program around it about {_kib(PROGRAM_BYTES)}, and "
+            f"{target.title} has {_kib(target.flash_bytes)}: train a smaller one (less width)."
+        )
+    return ""
+
+
+def _kib(count: int) -> str:
+    return f"{count / KIB:,.0f} KiB"

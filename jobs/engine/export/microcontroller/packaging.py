@@ -1,0 +1,184 @@
+"""Bundles for microcontrollers: a C++ project for TensorFlow Lite Micro, and plain C where there are kernels for it.
+
+Pictures go in as int8 and scores come out as int8. A table's row goes in as floats, as its columns have unlike ranges;
+the dense layers behind are int8 all the same. The model is run over the whole test split by TensorFlow Lite Micro's
+own interpreter on this computer, which also says how much memory it takes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hardware.targets.profiles import Target, Variant
+from jobs.engine.export import measure, selftest
+from jobs.engine.export.convert import ConversionError, Converter
+from jobs.engine.export.graph import Graph, inspect
+from jobs.engine.export.kinds import Added, Build
+from jobs.engine.export.manifest import DETAILS
+from jobs.engine.export.microcontroller import fit, plain_c, project, tflm
+from jobs.engine.export.microcontroller.readme import readme
+from jobs.engine.export.microcontroller.tensors import Net, read
+from jobs.engine.export.variants import CALIBRATION_SAMPLES, LOSS_LIMIT, RefusedError, worth
+
+# The cores that `make test-boards` runs plain C on, under QEMU.
+EMULATED = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
+_CANDIDATES = 512
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The file for the board, looked at."""
+
+    content: bytes
+    graph: Graph
+    net: Net
+    micro: tflm.Micro
+    arena: int
+    reserved: int
+
+
+def add(build: Build) -> Added:
+    """Write the project; RefusedError when the board can't run the model."""
+    model = _checked(build)
+    outputs = model.micro.run(build.arrays.test.x, lambda part: build.tick("packing", part))
+    metrics = worth(outputs, build.arrays)
+    vectors = _vectors(build, model, outputs)
+    project.write_model(build.folder, model.content, model.micro, build.arrays.labels, vectors)
+    project.write_tflm(build.folder, model.graph.operators, model.reserved)
+    plain = _plain(build, model)
+    about = _about(build.target, model, metrics, len(outputs), vectors, plain)
+    return Added(
+        manifest={"microcontroller": about},
+        summary=_summary(build, about),
+        readme=readme(about, build.target, pictures=build.arrays.kind == "images"),
+    )
+
+
+def _checked(build: Build) -> _Model:
+    content, target = _content(build), build.target
+    graph = inspect(content)
+    unknown = sorted(set(graph.operators) - set(target.operators))
+    if unknown:
+        raise RefusedError(
+            f"TensorFlow Lite Micro, which runs the model on {target.title}, does not have the operators "
+            f"{', '.join(unknown)}."
+        )
+    _fits(target, len(content), graph.arena_bytes)  # before an interpreter is asked for the impossible
+    try:
+        net = read(content)
+        micro = tflm.Micro(content)
+        arena = micro.arena_bytes()
+        reserved = fit.reserved_arena(arena, net)
+    except (tflm.MicroError, ValueError) as error:
+        raise RefusedError(
+            f"TensorFlow Lite Micro, which runs the model on {target.title}, cannot run it: {error}"
+        ) from error
+    _fits(target, len(content), reserved)
+    if not micro.runs_in(reserved):
+        raise RuntimeError(f"TensorFlow Lite Micro took {arena} bytes but does not start in {reserved}")
+    return _Model(content, graph, net, micro, arena, reserved)
+
+
+def _fits(target: Target, model_bytes: int, arena_bytes: int) -> None:
+    if reason := fit.why_not(target, model_bytes=model_bytes, arena_bytes=arena_bytes):
+        raise RefusedError(reason)
+
+
+def _content(build: Build) -> bytes:
+    arrays, exports = build.arrays, build.exports
+    if arrays.kind == "table":
+        return exports.made[exports.default].content
+    shape = tuple(build.model.input_shape[1:])
+    try:
+        with Converter(build.model, shape, build.task.out) as converter:
+            return converter.int8_throughout(arrays.representative(CALIBRATION_SAMPLES))
+    except ConversionError as error:
+        raise RefusedError(
+            f"The model could not be made int8, which {build.target.title} needs: {error}"
+        ) from error
+
+
+def _vectors(build: Build, model: _Model, outputs: Any) -> project.Vectors:
+    """The clearest test samples, of every class in turn, as many as a sixteenth of the flash holds."""
+    micro, test = model.micro, build.arrays.test
+    count = min(_CANDIDATES, len(test.y))
+    x = micro.quantised(np.asarray(test.x[:count]))
+    variant = "int8" if "QUANTIZE" in model.graph.operators or micro.output[1] else "fp32"
+    limit = selftest.limit_of(variant, outputs, micro.output[1] or model.graph.output_step)
+    reference = micro.real(measure.run_raw(model.content, x))
+    candidate = selftest.Candidate(outputs[:count], reference, limit)
+    room = build.target.flash_bytes // fit.SELFTEST_PART // x[0].nbytes
+    chosen = selftest.choose({variant: candidate}, test.y, max(1, min(selftest.VECTORS, room)))
+    tolerance = float(selftest.INT8_STEPS) if micro.output[1] else float(limit)
+    return project.Vectors(x[chosen], micro.raw(x[chosen]), tolerance)
+
+
+def _plain(build: Build, model: _Model) -> dict[str, Any]:
+    try:
+        plain = plain_c.write(model.content)
+    except plain_c.NoKernelError as error:
+        return {"left_out": f"No plain C: {error}."}
+    project.write_plain(build.folder, plain.source)
+    return {"file": project.PLAIN_FILE, "buffer_bytes": plain.buffer_bytes}
+
+
+def _about(
+    target: Target,
+    model: _Model,
+    metrics: dict[str, Any],
+    samples: int,
+    vectors: project.Vectors,
+    plain: dict[str, Any],
+) -> dict[str, Any]:
+    """The manifest's `microcontroller`."""
+    return {
+        "file": project.MODEL_FILE,
+        **{name: value for name, value in metrics.items() if name not in DETAILS},
+        "samples": samples,
+        "model_bytes": len(model.content),
+        "flash_bytes": len(model.content) + fit.PROGRAM_BYTES,
+        "arena_measured_bytes": model.arena,
+        "arena_bytes": model.reserved,
+        "operators": list(model.graph.operators),
+        "operators_supported": True,
+        "runtime": {"name": "TensorFlow Lite Micro", **tflm.version()},
+        "input": _port(model.micro.input, vectors.inputs),
+        "output": _port(model.micro.output, vectors.outputs),
+        "plain_c": plain,
+        "selftest": {"vectors": len(vectors.inputs), "tolerance": vectors.tolerance},
+        "proof": proof(target, plain),
+    }
+
+
+def proof(target: Target, plain: dict[str, Any]) -> str:
+    """What was run for a bundle like this, and what was not."""
+    checked = "TensorFlow Lite Micro: operators and arena checked, not run"
+    if "file" in plain and target.core in EMULATED:
+        return f"Plain C: its kernels run on an emulated {target.core} in Gristmill's tests. {checked} on this core."
+    return f"{checked} on this core."
+
+
+def _port(details: tuple[Any, float, int], values: Any) -> dict[str, Any]:
+    dtype, scale, zero = details
+    found: dict[str, Any] = {"shape": [1, *values.shape[1:]], "dtype": dtype.name}
+    return {**found, "scale": scale, "zero_point": zero} if scale else found
+
+
+def _summary(build: Build, about: dict[str, Any]) -> dict[str, Any]:
+    """The bundle's metrics are those of the board's own file."""
+    kept = {name for name in about if isinstance(about[name], int | float | bool)}
+    found = {name: about[name] for name in sorted(kept)}
+    exact = build.exports.made.get(Variant.FP32)
+    note = build.exports.note
+    key = "accuracy" if "accuracy" in about else "r2"
+    if exact is not None and exact.score - about[key] > LOSS_LIMIT:
+        name = "accuracy" if key == "accuracy" else "R²"
+        note = f"The model for the board loses {exact.score - about[key]:.3f} of {name} against fp32."
+    return {
+        **found,
+        "ram_bytes": about["arena_bytes"],
+        "note": note,
+        "proof": about["proof"],
+        "plain_c": "file" in about["plain_c"],
+    }

@@ -1,0 +1,78 @@
+"""The first section of a microcontroller bundle's README.md."""
+
+from typing import Any
+
+from hardware.targets.profiles import Target
+
+# Where a board's own tools get the library from. None of this is run by our tests: it takes a network or a board.
+_HOW = {
+    "esp32-s3": "ESP-IDF's component registry has it as `espressif/esp-tflite-micro`, with kernels for this chip.",
+    "arduino-nano-33-ble-sense": "In the Arduino IDE, put the `.h`, `.c` and `.cc` files (not `main.c`) beside your "
+    "sketch, renaming `.cc` to `.cpp`.",
+    "raspberry-pi-pico-2": "In a Pico SDK project, list the `.c` and `.cc` files (not `main.c`) in `add_executable`; "
+    "`raspberrypi/pico-tflmicro` on GitHub brings the library.",
+}
+# What TensorFlow Lite Micro's Makefile calls a core.
+_ARCHITECTURES = {"cortex-m4": "cortex-m4+fp", "cortex-m7": "cortex-m7+fp", "cortex-m33": "cortex-m33"}
+
+
+def readme(about: dict[str, Any], target: Target, *, pictures: bool) -> str:
+    """Markdown. No name that a member gave stands in it."""
+    architecture = _ARCHITECTURES.get(target.core)
+    cross = f" TARGET=cortex_m_generic TARGET_ARCH={architecture}" if architecture else ""
+    commit = about["runtime"]["commit"] or "main"
+    return f"""\
+## On the board
+
+`gristmill.h` is all your program sees: `gristmill_begin()` once, then `gristmill_run(input, output)`.
+{_ports(about, pictures=pictures)}
+
+{_plain(about["plain_c"])}
+**TensorFlow Lite Micro** (C++): `gristmill_tflm.cc`, `model_data.c`, `model_data.h` and the library. Its resolver
+registers the {len(about["operators"])} operators of this model alone; its arena of {about["arena_bytes"]:,} bytes is
+the {about["arena_measured_bytes"]:,} that the interpreter took here, and a margin. {_HOW.get(target.name, "")}
+From its sources (these lines are from its documentation; Gristmill's tests have no network to run them):
+
+    git clone https://github.com/tensorflow/tflite-micro && git -C tflite-micro checkout {commit}
+    make -C tflite-micro -f tensorflow/lite/micro/tools/make/Makefile{cross} microlite
+    make tflm TFLM=tflite-micro LIB=$(find tflite-micro/gen -name libtensorflow-microlite.a)
+
+`main.c` runs {about["selftest"]["vectors"]} test samples and ends with PASS when the board answers as the portal did.
+
+What was tried: {about["proof"]} Measured with TensorFlow Lite Micro's interpreter on the {about["samples"]} test
+samples: {_worth(about)}.
+
+The rest of this file is about the same model on a computer with Python, to compare with.
+"""
+
+
+def _ports(about: dict[str, Any], *, pictures: bool) -> str:
+    source, out = about["input"], about["output"]
+    if "scale" not in source:
+        return "The input is one row of floats, as manifest.json's `input.columns` lists them (a missing number: NAN)."
+    pixel = "a pixel 0..255" if pictures else "a value"
+    text = (
+        f"The input is {source['shape']} of int8, row by row: {pixel} becomes round(value / {source['scale']:.9g}) "
+        f"{source['zero_point']:+d}, cut to -128..127."
+    )
+    if "scale" in out:
+        text += f" A score is {out['scale']:.9g} * (output {-out['zero_point']:+d})."
+    return text
+
+
+def _plain(plain: dict[str, Any]) -> str:
+    if "file" not in plain:
+        return f"{plain['left_out']}\n"
+    return f"""\
+**Plain C** (C99, no library): `{plain["file"]}`, `kernels.h` and `gristmill.h`. It needs {plain["buffer_bytes"]:,}
+bytes of memory for activations and gives the very bytes that TensorFlow Lite Micro's reference kernels give; TensorFlow
+Lite Micro with a board's own kernels is faster. To see it pass on this computer, then for a Cortex-M4:
+
+    make plain && ./selftest_plain.elf
+    make plain CROSS=arm-none-eabi- FLAGS="-mcpu=cortex-m4 -mthumb" LINK=--specs=rdimon.specs
+"""
+
+
+def _worth(about: dict[str, Any]) -> str:
+    shown = {"accuracy": "accuracy", "macro_f1": "macro F1", "mae": "mean absolute error", "r2": "R²"}
+    return ", ".join(f"{title} {about[key]:.4g}" for key, title in shown.items() if key in about)

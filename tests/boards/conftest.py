@@ -1,0 +1,66 @@
+"""Bundles for microcontrollers, to compile and run on emulated cores."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hardware.targets.registry import TARGETS
+from jobs.engine.export.graph import inspect
+from jobs.engine.export.microcontroller import plain_c
+from jobs.engine.export.microcontroller.fit import reserved_arena
+from jobs.engine.export.microcontroller.project import Vectors, write_model, write_plain, write_tflm
+from jobs.engine.export.microcontroller.tensors import read
+from jobs.engine.export.microcontroller.tflm import Micro
+from tests.boards.cores import CORES, Core, missing
+from tests.export.conftest import Built, digits  # noqa: F401 - a fixture
+from tests.export.test_microcontrollers import as_int8, value, zoo
+from tests.export.test_refusals import rebuilt
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """They need a cross compiler and QEMU: `make test-boards` asks for them by their marker, nothing else runs them."""
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker("boards")
+    if "boards" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
+
+
+@pytest.fixture(scope="session")
+def bundle(digits: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:  # noqa: F811
+    """Of the digits, for a board with a Cortex-M4F."""
+    if lacking := missing():
+        pytest.exit(
+            f"not on this machine: {', '.join(lacking)}; `make test-boards` installs them", returncode=1
+        )
+    return rebuilt(digits, tmp_path_factory.mktemp("nano"), TARGETS["arduino-nano-33-ble-sense"])
+
+
+@pytest.fixture(params=CORES, ids=str)
+def core(request: pytest.FixtureRequest) -> Core:
+    return request.param
+
+
+@pytest.fixture
+def project(bundle: Built, tmp_path: Path) -> Path:
+    """The bundle's folder, copied: what is compiled stays out of it."""
+    return shutil.copytree(bundle.bundle, tmp_path / "project")
+
+
+@pytest.fixture(scope="session", params=[zoo, value], ids=["zoo", "value"])
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of a net that the recipes do not make, with random inputs."""
+    folder = tmp_path_factory.mktemp("other")
+    content = as_int8(request.param(), folder)
+    micro = Micro(content)
+    x = np.random.default_rng(2).integers(-128, 128, (40, 17, 13, 3)).astype(np.int8)
+    # The fork that the C++ is run with is off by a step now and then.
+    write_model(folder, content, micro, (), Vectors(x, micro.raw(x), 1.0))
+    write_tflm(folder, inspect(content).operators, reserved_arena(micro.arena_bytes(), read(content)))
+    write_plain(folder, plain_c.write(content).source)
+    return folder

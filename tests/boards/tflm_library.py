@@ -1,0 +1,67 @@
+"""TensorFlow Lite Micro as a package brings it: headers, and a library for x86-64. Its sources come in none.
+
+It is XMOS's fork, two years of API the same, in a namespace of its own (`tflite_micro`) and built without
+TF_LITE_STATIC_MEMORY. Its MUL rounds otherwise than the original's, so nets with a MUL are only compiled against it.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.arm.systems import LOCKS, cache
+
+LOCK = LOCKS / "board-tflm.txt"
+
+
+@dataclass(frozen=True)
+class Library:
+    """Where the package lies."""
+
+    folder: Path
+
+    def built(self, project: Path, *what: str) -> "subprocess.CompletedProcess[str]":
+        """The bundle's own Makefile with this library; `what` are targets and variables."""
+        headers = self.folder / "xmos_ai_tools" / "runtime" / "include"
+        includes = (
+            f"-UTF_LITE_STATIC_MEMORY -Dtflite=tflite_micro -isystem {headers} -isystem /usr/include/gemmlowp"
+        )
+        argv = ["make", "-C", str(project), *what, f"INCLUDES={includes}", f"LIB={self.here}"]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=240, check=False)
+
+    @property
+    def here(self) -> Path:
+        """The library for this computer."""
+        return next(self.folder.glob("xmos_ai_tools/xinterpreters/libs/linux/xtflm_python.so.*"))
+
+
+def library() -> Library:
+    """The locked package, unpacked once and kept beside the boards' systems."""
+    folder = cache() / f"tflm-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    if not folder.is_dir():
+        cache().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache(), prefix="making-") as name:
+            made = Path(name) / "tflm"
+            uv = (
+                shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+                or "uv"
+            )
+            argv = [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--require-hashes",
+                "--target",
+                made,
+                "-r",
+                LOCK,
+            ]
+            subprocess.run([*argv, "--python", sys.executable], check=True, timeout=300)
+            made.rename(folder)
+    return Library(folder)
