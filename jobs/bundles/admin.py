@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
 from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column
 
 STATE_COLOURS = {
@@ -14,6 +14,8 @@ STATE_COLOURS = {
     BundleState.REFUSED: "warning",
     BundleState.FAILED: "danger",
 }
+
+MODEL_COLOURS = {ModelState.CHECKING: "info", ModelState.READY: "success", ModelState.REFUSED: "warning"}
 
 
 class BundleInline(ReadOnlyInline):
@@ -24,12 +26,29 @@ class BundleInline(ReadOnlyInline):
 
 @admin.register(TrainedModel)
 class TrainedModelAdmin(StewardAdmin):
-    list_display = ["name", "owner", "state", "dataset", "version", "created_at"]
-    list_filter = ["state"]
-    list_select_related = ["owner", "dataset", "version__dataset"]
+    list_display = [
+        "name",
+        "owner",
+        "show_origin",
+        "show_state",
+        "reason",
+        "dataset",
+        "version",
+        "created_at",
+    ]
+    list_filter = ["state", "job__kind"]
+    list_select_related = ["owner", "job", "dataset", "version__dataset"]
     search_fields = ["name", "owner__username", "dataset__name", "id"]
     ordering = ["-id"]
     inlines: ClassVar[list[type[ReadOnlyInline]]] = [BundleInline]
+
+    @column(_("from"))
+    def show_origin(self, model: TrainedModel) -> str:
+        return str(_("brought") if model.is_brought else _("trained here"))
+
+    @column(_("state"), order="state", colours=MODEL_COLOURS)
+    def show_state(self, model: TrainedModel) -> tuple[str, str]:
+        return model.state, model.get_state_display()
 
 
 @admin.register(Bundle)

@@ -8,13 +8,20 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView, get_object_or_404
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hardware.targets.registry import TARGETS
-from jobs.bundles import downloads, keys, queries, services
+from jobs.bundles import bringing, downloads, keys, queries, services
+from jobs.bundles.bringing import Offer
+from jobs.bundles.forms import labels_in, number_in, take_model
 from jobs.bundles.models import Bundle, TrainedModel
+from jobs.engine.spec import PixelRange
+from jobs.queue.api import MAX_KEY
+from portal.core.problems import PROBLEM
+from portal.kit.errors import UserError
 from portal.members.access import signed_in
 
 ZIP = "application/zip"
@@ -54,12 +61,16 @@ class ModelSerializer(serializers.ModelSerializer[TrainedModel]):
     metrics = serializers.SerializerMethodField()
     explanations = serializers.SerializerMethodField()
     keras = serializers.SerializerMethodField()
+    origin = serializers.SerializerMethodField(help_text="`trained` here, or `brought` by a member.")
+    notes = serializers.SerializerMethodField(
+        help_text="What was done to a brought model, and what would help it."
+    )
 
     class Meta:
         model = TrainedModel
         fields = [
             "id", "name", "owner", "job", "dataset", "version", "task", "state", "reason", "labels",
-            "metrics", "explanations", "keras", "created_at",
+            "metrics", "explanations", "keras", "origin", "notes", "created_at",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -80,6 +91,40 @@ class ModelSerializer(serializers.ModelSerializer[TrainedModel]):
     @extend_schema_field(OpenApiTypes.URI)
     def get_keras(self, row: TrainedModel) -> str:
         return _address(self, "api-model-keras", row.pk)
+
+    @extend_schema_field(serializers.ChoiceField(choices=["trained", "brought"]))
+    def get_origin(self, row: TrainedModel) -> str:
+        return "brought" if row.is_brought else "trained"
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_notes(self, row: TrainedModel) -> list[str]:
+        return row.notes
+
+
+class NewModelSerializer(serializers.Serializer[dict[str, Any]]):
+    """The multipart form of POST /models."""
+
+    file = serializers.FileField(
+        help_text="A .keras file, an .h5 file (of Keras 3 or 2), or a zip of a SavedModel."
+    )
+    labels = serializers.CharField(
+        required=False,
+        help_text="A JSON list of texts, in the order of the model's outputs; `[]` for a model that foretells a "
+        "number. Left out: the classes of the dataset, in its order.",
+    )
+    dataset = serializers.CharField(
+        required=False,
+        help_text="What to measure it by and to calibrate int8 with. Left out: fp32 only, unmeasured.",
+    )
+    version = serializers.IntegerField(
+        required=False, min_value=1, help_text="Of the dataset; default: the newest ready."
+    )
+    pixels = serializers.ChoiceField(
+        required=False,
+        choices=[str(item) for item in PixelRange],
+        help_text="What the model wants pictures' values to be; default 0..255, for models that scale by themselves.",
+    )
+    name = serializers.CharField(required=False, help_text="Default: the file's name.")
 
 
 class BundleSerializer(serializers.ModelSerializer[Bundle]):
@@ -136,9 +181,32 @@ class TargetSerializer(serializers.Serializer[dict[str, Any]]):
 
 class ModelList(ListAPIView[TrainedModel]):
     serializer_class = ModelSerializer
+    parser_classes = (MultiPartParser,)
 
     def get_queryset(self) -> Any:
         return queries.visible_models(signed_in(self.request))
+
+    @extend_schema(
+        operation_id="models_create",
+        request={"multipart/form-data": NewModelSerializer},
+        responses={202: ModelSerializer, **dict.fromkeys((400, 403, 404, 409, 413, 415, 503), PROBLEM)},
+        parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
+    )
+    def post(self, request: Request) -> Response:
+        """Bring a model of your own. It is checked in a sandbox: state `checking`, then `ready` or `refused`."""
+        key = request.headers.get("Idempotency-Key", "")
+        if len(key) > MAX_KEY:
+            raise UserError("invalid", f"An Idempotency-Key has at most {MAX_KEY} characters.")
+        given = {name: request.POST.get(name, "") for name in ("dataset", "pixels", "name")}
+        offer = Offer(
+            labels=labels_in(request.POST.get("labels", "")),
+            version=number_in(request.POST.get("version", "")),
+            **given,
+        )
+        model = take_model(
+            owner=signed_in(request), file=request.FILES.get("file"), offer=offer, idempotency_key=key
+        )
+        return Response(self.get_serializer(model).data, status=202)
 
 
 class ModelDetail(RetrieveAPIView[TrainedModel]):
@@ -146,6 +214,15 @@ class ModelDetail(RetrieveAPIView[TrainedModel]):
 
     def get_queryset(self) -> Any:
         return queries.visible_models(signed_in(self.request))
+
+    @extend_schema(
+        operation_id="models_delete", responses={204: None, 403: PROBLEM, 404: PROBLEM, 409: PROBLEM}
+    )
+    def delete(self, request: Request, pk: str) -> Response:
+        """Delete a model that was brought, with its bundles. Models that were trained here stay with their jobs."""
+        model = get_object_or_404(self.get_queryset(), pk=pk)
+        bringing.delete_model(model=model, actor=signed_in(request))
+        return Response(status=204)
 
 
 class ModelKeras(APIView):

@@ -8,11 +8,19 @@ class BundlesConfig(AppConfig):
     verbose_name = _("Bundles")
 
     def ready(self) -> None:
-        """Plug into the queue: builds as a kind of job, and what a finished training yields."""
-        from jobs.bundles import building, queries, services  # models load only after all apps are known
+        """Plug into the queue: builds and imports as kinds of job, and what a finished training yields."""
+        from jobs.bundles import (
+            bringing,
+            building,
+            queries,
+            services,
+        )  # models load only after all apps are known
         from jobs.queue import kinds
+        from portal.ledger.registry import count_storage
 
         kinds.register(building.KIND)
+        kinds.register(bringing.KIND)
+        count_storage(queries.storage_used)
         kinds.extend(
             kinds.Extension(
                 name=self.label,

@@ -34,26 +34,33 @@ SOURCES = {".py", ".c", ".cc", ".h"}
 def assign(job: Job) -> Assignment:
     """The engine's task of a build. UserError when the model or its data was deleted meanwhile."""
     model = (
-        TrainedModel.objects.select_related("keras", "report_file", "version__upload")
+        TrainedModel.objects.select_related("keras", "report_file", "version__upload", "job")
         .filter(pk=job.spec["model"])
         .first()
     )
-    if model is None or model.version is None or model.report_file is None:
+    has_data = model is not None and (model.version is not None or model.is_dataless)
+    if model is None or not has_data or model.keras is None or model.report_file is None:
         raise UserError(
             "bad_data", _("The model or the data it is measured on was deleted before the build began.")
         )
-    inputs = {KERAS_FILE: model.keras, REPORT_FILE: model.report_file, **data_inputs(model.version)}
-    return Assignment(task=_task(job, model, model.version), inputs=inputs, cache_key=model.version.pk)
+    inputs = {KERAS_FILE: model.keras, REPORT_FILE: model.report_file}
+    if model.version is None:
+        return Assignment(task=_task(job, model, None), inputs=inputs)
+    return Assignment(
+        task=_task(job, model, model.version),
+        inputs={**inputs, **data_inputs(model.version)},
+        cache_key=model.version.pk,
+    )
 
 
-def _task(job: Job, model: TrainedModel, version: Version) -> dict[str, Any]:
+def _task(job: Job, model: TrainedModel, version: Version | None) -> dict[str, Any]:
     return {
         "kind": BUILD,
         "target": TARGETS[job.spec["target"]].as_json(),
         "model": f"/job/in/{KERAS_FILE}",
         "report": f"/job/in/{REPORT_FILE}",
-        "data": "/job/in/data",
-        "data_key": version.upload.sha256,
+        "data": "/job/in/data" if version else None,
+        "data_key": version.upload.sha256 if version else "",
         "cache": "/cache",
         "out": "/job/out",
         "provenance": provenance(model, version),
@@ -61,15 +68,16 @@ def _task(job: Job, model: TrainedModel, version: Version) -> dict[str, Any]:
     }
 
 
-def provenance(model: TrainedModel, version: Version) -> dict[str, Any]:
+def provenance(model: TrainedModel, version: Version | None) -> dict[str, Any]:
     """Where a bundle's model comes from, as its manifest says it."""
     return {
         "job": model.job_id,
         "model": model.pk,
         "name": model.name,
-        "dataset": version.dataset_id,
-        "version": version.number,
-        "dataset_sha256": version.upload.sha256,
+        "dataset": version.dataset_id if version else "",
+        "version": version.number if version else "",
+        "dataset_sha256": version.upload.sha256 if version else "",
+        "origin": "brought" if model.is_brought else "trained",
         "code_version": code_version(),
         "created_at": model.created_at.isoformat(),
     }

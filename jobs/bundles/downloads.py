@@ -34,7 +34,12 @@ def send_bundle(request: HttpRequest, bundle: Bundle) -> HttpResponseBase:
 
 
 def send_model(request: HttpRequest, model: TrainedModel) -> HttpResponseBase:
-    """A model as the file that Keras saved, which is a zip by another name."""
+    """A model as the file that Keras saved, which is a zip by another name. UserError `not_ready` without one."""
+    if model.keras is None:
+        reason = model.reason or _("It is still being checked.")
+        raise UserError(
+            "not_ready", _("There is nothing to download. %(reason)s") % {"reason": reason}, status=409
+        )
     return send(request, model.keras, filename=f"{model.name}.keras", content_type=ZIP)
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from hardware.targets.profiles import Kind, Target
 from hardware.targets.registry import TARGETS
 from jobs.datasets.models import Dataset, Version
-from jobs.engine.recipes.registry import RECIPES
+from jobs.engine.recipes.registry import RECIPES, recipe_for_task
 from jobs.queue.models import Job
 from portal.core.models import Blob, Identified
 from portal.members.models import Member
@@ -21,8 +21,14 @@ class ModelState(models.TextChoices):
     REFUSED = "refused", _("refused")
 
 
+IMPORT = "import"
+"""The kind of job that checks what a member brought."""
+
+
 class TrainedModel(Identified):
-    """What a finished train job yields: Keras weights and the report of its evaluation."""
+    """What a finished train job yields: Keras weights and the report of its evaluation. Or a model that a member
+    brought: `upload` is their file for as long as it is being checked, and `keras` is there once it is ready.
+    """
 
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="trained_models")
     job = models.OneToOneField(
@@ -35,7 +41,8 @@ class TrainedModel(Identified):
     reason = models.TextField(_("reason"), blank=True)
     labels = models.JSONField(_("labels"), default=list, blank=True)
     report = models.JSONField(_("report"), default=dict, blank=True)
-    keras = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    upload = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    keras = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     report_file = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
@@ -51,6 +58,22 @@ class TrainedModel(Identified):
         return str(self.report.get("task", "")).startswith("table-")
 
     @property
+    def is_brought(self) -> bool:
+        """Whether a member brought it; trained here otherwise."""
+        return self.job is not None and self.job.kind == IMPORT
+
+    @property
+    def is_dataless(self) -> bool:
+        """Whether it was brought without data: then bundles are fp32 only, and nobody measures them."""
+        return self.job is not None and self.is_brought and not self.job.spec.get("dataset")
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done to a brought model, and what would help it, in sentences."""
+        found = self.report.get("notes") if self.is_brought else None
+        return [str(note) for note in found] if isinstance(found, list) else []
+
+    @property
     def bundle_rows(self) -> "list[Bundle]":
         """The newest bundle for each target and set of options, newest first."""
         newest: dict[tuple[str, str], Bundle] = {}
@@ -61,7 +84,7 @@ class TrainedModel(Identified):
     @property
     def buildable(self) -> list[Target]:
         """The targets that a bundle may be asked for: not those that have one, or are getting it."""
-        if self.state != ModelState.READY or self.version_id is None:
+        if self.state != ModelState.READY or (self.version_id is None and not self.is_dataless):
             return []
         taken = {
             row.target for row in self.bundle_rows if row.state in {BundleState.READY, BundleState.BUILDING}
@@ -69,8 +92,9 @@ class TrainedModel(Identified):
         return [target for name, target in TARGETS.items() if name not in taken and self.suits(name)]
 
     def suits(self, target: str) -> bool:
-        """Whether models of its recipe are built for that target."""
+        """Whether models of its recipe, or of its task when it was brought, are built for that target."""
         recipe = RECIPES.get(self.job.recipe) if self.job else None
+        recipe = recipe or recipe_for_task(str(self.report.get("task", "")))
         return TARGETS[target].buildable if recipe is None else target in recipe.targets
 
 

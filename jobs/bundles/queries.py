@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, Sum
 
-from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from jobs.bundles.models import IMPORT, Bundle, BundleState, TrainedModel
 from jobs.queue.models import Job
 from jobs.queue.yields import Yield
+from portal.core.models import Blob
 from portal.members.models import Member
 
 
@@ -24,6 +25,13 @@ def visible_bundles(member: Member) -> QuerySet[Bundle]:
         Bundle.objects.select_related("model", "zip").defer("model__report", "model__labels").order_by("-id")
     )
     return rows if member.is_staff else rows.filter(model__owner=member)
+
+
+def storage_used(member: Member) -> int:
+    """Bytes that the models which the member brought take: each stored content once."""
+    brought = TrainedModel.objects.filter(owner=member, job__kind=IMPORT)
+    blobs = Blob.objects.filter(Q(pk__in=brought.values("upload")) | Q(pk__in=brought.values("keras")))
+    return int(blobs.aggregate(total=Sum("bytes"))["total"] or 0)
 
 
 def with_bundles(models: QuerySet[TrainedModel]) -> QuerySet[TrainedModel]:

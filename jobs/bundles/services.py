@@ -52,14 +52,14 @@ def record_trained(job: Job, artefacts: Mapping[str, Blob], _summary: Mapping[st
         keras=keras,
         report_file=artefacts.get(REPORT_FILE),
     )
-    _read_report(model)
+    read_report(model)
     model.save()
     if model.state == ModelState.READY:
         for target in job.spec.get("targets") or []:
             _ask_for(model, target)
 
 
-def _read_report(model: TrainedModel) -> None:
+def read_report(model: TrainedModel) -> None:
     """Fill in what the report says, or refuse the model because of it."""
     try:
         report = _report_of(model.report_file)
@@ -170,10 +170,12 @@ def _check_target(model: TrainedModel, target: str) -> None:
 def _check_buildable(model: TrainedModel) -> None:
     if model.state != ModelState.READY:
         raise UserError("model_not_ready", model.reason or _("This model is not ready yet."), status=409)
+    if model.is_dataless:
+        return
     if model.version is None or model.dataset is None or model.dataset.deleted_at is not None:
         sentence = _(
-            "The data that this model was trained on was deleted, and a bundle is measured on it. Upload the "
-            "data again and train a new model."
+            "The data of this model was deleted, and a bundle is measured on it. Upload the data again and train a "
+            "new model, or bring this one again."
         )
         raise UserError("no_data", sentence, status=409)
 
@@ -181,7 +183,7 @@ def _check_buildable(model: TrainedModel) -> None:
 def warm_start(owner: Member, model_id: str) -> Blob:
     """The weights of a model of `owner`'s to start a training from. UserError `unknown_model`."""
     model = visible_models(owner).filter(pk=model_id, state=ModelState.READY).first()
-    if model is None:
+    if model is None or model.keras is None:
         sentence = _("There is no such model to start from, or it is not yours.")
         raise UserError("unknown_model", sentence, status=404, errors=[FieldError("warm_start", sentence)])
     return model.keras

@@ -7,6 +7,8 @@ from jobs.bundles import views
 
 pages: list[URLPattern] = [
     path("models", views.model_list, name="model-list"),
+    path("models/new", views.model_new, name="model-new"),
+    path("models/<str:pk>/delete", views.model_delete, name="model-delete"),
     path("models/<str:pk>/keras", views.model_keras, name="model-keras"),
     path("models/<str:pk>/bundles", views.bundle_build, name="bundle-build"),
     path("bundles/<str:pk>/download", views.bundle_download, name="bundle-download"),

@@ -6,10 +6,12 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.bundles import downloads, queries, services
-from jobs.bundles.models import BundleState, TrainedModel
+from jobs.bundles import bringing, downloads, queries, services
+from jobs.bundles.forms import BringForm, take_model
+from jobs.bundles.models import BundleState, ModelState, TrainedModel
+from jobs.queue.newjob import newest_ready
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
 
@@ -22,8 +24,46 @@ def model_list(request: HttpRequest) -> HttpResponse:
     """The member's own models, newest first, with their bundles and what else can be built."""
     mine = queries.with_bundles(queries.visible_models(signed_in(request)).filter(owner=signed_in(request)))
     page = Paginator(mine, PER_PAGE).get_page(request.GET.get("page"))
-    live = any(row.state == BundleState.BUILDING for model in page for row in model.bundle_rows)
+    live = any(
+        model.state == ModelState.CHECKING
+        or any(row.state == BundleState.BUILDING for row in model.bundle_rows)
+        for model in page
+    )
     return render(request, "bundles/list.html", {"page_obj": page, "live": live})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def model_new(request: HttpRequest) -> HttpResponse:
+    """Bring a model of one's own."""
+    member, posted = signed_in(request), request.method == "POST"
+    form = BringForm(
+        newest_ready(member), request.POST if posted else None, request.FILES if posted else None
+    )
+    if posted and form.is_valid():
+        try:
+            take_model(owner=member, file=form.cleaned_data["file"], offer=form.offer())
+        except UserError as error:
+            form.show(error)
+        else:
+            messages.success(request, _("Your model is being checked."))
+            return redirect("model-list")
+    return render(request, "bundles/new.html", {"form": form}, status=400 if posted else 200)
+
+
+@login_required
+@require_POST
+def model_delete(request: HttpRequest, pk: str) -> HttpResponse:
+    """Delete a model that was brought, or say why not."""
+    member = signed_in(request)
+    model = get_object_or_404(queries.visible_models(member), pk=pk)
+    try:
+        bringing.delete_model(model=model, actor=member)
+    except UserError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, _("“%(name)s” was deleted.") % {"name": model.name})
+    return redirect("model-list")
 
 
 @login_required
@@ -57,7 +97,12 @@ def bundle_download(request: HttpRequest, pk: str) -> HttpResponseBase:
 @require_safe
 def model_keras(request: HttpRequest, pk: str) -> HttpResponseBase:
     """The model as Keras saved it, for the browser."""
-    return downloads.send_model(request, get_object_or_404(queries.visible_models(signed_in(request)), pk=pk))
+    model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
+    try:
+        return downloads.send_model(request, model)
+    except UserError as error:
+        messages.error(request, error.detail)
+        return redirect("model-list")
 
 
 def _back(request: HttpRequest, model: TrainedModel) -> HttpResponse:

@@ -18,19 +18,19 @@ from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.spec import validate_params
 from jobs.engine.task import TrainTask
 
-BUILD = "jobs.engine.export.build:run"
+RUNS = {"build": "jobs.engine.export.build:run", "import": "jobs.engine.brought.run:run"}
 TRAINED = "Trained, and measured on samples that it had never seen."
 
 
 def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
-    """Run a task of kind "train" or "build". Always ends with exactly one done event, and never raises.
+    """Run a task of kind "train", "build" or "import". Always ends with exactly one done event, and never raises.
 
     Called in a fresh process in which TensorFlow may be imported, but has run nothing.
     """
     reporter = Reporter(emit, control)
     try:
-        if task.get("kind") == "build":
-            _resolve(BUILD)(task, emit, control)
+        if (kind := task.get("kind")) in RUNS:
+            _resolve(RUNS[kind])(task, emit, control)
             return
         reporter.started()
         reporter.done(End(Reason.DONE, TRAINED), _train(task, reporter))

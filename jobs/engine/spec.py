@@ -18,12 +18,21 @@ class JobKind(StrEnum):
     SCRIPT = "script"
     BUILD = "build"
     EVALUATE = "evaluate"
+    IMPORT = "import"
 
 
 class SubmittedKind(StrEnum):
     """The kinds of job that a member may submit today."""
 
     TRAIN = "train"
+
+
+class PixelRange(StrEnum):
+    """What a brought model wants the values of a picture to be. Boards read 0 to 255; the model is made to fit."""
+
+    BYTES = "0..255"
+    UNIT = "0..1"
+    SIGNED = "-1..1"
 
 
 class AcceleratorClass(StrEnum):

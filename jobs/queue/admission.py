@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from hardware.nodes.models import Accelerator
 from hardware.targets import registry as targets
 from jobs.datasets import queries as datasets
-from jobs.datasets.models import Version, VersionState
+from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.engine.recipes.recipe import Recipe
 from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.spec import JobSpec
@@ -68,22 +68,33 @@ def _invalid(field: str, detail: str, code: str = "invalid") -> UserError:
 
 
 def _version(owner: Member, spec: JobSpec, recipe: Recipe) -> Version:
-    dataset = datasets.visible_to(owner).filter(pk=spec.dataset).first()
-    if dataset is None:
-        detail = _("There is no such dataset, or it is not yours to use.")
-        raise UserError("unknown_dataset", detail, status=404, errors=[FieldError("dataset", detail)])
+    dataset = usable_dataset(owner, spec.dataset)
     if dataset.task != recipe.task:
         detail = _("This recipe is for %(recipe)s, and the dataset is for %(dataset)s.")
         raise _invalid("recipe", detail % {"recipe": recipe.task, "dataset": dataset.task}, "wrong_task")
+    return ready_version(dataset, spec.version)
+
+
+def usable_dataset(owner: Member, dataset_id: str) -> Dataset:
+    """A dataset that `owner` may use. UserError `unknown_dataset`."""
+    dataset = datasets.visible_to(owner).filter(pk=dataset_id).first()
+    if dataset is None:
+        detail = _("There is no such dataset, or it is not yours to use.")
+        raise UserError("unknown_dataset", detail, status=404, errors=[FieldError("dataset", detail)])
+    return dataset
+
+
+def ready_version(dataset: Dataset, number: int | None) -> Version:
+    """The version of that number, or the newest that is ready. UserError `no_ready_version`."""
     ready = dataset.versions.filter(state=VersionState.READY).select_related("dataset")
-    if spec.version is None:
+    if number is None:
         if (latest := ready.order_by("-number").first()) is not None:
             return latest
         detail = _("The dataset has no version that is ready. Wait until one is checked, or upload one.")
     else:
-        if (chosen := ready.filter(number=spec.version).first()) is not None:
+        if (chosen := ready.filter(number=number).first()) is not None:
             return chosen
-        detail = _("Version %(number)s is not ready or does not exist.") % {"number": spec.version}
+        detail = _("Version %(number)s is not ready or does not exist.") % {"number": number}
     raise UserError("no_ready_version", detail, status=409, errors=[FieldError("version", detail)])
 
 

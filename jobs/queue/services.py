@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -37,17 +38,29 @@ def submit_job(*, owner: Member, spec: JobSpec, idempotency_key: str = "") -> Jo
     The same key again within 24 hours yields the same job; with another body, UserError `idempotency_mismatch`.
     Raises UserError for whatever can never run.
     """
-    if not idempotency_key:
-        return _create(owner, spec)
-    body = fingerprint(spec.model_dump(mode="json"))
-    if known := _known(owner, idempotency_key, body):
+    return once(
+        owner=owner,
+        key=idempotency_key,
+        body=spec.model_dump(mode="json") if idempotency_key else None,
+        create=lambda: _create(owner, spec),
+    )
+
+
+def once(*, owner: Member, key: str, body: Any, create: Callable[[], Job]) -> Job:
+    """The job that `create` makes, or the one that the same `key` and `body` made within 24 hours; without a key always
+    a new one. UserError `idempotency_mismatch` for another body.
+    """
+    if not key:
+        return create()
+    printed = fingerprint(body)
+    if known := _known(owner, key, printed):
         return known
     try:
         with transaction.atomic():
-            job = _create(owner, spec)
-            Submission.objects.create(owner=owner, key=idempotency_key, body_sha256=body, job=job)
+            job = create()
+            Submission.objects.create(owner=owner, key=key, body_sha256=printed, job=job)
     except IntegrityError:  # the same request, twice at once: the other one won
-        known = _known(owner, idempotency_key, body)
+        known = _known(owner, key, printed)
         if known is None:
             raise
         return known

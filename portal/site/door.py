@@ -26,7 +26,9 @@ from portal.members.credentials import headers_of, member_of
 from portal.members.models import Member
 
 FORM_BYTES = 1024**2  # what a form may hold around its file
-TAKES_FILES = re.compile(r"/api/v1/datasets/[^/]+/versions/?|/datasets/new|/datasets/[^/]+/versions/new")
+TAKES_FILES = re.compile(
+    r"/api/v1/datasets/[^/]+/versions/?|/api/v1/models/?|/datasets/new|/datasets/[^/]+/versions/new|/models/new"
+)
 GIVES_FILES = re.compile(r"(?:/api/v1)?/(?:bundles|models)/[^/]+/(?:download|keras)/?")
 MOST_OF_ONE = 4  # bodies of one member that are taken at the same time; further ones wait
 WAITING_MESSAGES = 1024  # of an answer, before its thread waits for who takes it: a whole static file

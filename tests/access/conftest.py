@@ -170,9 +170,17 @@ def _work(world: World, version: Version) -> None:
         model=model, target="raspberry-pi-4", options_sha256="0" * 64, state="ready",
         zip=storage.put_bytes(b"the zip"),
     )  # fmt: skip
+    owner = queued.owner
+    check = Job.objects.create(
+        owner=owner, kind="import", name=f"brought {SECRET_WORD}", status="succeeded", spec={}
+    )
+    brought = TrainedModel.objects.create(
+        owner=owner, job=check, name=check.name, labels=["oak", "ash"], keras=storage.put_bytes(b"brought")
+    )
     LedgerEntry.objects.create(member=queued.owner, attempt="a" * 26, kind="cpu", device_seconds=1.0)
     world.ids |= {
         "queued": queued.pk, "ended": ended.pk, "model": model.pk, "bundle": bundle.pk,
+        "brought": brought.pk,
     }  # fmt: skip
 
 

@@ -69,6 +69,9 @@ jobs/<str:job_id>/panel                           ended      GET     200   404  
 jobs/<str:job_id>/cancel                          queued     POST    302   404   404  302     login
 jobs/<str:job_id>/stop                            queued     POST    302   404   404  302     login
 models                                            -          GET     200   200   200  200     login
+models/new                                        -          GET     200   200   200  200     login
+models/new                                        -          POST    400   400   400  400     login
+models/<str:pk>/delete                            model      POST    302   404   404  302     login
 models/<str:pk>/keras                             model      GET     200   404   404  200     login
 models/<str:pk>/bundles                           model      POST    302   404   404  302     login
 bundles/<str:pk>/download                         bundle     GET     200   404   404  200     login
@@ -192,7 +195,14 @@ api/v1/jobs/<str:job_id>/metrics            ended      GET     200   404   404  
 api/v1/jobs/<str:job_id>/logs               ended      GET     200   404   404  200     401
 api/v1/jobs/<str:job_id>/events             ended      GET     200   404   404  200     401
 api/v1/models                               -          GET     200   200   200  200     401
+api/v1/models                               -          POST    202   202   202  202     401
+api/v1/models                               private    POST    202   404   404  202     401
+api/v1/models                               team       POST    202   404   202  202     401
+api/v1/models                               community  POST    202   202   202  202     401
 api/v1/models/<str:pk>                      model      GET     200   404   404  200     401
+api/v1/models/<str:pk>                      model      DELETE  409   404   404  409     401
+api/v1/models/<str:pk>                      brought    GET     200   404   404  200     401
+api/v1/models/<str:pk>                      brought    DELETE  204   404   404  204     401
 api/v1/models/<str:pk>/keras                model      GET     200   404   404  200     401
 api/v1/bundles                              -          GET     200   200   200  200     401
 api/v1/bundles                              model      POST    201   404   404  201     401

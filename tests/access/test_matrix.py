@@ -62,6 +62,11 @@ def body(world: World, row: Row) -> dict[str, Any]:
     if row.route.endswith("/versions"):
         form = b'--B\r\nContent-Disposition: form-data; name="file"; filename="x.zip"\r\n\r\nx\r\n--B--'
         return {"data": form, "content_type": "multipart/form-data; boundary=B"}
+    if row.route == "api/v1/models":
+        return {
+            "data": brought(world.ids.get(row.thing, "")),
+            "content_type": "multipart/form-data; boundary=B",
+        }
     asked = {
         "api/v1/datasets": '{"name": "Trees", "task": "image-classification"}',
         "api/v1/jobs": f'{{"recipe": "image-classifier", "dataset": "{world.ids.get(row.thing)}"}}',
@@ -71,6 +76,17 @@ def body(world: World, row: Row) -> dict[str, Any]:
     if is_api(row.route):
         return {"data": asked.get(row.route, "{}"), "content_type": "application/json"}
     return {"data": "", "content_type": FORM}
+
+
+def brought(dataset: str) -> bytes:
+    """The form of a model that is brought, to be measured by that dataset."""
+    fields = {"labels": '["oak", "ash"]', "dataset": dataset}
+    parts = [
+        f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'
+        for name, value in fields.items()
+    ]
+    parts.append('--B\r\nContent-Disposition: form-data; name="file"; filename="x.keras"\r\n\r\nx')
+    return "\r\n".join([*parts, "--B--"]).encode()
 
 
 def outcome(client: Client, world: World, row: Row) -> tuple[str, str]:

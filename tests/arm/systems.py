@@ -17,9 +17,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.arm.processors import Processor
+from tests.locked import LOCKS, cache
 
-ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ROOT / "requirements"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = (
     "python3",
@@ -146,12 +145,6 @@ class System:
             ],
             f"What requirements/{self.lock} names could not be installed for Python {self.python} on {self.arch}.",
         )  # fmt: skip
-
-
-def cache() -> Path:
-    """The folder of all systems, kept between runs."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "gristmill" / "boards"
 
 
 def _tool(name: str, *places: Path) -> str:

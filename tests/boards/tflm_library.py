@@ -4,16 +4,11 @@ It is XMOS's fork, two years of API the same, in a namespace of its own (`tflite
 TF_LITE_STATIC_MEMORY. Its MUL rounds otherwise than the original's, so nets with a MUL are only compiled against it.
 """
 
-import hashlib
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.arm.systems import LOCKS, cache
+from tests.locked import LOCKS, unpacked
 
 LOCK = LOCKS / "board-tflm.txt"
 
@@ -41,27 +36,4 @@ class Library:
 
 def library() -> Library:
     """The locked package, unpacked once and kept beside the boards' systems."""
-    folder = cache() / f"tflm-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-    if not folder.is_dir():
-        cache().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache(), prefix="making-") as name:
-            made = Path(name) / "tflm"
-            uv = (
-                shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-                or "uv"
-            )
-            argv = [
-                uv,
-                "pip",
-                "install",
-                "--quiet",
-                "--no-deps",
-                "--require-hashes",
-                "--target",
-                made,
-                "-r",
-                LOCK,
-            ]
-            subprocess.run([*argv, "--python", sys.executable], check=True, timeout=300)
-            made.rename(folder)
-    return Library(folder)
+    return Library(unpacked(LOCK))

@@ -172,6 +172,26 @@ def test_models_and_bundles(get: Get, world: World) -> None:
     assert set(bundle["metrics"]) >= {"accuracy", "float_accuracy", "model_bytes"}
 
 
+def test_a_model_of_ones_own_from_its_arrival_to_its_end(
+    api: APIClient, world: World, schema: Schema
+) -> None:
+    form = {
+        "file": SimpleUploadedFile("my.keras", b"PK"),
+        "labels": '["oak", "<b>ash</b>"]',
+        "pixels": "0..1",
+    }
+    sent = api.post("/api/v1/models", {**form, "dataset": world.dataset.pk, "version": 1}, format="multipart")
+    schema.check(sent)
+    assert (sent.status_code, sent.json()["state"], sent.json()["version"]) == (202, "checking", 1)
+    assert set(sent.json()) >= MODEL
+    path = f"/api/v1/models/{sent.json()['id']}"
+    for answer, status in ((api.get(path), 200), (api.get(f"{path}/keras"), 409), (api.delete(path), 409)):
+        schema.check(answer)
+        assert answer.status_code == status
+    schema.check(api.post(f"/api/v1/jobs/{sent.json()['job']}/cancel"))
+    assert (api.get(path).json()["state"], api.delete(path).status_code) == ("refused", 204)
+
+
 def test_a_bundle_is_made_once(api: APIClient, world: World, schema: Schema) -> None:
     there = api.post("/api/v1/bundles", {"model": world.model.pk, "target": PI})
     made = api.post("/api/v1/bundles", {"model": world.model.pk, "target": "raspberry-pi-5", "options": {}})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.brought.conftest import old  # noqa: F401 - a fixture
 from tests.e2e.portal import Portal, Scripter, digits_zip
 
 

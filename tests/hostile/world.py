@@ -134,6 +134,17 @@ def model_of(job: Job, text: str) -> None:
         )  # fmt: skip
 
 
+def brought_of(owner: Member, dataset: Dataset, node: Node, text: str) -> Job:
+    """A model of somebody's own, taken in with notes, and the job that did it."""
+    job = job_of(owner, dataset, node, text, Status.SUCCEEDED)
+    Job.objects.filter(pk=job.pk).update(kind="import")
+    TrainedModel.objects.create(
+        owner=owner, job=job, name=text, labels=[text, "dog"], keras=storage.put_bytes(b"weights"), reason=text,
+        report={**measured(text), "origin": text, "notes": [text]},
+    )  # fmt: skip
+    return job
+
+
 def person(name: str, *, steward: bool = False, approved: bool = True) -> Member:
     return Member.objects.create_user(
         username=name, first_name=name, last_name=name, email=f"{name[:40]}@example.org", password="x", about=name,
@@ -176,12 +187,14 @@ def fill(steward: Member, number: int, text: str) -> list[str]:
     ended = job_of(steward, dataset, node, text, Status.SUCCEEDED)
     failed = job_of(steward, dataset, node, text, Status.FAILED)
     model_of(ended, text)
-    jobs = [f"/jobs/{job.pk}" for job in (ended, failed)]
+    brought = brought_of(steward, dataset, node, text)
+    jobs = [f"/jobs/{job.pk}" for job in (ended, failed, brought)]
     return [
         f"/datasets/{dataset.pk}",
         *jobs,
         f"/datasets/{dataset.pk}/versions/new",
         f"/jobs/new?dataset={dataset.pk}",
+        "/models/new",
     ]
 
 

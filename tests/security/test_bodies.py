@@ -44,7 +44,8 @@ def versions(server: Server, who: str = "alice") -> str:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/jobs", "/api/v1/datasets/x/versions", "/datasets/new", "/account/login/"]
+    "path",
+    ["/api/v1/jobs", "/api/v1/datasets/x/versions", "/api/v1/models", "/models/new", "/account/login/"],
 )
 @pytest.mark.parametrize("length", [f"Content-Length: {HUGE}", "Content-Length: 300000"])
 def test_who_is_not_signed_in_is_refused_before_the_body(server: Server, path: str, length: str) -> None:

@@ -13,7 +13,7 @@ from hardware.targets.profiles import Target, Variant
 from jobs.engine.data import Arrays, load
 from jobs.engine.ends import End, Reason
 from jobs.engine.events import Control, Emit, Reporter
-from jobs.engine.export import measure, selftest
+from jobs.engine.export import dataless, measure, selftest
 from jobs.engine.export.convert import keras_file
 from jobs.engine.export.kinds import Added, Build, packaging_for
 from jobs.engine.export.manifest import DETAILS, describe, finish, sha256
@@ -57,7 +57,7 @@ def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
     add = packaging_for(given.target)
     report = read_report(given.report)
     model = keras_file(given.model)
-    arrays = _load(given, tuple(model.input_shape[1:]), lambda part: tick("loading", part))
+    arrays = _load(given, report, tuple(model.input_shape[1:]), lambda part: tick("loading", part))
     exports = export(model, arrays, given.target, scratch=given.out, threads=threads, tick=tick)
     folder = _emptied(given.out / BUNDLE_FOLDER)
     added = add(Build(given, report, model, arrays, exports, folder, threads, tick))
@@ -65,7 +65,9 @@ def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
     return {**_summary(exports, arrays), **added.summary}
 
 
-def _load(given: BuildTask, shape: tuple[int, ...], tick: Any) -> Arrays:
+def _load(given: BuildTask, report: dict[str, Any], shape: tuple[int, ...], tick: Any) -> Arrays:
+    if given.data is None:
+        return dataless.arrays_of(report, shape)
     if len(shape) == 1:
         return load(given.data, given.cache, given.data_key, on_progress=tick)
     height, width, channels = shape
@@ -106,8 +108,14 @@ def _write(given: BuildTask, report: dict[str, Any], arrays: Arrays, exports: Ex
 
 def _write_selftest(path: Path, arrays: Arrays, exports: Exports) -> dict[str, Any]:
     """Write the vectors; returns the manifest's `selftest`."""
-    count = min(_CANDIDATES, len(arrays.test.y))
-    x, y = np.asarray(arrays.test.x[:count]), arrays.test.y[:count]
+    subjects = dataless.subjects(arrays)
+    count = min(_CANDIDATES, len(subjects))
+    x = np.asarray(subjects[:count])
+    y = (
+        arrays.test.y[:count]
+        if dataless.is_measured(arrays)
+        else exports.made[exports.default].outputs.argmax(axis=1)
+    )
     candidates = {
         str(variant): selftest.Candidate(
             made.outputs[:count],
@@ -118,10 +126,12 @@ def _write_selftest(path: Path, arrays: Arrays, exports: Exports) -> dict[str, A
     }
     chosen = selftest.choose(candidates, y)
     selftest.write(path, x[chosen], {name: found.outputs[chosen] for name, found in candidates.items()})
+    told = {} if dataless.is_measured(arrays) else {"inputs": dataless.DRAWN}
     return {
         "file": path.name,
         "vectors": len(chosen),
         "tolerance": {name: found.limit for name, found in candidates.items()},
+        **told,
     }
 
 
@@ -145,6 +155,8 @@ def _summary(exports: Exports, arrays: Arrays) -> dict[str, Any]:
 
 
 def _sentence(summary: dict[str, Any], target: Target) -> str:
+    if not summary["samples"]:
+        return f"Built for {target.title}, as fp32: the model came without data, so it could not be measured."
     right = summary.get("accuracy")
     worth = f"R² {summary['r2']:.3f}" if right is None else f"{right:.1%} right"
     return f"Built for {target.title}: {worth} on {summary['samples']} test samples."

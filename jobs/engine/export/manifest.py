@@ -8,6 +8,7 @@ from typing import Any
 from hardware.targets.profiles import Kind, Target
 from hardware.targets.registry import TARGETS
 from jobs.engine.data import Arrays
+from jobs.engine.export.dataless import is_measured
 from jobs.engine.export.fit import why_not
 from jobs.engine.export.task import Provenance
 from jobs.engine.export.variants import FILES, Exported, Exports
@@ -46,7 +47,8 @@ def describe(
             "scale": "probabilities in the order of labels" if arrays.labels else "the target's own unit",
         },
         "default_variant": str(exports.default),
-        "variants": {str(name): _variant(made) for name, made in exports.made.items()},
+        "measured": is_measured(arrays),
+        "variants": {str(name): _variant(made, arrays) for name, made in exports.made.items()},
         "left_out": {str(name): reason for name, reason in exports.left_out.items()},
         "note": exports.note,
         "targets": [_verdict(each, default) for each in TARGETS.values()],
@@ -98,12 +100,12 @@ def _input(arrays: Arrays) -> dict[str, Any]:
 _READER = {"delimiter": ",", "decimal": ".", "encoding": "utf-8"}
 
 
-def _variant(made: Exported) -> dict[str, Any]:
+def _variant(made: Exported, arrays: Arrays) -> dict[str, Any]:
     metrics = {name: value for name, value in made.metrics.items() if name not in DETAILS}
     return {
         "file": FILES[made.variant],
         **metrics,
-        "samples": len(made.outputs),
+        "samples": len(arrays.test.y),
         "model_bytes": len(made.content),
         "arena_bytes": made.graph.arena_bytes,
         "ram_bytes": made.need.ram_bytes,

@@ -5,6 +5,7 @@ from typing import Any
 
 from hardware.targets.profiles import Target
 from jobs.engine.data import Arrays
+from jobs.engine.export import dataless
 
 _COLUMNS_NAMED = 40
 _PICTURES = """\
@@ -58,9 +59,7 @@ Get KEY.pem from the portal you trust (`/api/v1/signing-key`), never from who ga
 
 ## How good it is
 
-Measured by running these very files on the {len(arrays.test.y)} test samples, which training never saw:
-
-{_scores(manifest)}
+{_worth(manifest, arrays)}
 {_plain(manifest["note"])}
 
 `report.html` has the details, `manifest.json` everything a program may want to know.
@@ -73,6 +72,15 @@ def _python(target: Target) -> str:
         versions = f"Python {oldest}" if newest == oldest else f"Python {oldest} to {newest}"
         return f"{versions}: the LiteRT runtime has no wheels for others there."
     return f"Python {oldest} or newer. `tflite-runtime` with `numpy<2` serves as well."
+
+
+def _worth(manifest: dict[str, Any], arrays: Arrays) -> str:
+    if not dataless.is_measured(arrays):
+        return f"{dataless.NOTE} The self-test's inputs were {dataless.DRAWN}."
+    brought = manifest.get("provenance", {}).get("origin") == "brought"
+    which = "of the dataset that it was brought with" if brought else "which training never saw"
+    start = f"Measured by running these very files on the {len(arrays.test.y)} test samples, {which}:"
+    return f"{start}\n\n{_scores(manifest)}"
 
 
 def _columns(manifest: dict[str, Any]) -> str:

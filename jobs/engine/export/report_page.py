@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.engine.data import Arrays
-from jobs.engine.export import charts
-from jobs.engine.export.variants import Exports
+from jobs.engine.export import charts, dataless
+from jobs.engine.export.variants import Exported, Exports
 
 _MATRIX_CLASSES = 40
 _MISTAKES = 24
@@ -40,10 +40,8 @@ def page(manifest: dict[str, Any], report: dict[str, Any], exports: Exports, arr
     shipped = exports.made[exports.default]
     sections = [
         f"<h1>{name}</h1><p>{_intro(manifest, arrays)}</p>",
-        _variants(manifest),
-        *(_classes(shipped.metrics, arrays) if arrays.labels else [_values(shipped.outputs, arrays)]),
-        _history(report.get("history")),
-        _mistakes(shipped.outputs, arrays),
+        _variants(manifest, arrays),
+        *_measured(shipped, report, arrays),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -54,12 +52,27 @@ def page(manifest: dict[str, Any], report: dict[str, Any], exports: Exports, arr
     )
 
 
+def _measured(shipped: Exported, report: dict[str, Any], arrays: Arrays) -> list[str]:
+    """What the samples show; nothing for a model that came without any."""
+    if not dataless.is_measured(arrays):
+        return []
+    return [
+        *(_classes(shipped.metrics, arrays) if arrays.labels else [_values(shipped.outputs, arrays)]),
+        _history(report.get("history")),
+        _mistakes(shipped.outputs, arrays),
+    ]
+
+
 def _intro(manifest: dict[str, Any], arrays: Arrays) -> str:
     counts = arrays.counts()
     made = f" on {escape(manifest['created_at'])}" if manifest["created_at"] else ""
+    start = f"{escape(manifest['task'])} for {escape(manifest['target']['title'])}, made by Gristmill{made}. "
+    if not dataless.is_measured(arrays):
+        return f"{start}{escape(dataless.NOTE)} The self-test's inputs were {escape(dataless.DRAWN)}."
+    if manifest.get("provenance", {}).get("origin") == "brought":
+        return f"{start}The model was brought by a member, and measured here on {counts['test']} samples."
     return (
-        f"{escape(manifest['task'])} for {escape(manifest['target']['title'])}, made by Gristmill{made}. "
-        f"Trained on {counts['train']} samples, tuned on {counts['validation']}, and measured here on "
+        f"{start}Trained on {counts['train']} samples, tuned on {counts['validation']}, and measured here on "
         f"{counts['test']} others."
     )
 
@@ -74,7 +87,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _variants(manifest: dict[str, Any]) -> str:
+def _variants(manifest: dict[str, Any], arrays: Arrays) -> str:
     titles = {"accuracy": "accuracy", "macro_f1": "macro F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
     found = manifest["variants"]
     keys = [key for key in titles if all(key in variant for variant in found.values())]
@@ -87,7 +100,8 @@ def _variants(manifest: dict[str, Any]) -> str:
     notes = [manifest["note"], *(f"{name}: {reason}" for name, reason in manifest["left_out"].items())]
     told = "".join(f"<p>{escape(note)}</p>" for note in dict.fromkeys(notes) if note)
     head = ["model file", *(titles[key] for key in keys), "size", "activations"]
-    return f"<h2>The exported files, run on the test samples</h2>{_table(head, rows)}{told}"
+    ran = ", run on the test samples" if dataless.is_measured(arrays) else ""
+    return f"<h2>The exported files{ran}</h2>{_table(head, rows)}{told}"
 
 
 def _classes(metrics: dict[str, Any], arrays: Arrays) -> list[str]:

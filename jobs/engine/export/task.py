@@ -22,13 +22,14 @@ class Provenance(BaseModel):
     code_version: str = ""
     created_at: str = ""
     name: str = ""
+    origin: str = "trained"  # or "brought"
 
 
 class BuildTask(BaseModel):
     """One build; paths are those that this process sees.
 
     `model` is a model.keras and `report` a report.json of this engine's; `data`, `data_key` and `cache` are
-    as for training; the bundle's folder is made as `out/bundle`.
+    as for training, `data` None for a model that was brought without any; the bundle's folder is made as `out/bundle`.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
@@ -36,8 +37,8 @@ class BuildTask(BaseModel):
     target: Target
     model: Path
     report: Path
-    data: Path
-    data_key: str
+    data: Path | None = None
+    data_key: str = ""
     cache: Path
     out: Path
     provenance: Provenance = Field(default_factory=Provenance)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hardware.targets.profiles import Target, Variant
 from jobs.engine import evaluate
 from jobs.engine.data import Arrays
-from jobs.engine.export import measure
+from jobs.engine.export import dataless, measure
 from jobs.engine.export.convert import ConversionError, Converter
 from jobs.engine.export.fit import Need, why_not
 from jobs.engine.export.graph import Graph, inspect
@@ -86,7 +86,7 @@ def export(
 
         content = contents[variant]
         try:
-            outputs = measure.run_file(content, arrays.test.x, threads=threads, tick=evaluated)
+            outputs = measure.run_file(content, dataless.subjects(arrays), threads=threads, tick=evaluated)
         except measure.UnrunnableError as error:
             left_out[variant] = f"LiteRT cannot run the {variant} model: {error}"
             continue
@@ -115,6 +115,8 @@ def _convert(
                 left_out[variant] = f"{target.title} does not run {variant} models."
             elif variant is Variant.FP32:
                 contents[variant] = fp32
+            elif not dataless.is_measured(arrays):
+                left_out[variant] = dataless.NO_INT8
             else:
                 try:
                     contents[variant] = _int8(converter, arrays, fp32)
@@ -138,6 +140,8 @@ def worth(outputs: NDArray[np.float32], arrays: Arrays) -> dict[str, Any]:
     if not np.isfinite(outputs).all():
         # Not a platform error: nobody may take home a model that answers NaN.
         raise RefusedError("The exported model answers with values that are no numbers; train it again.")
+    if not dataless.is_measured(arrays):
+        return {}
     if arrays.labels:
         return evaluate.classification(outputs, arrays.test.y, arrays.labels)
     return dict(evaluate.regression(outputs, arrays.test.y))

@@ -75,6 +75,7 @@ KIND_WORDS = {
     "script": pgettext_lazy("kind of job", "Script"),
     "build": pgettext_lazy("kind of job", "Bundle"),
     "evaluate": pgettext_lazy("kind of job", "Evaluation"),
+    "import": pgettext_lazy("kind of job", "Brought model"),
 }
 PHASE_WORDS = {
     "loading": gettext_lazy("Reading the data"),
