@@ -99,8 +99,17 @@ class BringForm(forms.Form):
 
     def __init__(self, versions: Sequence[Version], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.versions = versions
         chosen = [(version.dataset_id, f"{version.dataset.name} · v{version.number}") for version in versions]
         self.fields["dataset"].choices = [("", _("none")), *chosen]  # type: ignore[attr-defined]
+
+    def suggest(self, dataset: str) -> None:
+        """Fill in that dataset, and its classes as Keras's own loaders order them."""
+        version = next((one for one in self.versions if one.dataset_id == dataset), None)
+        if version is not None:
+            classes = version.report.get("classes")
+            labels = "\n".join(sorted(classes)) if isinstance(classes, dict) else ""
+            self.initial = {**self.initial, "dataset": dataset, "labels": labels}
 
     def offer(self) -> Offer:
         """What was filled in."""

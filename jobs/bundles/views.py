@@ -35,11 +35,12 @@ def model_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def model_new(request: HttpRequest) -> HttpResponse:
-    """Bring a model of one's own."""
+    """Bring a model of one's own. By GET it suggests the labels of the dataset that was chosen."""
     member, posted = signed_in(request), request.method == "POST"
     form = BringForm(
         newest_ready(member), request.POST if posted else None, request.FILES if posted else None
     )
+    form.suggest(request.GET.get("dataset", ""))
     if posted and form.is_valid():
         try:
             take_model(owner=member, file=form.cleaned_data["file"], offer=form.offer())

@@ -14,7 +14,9 @@ from jobs.bundles import bringing, building, queries, services
 from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
 from jobs.datasets.models import Dataset, Version, Visibility
 from jobs.datasets.registry import in_use
+from jobs.queue import lifecycle
 from jobs.queue.kinds import KINDS, Result
+from jobs.queue.lifecycle import Held
 from jobs.queue.models import Job
 from jobs.queue.reasons import EndReason
 from portal.core import storage
@@ -23,6 +25,7 @@ from portal.kit.errors import UserError
 from portal.ledger.models import Quota
 from portal.members.models import AuditEntry, Member
 from tests.bundles.folders import REPORT, as_bytes
+from tests.queue.conftest import node, start  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 Api = Callable[[Member], APIClient]
@@ -282,6 +285,23 @@ def test_others_see_nothing_of_it(api: APIClient, bob: Member, api_for: Api) -> 
     assert TrainedModel.objects.exists()
 
 
+def test_a_lost_node_costs_nothing_but_time(
+    api: APIClient,
+    start: Callable[..., Held],  # noqa: F811
+) -> None:
+    """Killed while it was checked: the file is there still, and another node checks it; then it is given up."""
+    model = TrainedModel.objects.get(pk=bring(api).json()["id"])
+    assert model.job is not None
+    job = lifecycle.end(start(model.job), EndReason.NODE_LOST)
+    model.refresh_from_db()
+    assert (job.status, model.state) == ("queued", ModelState.CHECKING)
+    assert KINDS["import"].assign(job).inputs["model"] == model.upload
+    job = lifecycle.end(start(job), EndReason.NODE_LOST)
+    model.refresh_from_db()
+    assert (job.status, model.state, model.upload) == ("failed", ModelState.REFUSED, None)
+    assert "Its node was lost again and again" in model.reason
+
+
 class TestDeleting:
     def test_it_goes_with_its_bundles(self, checked: Finish, api: APIClient, alice: Member) -> None:
         model = checked()
@@ -346,6 +366,13 @@ class TestPage:
         assert "not measured, fp32 only" in page
         assert f"/models/{model.pk}/keras" not in page
         assert f"/models/{model.pk}/bundles" not in page
+
+    def test_the_datasets_classes_are_suggested(self, browser: Client, version: Version) -> None:
+        Version.objects.update(report={"classes": {"hen": 5, "cat": 5}})
+        page = browser.get(f"/models/new?dataset={version.dataset_id}")
+        assert page.context["form"]["labels"].value() == "cat\nhen"
+        assert page.context["form"]["dataset"].value() == version.dataset_id
+        assert browser.get("/models/new?dataset=nothing").context["form"]["labels"].value() is None
 
     def test_labels_are_left_to_the_dataset_or_to_a_number(self, browser: Client, version: Version) -> None:
         assert self.post(browser, dataset=version.dataset_id, labels="").status_code == 302

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import exhausted
 from jobs.engine.brought import archive, config, hdf5, saved_model
 from jobs.engine.brought.kinds import kind_of
-from jobs.engine.brought.refused import SAVE_ANEW, NotTakenError, first_line
+from jobs.engine.brought.refused import SAVE_ANEW, NotTakenError, first_line, ran_out_of_memory
 from jobs.engine.brought.task import FileKind
 
 CONFIG, METADATA = "config.json", "metadata.json"
@@ -90,6 +89,6 @@ def _loaded(path: Path) -> Any:
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        if exhausted.is_out_of_memory(error):
-            raise
+        if ran_out_of_memory(error):
+            raise MemoryError from error
         raise NotTakenError(f"Keras cannot open the file: {first_line(error)} {SAVE_ANEW}") from error

@@ -1,5 +1,8 @@
 """Why a brought model is not taken: a sentence that says what is wrong with it and what its member can do."""
 
+from jobs.engine import exhausted
+
+_NO_MEMORY = ("OOM when allocating", "Unable to allocate")
 SAVE_ANEW = "Save it again with Keras 3 (model.save('model.keras')) and bring that file."
 
 
@@ -13,6 +16,15 @@ def first_line(error: BaseException, most: int = 300) -> str:
     text = next((line for line in said.splitlines() if line.strip()), type(error).__name__)
     plain = "".join(letter if letter.isprintable() else " " for letter in text).strip()
     return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def ran_out_of_memory(error: BaseException | None) -> bool:
+    """Whether memory that could not be had stands behind an exception, whoever wrapped it."""
+    while error is not None:
+        if exhausted.is_out_of_memory(error) or any(text in str(error) for text in _NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def quoted(name: object, most: int = 80) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.engine import evaluate, exhausted
+from jobs.engine import evaluate
 from jobs.engine.brought.data import Measure, measure_of
 from jobs.engine.brought.interface import check_labels, interface_of
 from jobs.engine.brought.normal import NO_NUMBERS, Normal, normalised
 from jobs.engine.brought.read import TITLES, read
-from jobs.engine.brought.refused import SAVE_ANEW, NotTakenError, first_line
+from jobs.engine.brought.refused import SAVE_ANEW, NotTakenError, first_line, ran_out_of_memory
 from jobs.engine.brought.task import ImportTask
 from jobs.engine.ends import End, Reason
 from jobs.engine.events import Control, Emit, Reporter
@@ -49,7 +49,7 @@ def run(task: Mapping[str, Any], emit: Emit, control: Control) -> None:
         reporter.done(End(Reason.REFUSED, str(error)))
         return
     except Exception as error:
-        if not exhausted.is_out_of_memory(error):
+        if not ran_out_of_memory(error):
             raise
         reporter.done(End(Reason.REFUSED, TOO_LARGE))
         return
@@ -83,8 +83,8 @@ def _made_to_fit(model: Any, given: ImportTask, measure: Measure, probes: NDArra
     except NotTakenError:
         raise
     except Exception as error:
-        if exhausted.is_out_of_memory(error):
-            raise
+        if ran_out_of_memory(error):
+            raise MemoryError from error
         raise NotTakenError(f"The model cannot be run: {first_line(error)} {SAVE_ANEW}") from error
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.engine import exhausted
 from jobs.engine.brought.graph import Graph, translated
-from jobs.engine.brought.refused import NotTakenError, first_line, quoted
+from jobs.engine.brought.refused import NotTakenError, first_line, quoted, ran_out_of_memory
 from jobs.engine.export.dataless import vectors
 
 GRAPH_FILE = "saved_model.pb"
@@ -22,7 +21,7 @@ SIGNATURE = "serving_default"
 MAX_GRAPH_BYTES = 256 * 1024**2
 # What touches files, other programs, the network, the console or tables kept outside of the graph.
 HARMFUL = ("File", "PyFunc", "Reader", "Dataset", "Iterator", "Table", "Debug", "Print", "Record", "Summary", "Rpc",
-           "Socket", "Queue", "Kafka", "Bigtable", "Audio", "Custom", "Xla", "Tpu", "TPU", "Send", "Recv")  # fmt: skip
+           "Socket", "Queue", "Kafka", "Bigtable", "Send", "Recv")  # fmt: skip
 PLUMBING = frozenset({"MergeV2Checkpoints", "ShardedFilename"})  # of what saves the variables
 COMPARED = 8
 OFF_BY = 1e-3  # of the largest answer
@@ -61,8 +60,8 @@ def read(folder: Path) -> Any:
     except NotTakenError:
         raise
     except Exception as error:
-        if exhausted.is_out_of_memory(error):
-            raise
+        if ran_out_of_memory(error):
+            raise MemoryError from error
         raise NotTakenError(
             f"TensorFlow cannot open the SavedModel: {first_line(error)} {AS_KERAS}"
         ) from error
