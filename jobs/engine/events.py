@@ -15,7 +15,8 @@ PROGRESS_EVERY_S = 0.25
 PHASES: dict[str, tuple[float, float]] = {
     "loading": (0.0, 0.05),
     "training": (0.05, 0.94),
-    "evaluating": (0.94, 0.98),
+    "evaluating": (0.94, 0.96),
+    "explaining": (0.96, 0.98),
     "exporting": (0.98, 1.0),
 }
 MAX_LOG = 16_000

@@ -1,5 +1,7 @@
 """Real trainings on small real data."""
 
+import base64
+import io
 import json
 import subprocess
 import sys
@@ -8,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from jobs.bundles import explanations
 from jobs.engine.data import load
 from tests.engine.conftest import KEY, Start
 
@@ -42,6 +46,14 @@ def test_digits_reach_97_percent_with_default_parameters(digits: Path, start: St
     wrong = [row["name"] for row in report["mistakes"]]
     assert len(wrong) == round((1 - test["accuracy"]) * len(arrays.test.y))
     assert set(wrong) <= set(arrays.names("test"))
+    mistakes, maps = report["explanations"]
+    assert explanations.plain(explanations.read(report["explanations"])) == report["explanations"]
+    assert sum(row["mistakes"] for row in mistakes["classes"]) == len(wrong)
+    assert maps["deletion"]["convincing"], maps["deletion"]
+    assert maps["deletion"]["score"] > maps["deletion"]["random"] + 0.1
+    assert {row["name"] for row in maps["examples"] if not row["right"]} == set(wrong)
+    assert {row["label"] for row in maps["examples"] if row["right"]} == set(report["labels"])
+    assert Image.open(io.BytesIO(base64.b64decode(maps["examples"][0]["picture"]))).size == (16, 8)
 
 
 def test_events_tell_how_a_training_goes(few_digits: Path, start: Start) -> None:
@@ -49,7 +61,9 @@ def test_events_tell_how_a_training_goes(few_digits: Path, start: Start) -> None
     assert run.events[0] == {"type": "started"}
     fractions = [event["fraction"] for event in run.of("progress")]
     assert fractions == sorted(fractions)
-    assert {"training", "evaluating", "exporting"} <= {event["phase"] for event in run.of("progress")}
+    assert {"training", "evaluating", "explaining", "exporting"} <= {
+        event["phase"] for event in run.of("progress")
+    }
     metrics = run.of("metric")
     assert [event["epoch"] for event in metrics] == [1, 2, 3]
     assert all(set(event["values"]) == {"loss", "accuracy", "val_loss", "val_accuracy"} for event in metrics)
@@ -62,7 +76,16 @@ def test_events_tell_how_a_training_goes(few_digits: Path, start: Start) -> None
 def test_classes_of_a_table(iris: Path, start: Start) -> None:
     run = start("table-classifier", iris, {})
     assert run.done["summary"]["metrics"]["accuracy"] >= 0.9
-    assert len(report_of(run.out)["metrics"]["test"]["confusion_matrix"]) == 3
+    report = report_of(run.out)
+    assert len(report["metrics"]["test"]["confusion_matrix"]) == 3
+    mistakes, importance, rules = report["explanations"]
+    assert explanations.plain(explanations.read(report["explanations"])) == report["explanations"]
+    assert (mistakes["kind"], importance["undisturbed"]) == (
+        "confident-mistakes",
+        report["metrics"]["test"]["accuracy"],
+    )
+    assert {row["name"] for row in importance["columns"][:2]} == {"c2", "c3"}, "the petals tell irises apart"
+    assert rules["fidelity"] >= 0.9 > rules["without_rules"]
 
 
 def test_numbers_of_a_table_come_in_their_own_unit(diabetes: Path, start: Start) -> None:
@@ -71,6 +94,13 @@ def test_numbers_of_a_table_come_in_their_own_unit(diabetes: Path, start: Start)
     assert test["r2"] >= 0.3
     assert 30 < test["mae"] < 60
     assert {"loss", "val_loss", "val_mae", "val_rmse"} == set(run.of("metric")[0]["values"])
+    importance, rules = found = report_of(run.out)["explanations"]
+    assert explanations.plain(explanations.read(found)) == found
+    assert importance["undisturbed"] == pytest.approx(test["rmse"])
+    # Body mass index and the triglycerides' logarithm lead in the linear model of Efron et al. 2004 as well.
+    assert {row["name"] for row in importance["columns"][:3]} >= {"c2", "c8"}
+    assert (rules["kind"], rules["measure"]) == ("surrogate-rules", "r2")
+    assert 0.3 < rules["fidelity"] < 1
 
 
 def test_early_stop_ends_before_the_last_epoch(iris: Path, start: Start) -> None:

@@ -10,19 +10,21 @@ from jobs.engine.data import Arrays
 from jobs.engine.events import Reporter
 from jobs.engine.pixels import SplitName
 from jobs.engine.training.loop import predict
-from jobs.engine.training.steps import Steps
+from jobs.engine.training.steps import Floats, Steps
 
 Summary = dict[str, Any]
-Measured = tuple[dict[str, Any], list[dict[str, Any]]]
+Measured = tuple[dict[str, Any], list[dict[str, Any]], Floats]
 HEADLINES = ("accuracy", "macro_f1", "mae", "rmse", "r2")
 MODEL_FILE, REPORT_FILE = "model.keras", "report.json"
 
 
-def measure(arrays: Arrays, steps: Steps, reporter: Reporter) -> dict[str, Any]:
-    """The report's `metrics` on the validation and the untouched test split, and its `mistakes` on the latter."""
-    validation, _ = _measure(arrays, "validation", steps, _watch(reporter, 0.0))
-    test, mistakes = _measure(arrays, "test", steps, _watch(reporter, 0.5))
-    return {"metrics": {"test": test, "validation": validation}, "mistakes": mistakes}
+def measure(arrays: Arrays, steps: Steps, reporter: Reporter) -> tuple[dict[str, Any], Floats]:
+    """The report's `metrics` on the validation and the untouched test split, and its `mistakes` on the latter; and the
+    model's output for the test split.
+    """
+    validation, _, _ = _measure(arrays, "validation", steps, _watch(reporter, 0.0))
+    test, mistakes, output = _measure(arrays, "test", steps, _watch(reporter, 0.5))
+    return {"metrics": {"test": test, "validation": validation}, "mistakes": mistakes}, output
 
 
 def summary(report: dict[str, Any]) -> Summary:
@@ -52,10 +54,11 @@ def _measure(arrays: Arrays, split: SplitName, steps: Steps, after: Callable[[fl
     x, y = arrays.split(split)
     output, names = predict(steps, x, after), arrays.names(split)
     if not arrays.labels:
-        return dict(evaluate.regression(output, y)), evaluate.misses(output, y, names)
+        return dict(evaluate.regression(output, y)), evaluate.misses(output, y, names), output
     return (
         evaluate.classification(output, y, arrays.labels),
         evaluate.mistakes(output, y, arrays.labels, names),
+        output,
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from jobs.engine.data import Arrays, Split
 from jobs.engine.ends import BadDataError, NanLossError
 from jobs.engine.events import Reporter
+from jobs.engine.explain.explain import Trained, explanations
 from jobs.engine.networks import Network
 from jobs.engine.pixels import SplitName
 from jobs.engine.recipes.params import TrainParams
@@ -21,10 +23,10 @@ from jobs.engine.task import TrainTask
 from jobs.engine.training import checkpoints
 from jobs.engine.training.augment import Augment
 from jobs.engine.training.batches import Batches
-from jobs.engine.training.loop import Loop
+from jobs.engine.training.loop import Loop, predict
 from jobs.engine.training.results import Summary, measure, summary, write
 from jobs.engine.training.state import State
-from jobs.engine.training.steps import Steps, make_steps
+from jobs.engine.training.steps import Floats, Steps, make_steps
 from jobs.engine.training.warm_start import warm_start
 
 LEAST_PATIENCE = 6
@@ -165,7 +167,7 @@ class _Training:
     def finish(self) -> Summary:
         """Measure on the untouched test split, write the results, and sum them up."""
         arrays = self.problem.arrays
-        measured = measure(arrays, self.learner.steps, self.reporter)
+        measured, output = measure(arrays, self.learner.steps, self.reporter)
         report = {
             "format": 1,
             "recipe": self.task.recipe,
@@ -174,6 +176,7 @@ class _Training:
             "input": self.problem.input,
             "samples": arrays.counts(),
             **measured,
+            "explanations": self.explain(output),
             "history": self.loop.state.history,
             "best_epoch": self.loop.state.best_epoch + 1,
             "params": self.params.model_dump(mode="json"),
@@ -186,6 +189,14 @@ class _Training:
         kept = f"epoch {report['best_epoch']}" if report["best_epoch"] else "what it had learned so far"
         self.reporter.log(f"Kept {kept}. On the test split: {figures}")
         return summary(report)
+
+    def explain(self, output: Floats) -> list[dict[str, Any]]:
+        """Why the network answers as it does; `output` is that for the test split."""
+        steps, batches = self.learner.steps, self.loop.batches
+        trained = Trained(
+            self.learner.network.full, partial(predict, steps), output, batches.size, self.params.seed
+        )
+        return explanations(trained, self.problem.arrays, self.reporter)
 
 
 def fingerprint(task: TrainTask, params: TrainParams) -> str:
