@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hardware.targets.registry import TARGETS
-from jobs.bundles import bringing, downloads, keys, queries, services
+from jobs.bundles import bringing, downloads, explanations, keys, queries, services
 from jobs.bundles.bringing import Offer
 from jobs.bundles.forms import labels_in, number_in, take_model
 from jobs.bundles.models import Bundle, TrainedModel
@@ -41,9 +41,9 @@ DOWNLOAD = {
 }
 
 
-def _address(serializer: serializers.BaseSerializer[Any], name: str, pk: str) -> str:
+def _address(serializer: serializers.BaseSerializer[Any], name: str, *args: str | int) -> str:
     """The absolute address of a view, as the caller reached us."""
-    path = reverse(name, args=[pk])
+    path = reverse(name, args=args)
     request = serializer.context.get("request")
     return request.build_absolute_uri(path) if request else path
 
@@ -85,8 +85,16 @@ class ModelSerializer(serializers.ModelSerializer[TrainedModel]):
         return row.report.get("metrics") or {"test": {}}
 
     @extend_schema_field(serializers.ListField(child=serializers.DictField()))
-    def get_explanations(self, row: TrainedModel) -> list[Any]:
-        return row.report.get("explanations") or []
+    def get_explanations(self, row: TrainedModel) -> list[dict[str, Any]]:
+        """Why it answers so, in parts by `kind`; a `picture` is an address."""
+        parts = explanations.plain(explanations.read(row.report.get("explanations")))
+        for part in parts:
+            for example in part.get("examples", []):
+                number = example["picture"]
+                example["picture"] = (
+                    _address(self, "api-model-picture", row.pk, number) if isinstance(number, int) else None
+                )
+        return parts
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_keras(self, row: TrainedModel) -> str:
@@ -231,6 +239,16 @@ class ModelKeras(APIView):
         """The model as a `.keras` file, to go on with in Keras."""
         model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
         return downloads.send_model(request._request, model)  # noqa: SLF001 - the request as Django made it
+
+
+class ModelPicture(APIView):
+    @extend_schema(operation_id="models_picture", responses={(200, downloads.WEBP): OpenApiTypes.BINARY})
+    def get(self, request: Request, pk: str, number: int) -> HttpResponse:
+        """A picture of the model's report: on the left what was asked, on the right the map of the answer."""
+        model = get_object_or_404(
+            queries.visible_models(signed_in(request)).select_related("report_file"), pk=pk
+        )
+        return downloads.send_picture(model, number)
 
 
 class BundleList(ListAPIView[Bundle]):

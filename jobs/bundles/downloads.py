@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
+from jobs.bundles import explanations, reports
 from jobs.bundles.models import Bundle, BundleState, TrainedModel
 from jobs.bundles.ranges import Answer, Span, decide
 from portal.core import problems, storage
@@ -20,6 +21,7 @@ from portal.kit.errors import UserError
 
 ACCEL = "/_blobs/"
 ZIP = "application/zip"
+WEBP = "image/webp"
 UNFIT = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
 
 
@@ -41,6 +43,32 @@ def send_model(request: HttpRequest, model: TrainedModel) -> HttpResponseBase:
             "not_ready", _("There is nothing to download. %(reason)s") % {"reason": reason}, status=409
         )
     return send(request, model.keras, filename=f"{model.name}.keras", content_type=ZIP)
+
+
+def send_picture(model: TrainedModel, number: int) -> HttpResponse:
+    """A picture of the model's report; UserError `no_picture` when there is none of that number.
+
+    Its bytes were made from a stranger's file: shown as what they are, and cached for good, as a report never changes.
+    """
+    try:
+        content = explanations.picture(_report_of(model), number)
+    except StoreAwayError as error:
+        return _away(error)
+    if content is None:
+        raise UserError("no_picture", _("The report has no such picture."), status=404)
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Content-Disposition": f'inline; filename="{number}.webp"',
+    }
+    return HttpResponse(content, content_type=WEBP, headers=headers)
+
+
+def _report_of(model: TrainedModel) -> bytes:
+    if model.report_file is None or model.report_file.bytes > reports.MAX_BYTES:
+        return b""
+    with storage.open_blob(model.report_file) as file:
+        return file.read()
 
 
 def send(request: HttpRequest, blob: Blob, *, filename: str, content_type: str) -> HttpResponseBase:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hardware.targets.profiles import Kind, Target
 from hardware.targets.registry import TARGETS
+from jobs.bundles import explanations
 from jobs.datasets.models import Dataset, Version
 from jobs.engine.recipes.registry import RECIPES, recipe_for_task
 from jobs.queue.models import Job
@@ -72,6 +73,17 @@ class TrainedModel(Identified):
         """What was done to a brought model, and what would help it, in sentences."""
         found = self.report.get("notes") if self.is_brought else None
         return [str(note) for note in found] if isinstance(found, list) else []
+
+    def why(self) -> "dict[str, explanations.Part]":
+        """What its report says of why it answers so, by kind, with `_` for `-`. Empty for reports of before."""
+        parts = explanations.read(self.report.get("explanations"))
+        return {part.kind.replace("-", "_"): part for part in parts if part.kind != "left-out"}
+
+    @property
+    def unexplained(self) -> "list[explanations.LeftOut]":
+        """What could not be explained, and why."""
+        parts = explanations.read(self.report.get("explanations"))
+        return [part for part in parts if isinstance(part, explanations.LeftOut)]
 
     @property
     def bundle_rows(self) -> "list[Bundle]":

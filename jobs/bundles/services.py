@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hardware.targets.registry import TARGETS
-from jobs.bundles import reports
+from jobs.bundles import explanations, reports
 from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
 from jobs.bundles.queries import visible_models
 from jobs.queue.models import Job
@@ -67,6 +67,8 @@ def read_report(model: TrainedModel) -> None:
         model.state, model.reason = ModelState.REFUSED, error.detail
         return
     model.labels, model.report = report.labels, report.model_dump(mode="json")
+    if "explanations" in model.report:
+        model.report["explanations"] = explanations.without_pictures(model.report["explanations"])
 
 
 def _report_of(blob: Blob | None) -> reports.Report:

@@ -10,6 +10,7 @@ pages: list[URLPattern] = [
     path("models/new", views.model_new, name="model-new"),
     path("models/<str:pk>/delete", views.model_delete, name="model-delete"),
     path("models/<str:pk>/keras", views.model_keras, name="model-keras"),
+    path("models/<str:pk>/pictures/<int:number>", views.model_picture, name="model-picture"),
     path("models/<str:pk>/bundles", views.bundle_build, name="bundle-build"),
     path("bundles/<str:pk>/download", views.bundle_download, name="bundle-download"),
 ]
@@ -17,6 +18,7 @@ api: list[URLPattern] = [
     path("models", rest.ModelList.as_view(), name="api-models"),
     path("models/<str:pk>", rest.ModelDetail.as_view(), name="api-model"),
     path("models/<str:pk>/keras", rest.ModelKeras.as_view(), name="api-model-keras"),
+    path("models/<str:pk>/pictures/<int:number>", rest.ModelPicture.as_view(), name="api-model-picture"),
     path("bundles", rest.BundleList.as_view(), name="api-bundles"),
     path("bundles/<str:pk>", rest.BundleDetail.as_view(), name="api-bundle"),
     path("bundles/<str:pk>/download", rest.BundleDownload.as_view(), name="api-bundle-download"),

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -104,6 +104,19 @@ def model_keras(request: HttpRequest, pk: str) -> HttpResponseBase:
     except UserError as error:
         messages.error(request, error.detail)
         return redirect("model-list")
+
+
+@login_required
+@require_safe
+def model_picture(request: HttpRequest, pk: str, number: int) -> HttpResponse:
+    """A picture of a model's report, for the browser."""
+    model = get_object_or_404(
+        queries.visible_models(signed_in(request)).select_related("report_file").defer("report"), pk=pk
+    )
+    try:
+        return downloads.send_picture(model, number)
+    except UserError as error:
+        raise Http404 from error
 
 
 def _back(request: HttpRequest, model: TrainedModel) -> HttpResponse:

@@ -1,5 +1,6 @@
 """The cast, with one of everything that is Alice's, and the ways in which each of them knocks."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from portal.core import live, storage
 from portal.ledger.models import Donation, LedgerEntry
 from portal.members import services, tokens
 from portal.members.models import AuditEntry, Member, Team
+from tests.bundles.explained import explained
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 CSRF = "a" * 32
@@ -70,6 +72,7 @@ PLACES = (
     (r"<str:job_id>|\(\?P<job_id>[^)]*\)", "{thing}"),
     (r"<str:secret>", "invitation"),
     (r"<path:content_type_id>/<path:object_id>", "shortcut"),
+    (r"<str:pk>/pictures/<int:number>", "{thing}/picture"),
     (r"<str:pk>/accelerators/<str:accelerator>", "{thing}/accelerator"),
     (r"<str:pk>|<path:object_id>", "{thing}"),
     (r"\(\?P<uidb36>.*\)-\(\?P<key>\.\+\)", "nothing-nothing"),
@@ -165,6 +168,7 @@ def _work(world: World, version: Version) -> None:
         name=f"model {SECRET_WORD}",
         labels=["oak", "ash"],
         keras=storage.put_bytes(b"weights"),
+        report_file=storage.put_bytes(json.dumps({"explanations": explained()}).encode()),
     )
     bundle = Bundle.objects.create(
         model=model, target="raspberry-pi-4", options_sha256="0" * 64, state="ready",
@@ -181,6 +185,7 @@ def _work(world: World, version: Version) -> None:
     world.ids |= {
         "queued": queued.pk, "ended": ended.pk, "model": model.pk, "bundle": bundle.pk,
         "brought": brought.pk,
+        "model/picture": f"{model.pk}/pictures/0",
     }  # fmt: skip
 
 

@@ -73,6 +73,7 @@ models/new                                        -          GET     200   200  
 models/new                                        -          POST    400   400   400  400     login
 models/<str:pk>/delete                            model      POST    302   404   404  302     login
 models/<str:pk>/keras                             model      GET     200   404   404  200     login
+models/<str:pk>/pictures/<int:number>             model      GET     200   404   404  200     login
 models/<str:pk>/bundles                           model      POST    302   404   404  302     login
 bundles/<str:pk>/download                         bundle     GET     200   404   404  200     login
 
@@ -204,6 +205,7 @@ api/v1/models/<str:pk>                      model      DELETE  409   404   404  
 api/v1/models/<str:pk>                      brought    GET     200   404   404  200     401
 api/v1/models/<str:pk>                      brought    DELETE  204   404   404  204     401
 api/v1/models/<str:pk>/keras                model      GET     200   404   404  200     401
+api/v1/models/<str:pk>/pictures/<int:number> model     GET     200   404   404  200     401
 api/v1/bundles                              -          GET     200   200   200  200     401
 api/v1/bundles                              model      POST    201   404   404  201     401
 api/v1/bundles/<str:pk>                     bundle     GET     200   404   404  200     401

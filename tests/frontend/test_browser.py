@@ -2,6 +2,7 @@
 sideways scrolling, and what scripts add works.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from hardware.nodes import services
 from hardware.nodes.models import MaintenanceWindow, Node, NodeSample
+from jobs.bundles import explanations
 from jobs.bundles.models import TrainedModel
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.queue.models import Job, JobEvent, LogChunk, Metric
@@ -22,6 +24,7 @@ from jobs.queue.reasons import Status
 from portal.core import storage
 from portal.kit import frontend
 from portal.members.models import Member
+from tests.bundles.explained import explained
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = '<img src=x onerror="window.pwned=1"><b>cats & dogs</b>' + "x" * 60
@@ -43,6 +46,7 @@ MEASURED = {
             "per_class": [{"label": HOSTILE, "precision": 0.6, "recall": 1.0, "f1": 0.8, "support": 2}],
         }
     },
+    "explanations": explanations.without_pictures(explained(HOSTILE)),
 }
 
 TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
@@ -107,6 +111,7 @@ def job(alice: Member, dataset: Dataset) -> Job:
         labels=MEASURED["labels"],
         report=MEASURED,
         keras=storage.put_bytes(b"weights"),
+        report_file=storage.put_bytes(json.dumps({"explanations": explained(HOSTILE)}).encode()),
     )
     return job
 

@@ -18,6 +18,7 @@ from django.urls import reverse  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from hardware.nodes.models import Accelerator, Node  # noqa: E402
+from jobs.bundles import explanations  # noqa: E402
 from jobs.bundles.models import Bundle, TrainedModel  # noqa: E402
 from jobs.datasets.models import Dataset, Upload, Version, VersionFile, VersionState  # noqa: E402
 from jobs.queue.lifecycle import group_of  # noqa: E402
@@ -25,6 +26,7 @@ from jobs.queue.models import Attempt, Job, JobEvent, LogChunk, Metric  # noqa: 
 from jobs.queue.reasons import EndReason, Status  # noqa: E402
 from portal.core import live, storage  # noqa: E402
 from portal.members.models import ApiToken, AuditEntry, Invitation, Member, Team  # noqa: E402
+from tests.bundles.explained import explained  # noqa: E402
 from tests.hostile.payloads import PAYLOADS, grouped  # noqa: E402
 
 WIDTH = 110
@@ -63,7 +65,11 @@ def measured(text: str) -> dict[str, Any]:
         "labels": [text, "dog"],
         "samples": {"test": 4},
         "metrics": {"test": test},
-        "explanations": {"rules": [text], text: text},
+        "explanations": [
+            *explanations.without_pictures(explained(text)),
+            {"rules": [text], text: text},
+            text,
+        ],
         "mistakes": [{"sample": text, "said": text, "is": "dog"}],
         "columns": [text],
     }
@@ -125,6 +131,7 @@ def model_of(job: Job, text: str) -> None:
     model = TrainedModel.objects.create(
         owner=job.owner, job=job, dataset=job.dataset, version=job.version, name=text, labels=[text, "dog"],
         report=measured(text), keras=storage.put_bytes(b"weights"), reason=text,
+        report_file=storage.put_bytes(json.dumps({"explanations": explained(text)}).encode()),
     )  # fmt: skip
     for target, state in (("raspberry-pi-4", "ready"), (text[:60], "failed")):
         Bundle.objects.create(

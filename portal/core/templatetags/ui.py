@@ -81,7 +81,13 @@ PHASE_WORDS = {
     "loading": gettext_lazy("Reading the data"),
     "training": gettext_lazy("Training"),
     "evaluating": gettext_lazy("Evaluating"),
+    "explaining": gettext_lazy("Explaining"),
     "exporting": gettext_lazy("Writing the model"),
+}
+PART_WORDS = {
+    "attribution-maps": gettext_lazy("What it looked at"),
+    "permutation-importance": gettext_lazy("Which columns matter"),
+    "surrogate-rules": gettext_lazy("Rules that answer nearly alike"),
 }
 
 
@@ -159,6 +165,12 @@ def task_word(task: str) -> str:
 @register.filter
 def kind_word(kind: str) -> str:
     return str(KIND_WORDS.get(str(kind), kind))
+
+
+@register.filter
+def part_word(kind: str) -> str:
+    """The heading of a part of a model's explanation."""
+    return str(PART_WORDS.get(str(kind), kind))
 
 
 @register.filter
