@@ -14,6 +14,7 @@ from jobs.engine.export.graph import Graph
 from jobs.engine.export.readme import readme
 from jobs.engine.export.report_page import page as report_page
 from jobs.engine.export.variants import Exported, Exports
+from tests.bundles.explained import explained
 from tests.hostile.payloads import PAYLOADS
 from tests.hostile.test_stored_xss import CHROMIUM, SHOWN, Visitor, browser, plain  # noqa: F401 - a fixture
 
@@ -70,7 +71,8 @@ def exports(text: str) -> Exports:
 
 
 def history(text: str) -> dict[str, Any]:
-    return {"history": [{"values": {text: 0.5 / n, f"{text}_loss": 1 / n}} for n in (1, 2, 3)]}
+    epochs = [{"values": {text: 0.5 / n, f"{text}_loss": 1 / n}} for n in (1, 2, 3)]
+    return {"history": epochs, "explanations": explained(text)}
 
 
 def test_report_html_runs_nothing_and_loads_nothing(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
@@ -90,6 +92,8 @@ def test_report_html_runs_nothing_and_loads_nothing(browser: Browser, tmp_path: 
         shown = plain(page.evaluate(SHOWN))
         assert all(plain(payload) in shown for payload in PAYLOADS)
         assert page.locator(".mistakes img").count() > 0
+        assert page.locator(".mistakes img.pair").count() == 2
+        assert page.evaluate("[...document.images].every((one) => one.naturalWidth > 0)")
 
 
 def test_the_policy_holds_even_where_escaping_would_not(browser: Browser, tmp_path: Path) -> None:  # noqa: F811

@@ -13,6 +13,7 @@ from PIL import Image
 from jobs.engine.data import Arrays
 from jobs.engine.export import charts, dataless
 from jobs.engine.export.variants import Exported, Exports
+from jobs.engine.export.why_page import why
 
 _MATRIX_CLASSES = 40
 _MISTAKES = 24
@@ -28,6 +29,7 @@ th{font-weight:600}th[scope=row],td.name{text-align:left;max-width:16rem;overflo
 .wide{overflow-x:auto}figure{margin:.5rem 0}svg{width:100%;height:auto;max-width:40rem}
 .mistakes{display:flex;flex-wrap:wrap;gap:1rem;padding:0}
 .mistakes li{list-style:none;width:9rem;overflow-wrap:anywhere}
+.mistakes li.pair{width:12rem}.mistakes img.pair{width:12rem}
 .mistakes img{width:6rem;height:6rem;object-fit:contain;image-rendering:pixelated;background:#edf2f7}
 @media(prefers-color-scheme:dark){body{color:#e2e8f0;background:#171923}th,td{border-color:#4a5568}
 small,figcaption{color:#a0aec0}}
@@ -59,6 +61,7 @@ def _measured(shipped: Exported, report: dict[str, Any], arrays: Arrays) -> list
     return [
         *(_classes(shipped.metrics, arrays) if arrays.labels else [_values(shipped.outputs, arrays)]),
         _history(report.get("history")),
+        why(report.get("explanations")),
         _mistakes(shipped.outputs, arrays),
     ]
 
