@@ -16,7 +16,9 @@ BROWSER = (
         flash_bytes=64 * MIB,
         clock_hz=1_800_000_000,
         cores=4,
-        status=Status.PLANNED,
-        runtime=Runtime(packages=(), pictures=(), note="Not yet: nothing is built for browsers."),
+        status=Status.OFFERED,
+        runtime=Runtime(
+            packages=("numpy", "ai-edge-litert"), note="Open `index.html` in it: README.md says how."
+        ),
     ),
 )

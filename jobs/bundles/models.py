@@ -153,6 +153,12 @@ class Bundle(Identified):
         return target.title if target else self.target
 
     @property
+    def kind(self) -> Kind | None:
+        """What kind of target it is for; None when that is no longer offered."""
+        target = TARGETS.get(self.target)
+        return target.kind if target else None
+
+    @property
     def folder(self) -> str:
         """The one folder in the zip: the model's name in plain letters, and the target."""
         return f"{slugify(self.model.name)[:60].strip('-_') or 'model'}-{self.target}"

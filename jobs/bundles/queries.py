@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet, Sum
 
+from hardware.targets.profiles import Kind
 from jobs.bundles.models import IMPORT, Bundle, BundleState, TrainedModel
 from jobs.queue.models import Job
 from jobs.queue.yields import Yield
@@ -37,6 +38,12 @@ def storage_used(member: Member) -> int:
 def with_bundles(models: QuerySet[TrainedModel]) -> QuerySet[TrainedModel]:
     """The same models with their bundles loaded in one more query."""
     return models.prefetch_related(Prefetch("bundles", Bundle.objects.select_related("zip")))
+
+
+def to_try(model: TrainedModel) -> Bundle | None:
+    """The bundle that the model is tried out with: the newest for browsers, which explains, else the newest at all."""
+    rows = list(model.bundles.filter(state=BundleState.READY).select_related("zip").order_by("-id"))
+    return next((row for row in rows if row.kind == Kind.BROWSER), rows[0] if rows else None)
 
 
 def yields_of(job_ids: Sequence[str]) -> dict[str, Yield]:

@@ -12,6 +12,8 @@ pages: list[URLPattern] = [
     path("models/<str:pk>/keras", views.model_keras, name="model-keras"),
     path("models/<str:pk>/pictures/<int:number>", views.model_picture, name="model-picture"),
     path("models/<str:pk>/bundles", views.bundle_build, name="bundle-build"),
+    path("models/<str:pk>/try", views.model_try, name="model-try"),
+    path("bundles/<str:pk>/files/<str:name>", views.bundle_file, name="bundle-file"),
     path("bundles/<str:pk>/download", views.bundle_download, name="bundle-download"),
 ]
 api: list[URLPattern] = [

@@ -1,5 +1,9 @@
 """The pages of what members take home: their models, and the bundles of each."""
 
+from typing import Any
+
+from csp.constants import SELF, WASM_UNSAFE_EVAL
+from csp.decorators import csp_update
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -8,14 +12,18 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.bundles import bringing, downloads, queries, services
+from hardware.targets.registry import TARGETS
+from jobs.bundles import bringing, downloads, inside, queries, services
 from jobs.bundles.forms import BringForm, take_model
 from jobs.bundles.models import BundleState, ModelState, TrainedModel
 from jobs.queue.newjob import newest_ready
+from portal.core import problems
+from portal.core.stores.trouble import StoreAwayError
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
 
 PER_PAGE = 25
+BROWSER = "browser"
 
 
 @login_required
@@ -96,6 +104,47 @@ def bundle_download(request: HttpRequest, pk: str) -> HttpResponseBase:
 
 @login_required
 @require_safe
+@csp_update({"script-src": [SELF, WASM_UNSAFE_EVAL]})  # LiteRT.js is WebAssembly; no other page may run any
+def model_try(request: HttpRequest, pk: str) -> HttpResponse:
+    """Where a model answers in the browser, by the files of one of its bundles; or how it gets one."""
+    model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
+    bundle = queries.to_try(model)
+    context = {"model": model, "bundle": bundle, "browser": TARGETS[BROWSER].title}
+    if bundle is None:
+        waiting = model.bundles.filter(state=BundleState.BUILDING).order_by("-id").first()
+        offered = any(target.name == BROWSER for target in model.buildable)
+        return render(request, "bundles/try.html", {**context, "waiting": waiting, "offered": offered})
+    try:
+        response = render(request, "bundles/try.html", {**context, "manifest": inside.manifest(bundle)})
+    except StoreAwayError as error:
+        messages.error(request, str(error))
+        return redirect("model-list")
+    if request.htmx:  # type: ignore[attr-defined] # the page waited for this bundle: it needs its scripts now
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@login_required
+@require_safe
+def bundle_file(request: HttpRequest, pk: str, name: str) -> HttpResponse:
+    """One file of a ready bundle, for the page that tries it out."""
+    bundle = get_object_or_404(queries.visible_bundles(signed_in(request)), pk=pk)
+    try:
+        content = inside.read(bundle, name)
+    except (UserError, StoreAwayError) as error:
+        return problems.response(**_trouble(error))
+    headers = {"Content-Disposition": "attachment", "Cache-Control": "private, max-age=3600"}
+    return HttpResponse(content, content_type="application/octet-stream", headers=headers)
+
+
+def _trouble(error: UserError | StoreAwayError) -> dict[str, Any]:
+    if isinstance(error, StoreAwayError):
+        return {"status": 503, "code": "no_file_store", "detail": str(error)}
+    return {"status": error.status, "code": error.code, "detail": error.detail}
+
+
+@login_required
+@require_safe
 def model_keras(request: HttpRequest, pk: str) -> HttpResponseBase:
     """The model as Keras saved it, for the browser."""
     model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
@@ -120,7 +169,9 @@ def model_picture(request: HttpRequest, pk: str, number: int) -> HttpResponse:
 
 
 def _back(request: HttpRequest, model: TrainedModel) -> HttpResponse:
-    """To the page that the form was on: the model's job, or the list."""
+    """To the page that the form was on: the model's job, where it is tried out, or the list."""
+    if request.POST.get("from") == "try":
+        return redirect("model-try", model.pk)
     if request.POST.get("from") == "job" and model.job_id:
         return redirect("job-detail", model.job_id)
     return redirect("model-list")

@@ -19,7 +19,13 @@ from portal.kit import leash
 from portal.kit import process as kit_process
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("jobs", "hardware", "portal")  # not the whole root: state (GRISTMILL_HOME) may lie in it
+# What browsers load is there for pages of browser bundles.
+CODE = (
+    "jobs",
+    "hardware",
+    "portal",
+    "static/build",
+)  # not the whole root: state (GRISTMILL_HOME) may lie in it
 HIDDEN = "/.node"  # where a warm parent's sandbox keeps what it hands out to its children one by one
 NEW_ROOT = "/.new"
 LAST_FREE_UID = 64_999  # the highest number that Debian leaves to the machine's owner

@@ -6,8 +6,10 @@
 
 import argparse
 import fcntl
+import gzip
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -19,9 +21,17 @@ from portal.kit import process
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_MINUTES = 10
-ENTRIES = ("js/theme.js", "js/app.js", "js/upload.js", "js/charts.js", "app.css")
-OPTIONS = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--entry-names=[name]")
-COPIED = ("sprite.svg", "mark.svg")
+ENTRIES = ("js/theme.js", "js/app.js", "js/upload.js", "js/charts.js", "js/try.js", "app.css")
+# What the page of a browser bundle holds inline, where a module can't stand.
+INLINE = ("js/page.js",)
+OPTIONS = ("--bundle", "--minify", "--target=es2022", "--entry-names=[name]", "--legal-comments=inline")
+# In place of the packages' own: a smaller parser, and a loader that fetches nothing.
+OURS = {"url-parse": "js/url_parse.js", "@litertjs/wasm-utils": "js/model/wasm_utils.js"}
+COPIED = ("sprite.svg", "mark.svg", "page.html")
+# LiteRT.js as it is: the build without relaxed SIMD, which rounds alike on every processor. Its WebAssembly is packed
+# here, so that it takes 2.8 of 9.3 MB wherever it goes; the page unpacks it.
+LITERT = "litert_wasm_compat_internal"
+PROGRAM, WASM, LITERT_VERSION = "litert.js", "litert.wasm.bin", "litert.version"
 
 
 class BuildError(Exception):
@@ -61,10 +71,21 @@ def bundle(root: Path, out: Path) -> None:
     source = root / "static" / "src"
     esbuild = root / "node_modules" / "esbuild" / "bin" / "esbuild"
     entries = [str(source / entry) for entry in ENTRIES]
-    alias = f"--alias:url-parse={source / 'js' / 'url_parse.js'}"
-    _run_node(esbuild, *entries, *OPTIONS, alias, f"--outdir={out}")
+    inline = [str(source / entry) for entry in INLINE]
+    options = [*OPTIONS, *(f"--alias:{name}={source / own}" for name, own in OURS.items()), f"--outdir={out}"]
+    _run_node(esbuild, *entries, *options, "--format=esm")
+    _run_node(esbuild, *inline, *options, "--format=iife")
     for name in COPIED:
         shutil.copyfile(source / name, out / name)
+    _copy_litert(root / "node_modules" / "@litertjs" / "core", out)
+
+
+def _copy_litert(source: Path, out: Path) -> None:
+    shutil.copyfile(source / "wasm" / f"{LITERT}.js", out / PROGRAM)
+    packed = gzip.compress((source / "wasm" / f"{LITERT}.wasm").read_bytes(), compresslevel=9, mtime=0)
+    (out / WASM).write_bytes(packed)
+    version = json.loads((source / "package.json").read_text(encoding="utf-8"))["version"]
+    (out / LITERT_VERSION).write_text(f"{version}\n", encoding="ascii")
 
 
 def build(root: Path = ROOT, *, force: bool = False) -> bool:
@@ -101,7 +122,8 @@ def _inputs(root: Path) -> str:
 
 
 def _complete(target: Path) -> bool:
-    return all((target / Path(entry).name).exists() for entry in (*ENTRIES, *COPIED))
+    made = (*ENTRIES, *INLINE, *COPIED, PROGRAM, WASM, LITERT_VERSION)
+    return all((target / Path(entry).name).exists() for entry in made)
 
 
 def _read(path: Path) -> str:

@@ -21,6 +21,7 @@ from portal.ledger.models import Donation, LedgerEntry
 from portal.members import services, tokens
 from portal.members.models import AuditEntry, Member, Team
 from tests.bundles.explained import explained
+from tests.bundles.folders import small_zip
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 CSRF = "a" * 32
@@ -73,6 +74,7 @@ PLACES = (
     (r"<str:secret>", "invitation"),
     (r"<path:content_type_id>/<path:object_id>", "shortcut"),
     (r"<str:pk>/pictures/<int:number>", "{thing}/picture"),
+    (r"bundles/<str:pk>/files/<str:name>", "bundle/manifest"),
     (r"<str:pk>/accelerators/<str:accelerator>", "{thing}/accelerator"),
     (r"<str:pk>|<path:object_id>", "{thing}"),
     (r"\(\?P<uidb36>.*\)-\(\?P<key>\.\+\)", "nothing-nothing"),
@@ -172,7 +174,7 @@ def _work(world: World, version: Version) -> None:
     )
     bundle = Bundle.objects.create(
         model=model, target="raspberry-pi-4", options_sha256="0" * 64, state="ready",
-        zip=storage.put_bytes(b"the zip"),
+        zip=storage.put_bytes(small_zip(manifest__json=b"{}")),
     )  # fmt: skip
     owner = queued.owner
     check = Job.objects.create(
@@ -186,6 +188,7 @@ def _work(world: World, version: Version) -> None:
         "queued": queued.pk, "ended": ended.pk, "model": model.pk, "bundle": bundle.pk,
         "brought": brought.pk,
         "model/picture": f"{model.pk}/pictures/0",
+        "bundle/manifest": f"bundles/{bundle.pk}/files/manifest.json",
     }  # fmt: skip
 
 

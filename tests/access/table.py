@@ -74,7 +74,9 @@ models/new                                        -          POST    400   400  
 models/<str:pk>/delete                            model      POST    302   404   404  302     login
 models/<str:pk>/keras                             model      GET     200   404   404  200     login
 models/<str:pk>/pictures/<int:number>             model      GET     200   404   404  200     login
+models/<str:pk>/try                               model      GET     200   404   404  200     login
 models/<str:pk>/bundles                           model      POST    302   404   404  302     login
+bundles/<str:pk>/files/<str:name>                 bundle     GET     200   404   404  200     login
 bundles/<str:pk>/download                         bundle     GET     200   404   404  200     login
 
 account/login/                                    -          GET     302   302   302  302     200

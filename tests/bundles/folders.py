@@ -1,7 +1,9 @@
 """Reports and build folders as the engine leaves them."""
 
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,15 @@ REPORT = {
 
 def as_bytes(value: object) -> bytes:
     return json.dumps(value).encode()
+
+
+def small_zip(**files: bytes) -> bytes:
+    """A bundle's zip with these files (a dot in a name written as two underscores) in its folder."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        for name, content in files.items():
+            packed.writestr(f"pets/{name.replace('__', '.')}", content)
+    return stream.getvalue()
 
 
 def write_manifest(folder: Path, **more: Any) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hardware.targets.profiles import Target, Variant
 from jobs.engine.data import Arrays, load
 from jobs.engine.ends import End, Reason
@@ -25,8 +23,6 @@ from jobs.engine.export.variants import FILES, Exports, RefusedError, export
 PHASES = {"loading": (0.0, 0.1), "exporting": (0.1, 0.5), "evaluating": (0.5, 0.9), "packing": (0.9, 1.0)}
 DEVICE_FILES = ("run.py", "inputs.py", "verify.py")
 BUNDLE_FOLDER = "bundle"
-# Test samples among which self-test vectors are looked for.
-_CANDIDATES = 512
 
 
 def run(task: Mapping[str, Any], emit: Emit, control: Control) -> None:
@@ -60,8 +56,9 @@ def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
     arrays = _load(given, report, tuple(model.input_shape[1:]), lambda part: tick("loading", part))
     exports = export(model, arrays, given.target, scratch=given.out, threads=threads, tick=tick)
     folder = _emptied(given.out / BUNDLE_FOLDER)
-    added = add(Build(given, report, model, arrays, exports, folder, threads, tick))
-    _write(given, report, arrays, exports, added)
+    build = Build(given, report, model, arrays, exports, folder, threads, tick)
+    added = add(build)
+    _write(build, added)
     return {**_summary(exports, arrays), **added.summary}
 
 
@@ -83,56 +80,27 @@ def _emptied(folder: Path) -> Path:
     return folder
 
 
-def _write(given: BuildTask, report: dict[str, Any], arrays: Arrays, exports: Exports, added: Added) -> None:
+def _write(build: Build, added: Added) -> None:
     """What every bundle holds, beside what its kind of target `added`."""
-    folder = given.out / BUNDLE_FOLDER
+    given, arrays, exports, folder = build.task, build.arrays, build.exports, build.folder
     for variant, made in exports.made.items():
         (folder / FILES[variant]).write_bytes(made.content)
     for name in DEVICE_FILES:
         (folder / name).write_bytes((Path(__file__).parent / "device" / name).read_bytes())
     (folder / "labels.json").write_text(json.dumps(list(arrays.labels), indent=1) + "\n", encoding="utf-8")
     manifest = describe(
-        task_name=str(report["task"]),
+        task_name=str(build.report["task"]),
         exports=exports,
         arrays=arrays,
         target=given.target,
         provenance=given.provenance,
         model_sha256=sha256(given.model),
-        selftest=_write_selftest(folder / "selftest.npz", arrays, exports),
+        selftest=selftest.write(folder / "selftest.npz", build.vectors),
     )
     manifest.update(added.manifest)
-    (folder / "report.html").write_text(page(manifest, report, exports, arrays), encoding="utf-8")
+    (folder / "report.html").write_text(page(manifest, build.report, exports, arrays), encoding="utf-8")
     (folder / "README.md").write_text(readme(manifest, given.target, arrays, added.readme), encoding="utf-8")
     finish(folder, manifest)
-
-
-def _write_selftest(path: Path, arrays: Arrays, exports: Exports) -> dict[str, Any]:
-    """Write the vectors; returns the manifest's `selftest`."""
-    subjects = dataless.subjects(arrays)
-    count = min(_CANDIDATES, len(subjects))
-    x = np.asarray(subjects[:count])
-    y = (
-        arrays.test.y[:count]
-        if dataless.is_measured(arrays)
-        else exports.made[exports.default].outputs.argmax(axis=1)
-    )
-    candidates = {
-        str(variant): selftest.Candidate(
-            made.outputs[:count],
-            measure.Runner(made.content, reference=True)(x),
-            selftest.limit_of(variant, made.outputs, made.graph.output_step),
-        )
-        for variant, made in exports.made.items()
-    }
-    chosen = selftest.choose(candidates, y)
-    selftest.write(path, x[chosen], {name: found.outputs[chosen] for name, found in candidates.items()})
-    told = {} if dataless.is_measured(arrays) else {"inputs": dataless.DRAWN}
-    return {
-        "file": path.name,
-        "vectors": len(chosen),
-        "tolerance": {name: found.limit for name, found in candidates.items()},
-        **told,
-    }
 
 
 def _summary(exports: Exports, arrays: Arrays) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Converter:
             )
             return bytes(quantiser.get_nondebug_quantized_model())
 
-        return _guarded(convert)
+        return guarded(convert)
 
     def _converter(self) -> Any:
         import tensorflow as tf
@@ -109,10 +109,10 @@ class Converter:
         return converter
 
     def _convert(self, converter: Any) -> bytes:
-        return _guarded(lambda: bytes(converter.convert()))
+        return guarded(lambda: bytes(converter.convert()))
 
 
-def _guarded(convert: Any) -> bytes:
+def guarded(convert: Any) -> bytes:
     """The result of `convert()`, with the converter's chatter silenced and its failures named."""
     from tensorflow.lite.python.convert_phase import ConverterError
 

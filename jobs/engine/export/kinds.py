@@ -4,6 +4,7 @@ Every bundle holds the model as files that `run.py` runs on any computer; the ki
 to it (a C project, a page, a bitstream), or refuses.
 """
 
+import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 from hardware.targets.profiles import Kind, Target
 from jobs.engine.data import Arrays
+from jobs.engine.export.selftest import Vectors, vectors
 from jobs.engine.export.task import BuildTask
 from jobs.engine.export.variants import Exports, RefusedError
 
@@ -37,6 +39,11 @@ class Build:
     def target(self) -> Target:
         return self.task.target
 
+    @functools.cached_property
+    def vectors(self) -> Vectors:
+        """The self-test's, chosen once: running LiteRT's plain kernels takes a while."""
+        return vectors(self.arrays, self.exports)
+
 
 @dataclass(frozen=True)
 class Added:
@@ -53,6 +60,7 @@ Add = Callable[[Build], Added]
 # "module:function" by kind, resolved when a build needs it. Called as `function(build) -> Added`; RefusedError when
 # the model can't run on the target.
 PACKAGINGS: dict[Kind, str] = {
+    Kind.BROWSER: "jobs.engine.export.browser:add",
     Kind.LINUX: "jobs.engine.export.linux:add",
     Kind.MICROCONTROLLER: "jobs.engine.export.microcontroller.packaging:add",
 }

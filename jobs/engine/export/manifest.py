@@ -40,7 +40,7 @@ def describe(
         "provenance": {**provenance.model_dump(exclude={"name", "created_at"}), "model_sha256": model_sha256},
         "target": target.summary(),
         "labels": list(arrays.labels),
-        "input": _input(arrays),
+        "input": about_input(arrays),
         "output": {
             "shape": [1, default.outputs.shape[1]],
             "dtype": "float32",
@@ -48,7 +48,7 @@ def describe(
         },
         "default_variant": str(exports.default),
         "measured": is_measured(arrays),
-        "variants": {str(name): _variant(made, arrays) for name, made in exports.made.items()},
+        "variants": {str(name): about_variant(made, arrays) for name, made in exports.made.items()},
         "left_out": {str(name): reason for name, reason in exports.left_out.items()},
         "note": exports.note,
         "targets": [_verdict(each, default) for each in TARGETS.values()],
@@ -74,7 +74,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _input(arrays: Arrays) -> dict[str, Any]:
+def about_input(arrays: Arrays) -> dict[str, Any]:
+    """`input`: what a program must give the model, and how it reads a table."""
     shape = [1, *arrays.test.x.shape[1:]]
     if arrays.index["kind"] == "images":
         height, width, channels = shape[1:]
@@ -100,7 +101,8 @@ def _input(arrays: Arrays) -> dict[str, Any]:
 _READER = {"delimiter": ",", "decimal": ".", "encoding": "utf-8"}
 
 
-def _variant(made: Exported, arrays: Arrays) -> dict[str, Any]:
+def about_variant(made: Exported, arrays: Arrays) -> dict[str, Any]:
+    """An entry of `variants`: a model file, and what it turned out to be worth."""
     metrics = {name: value for name, value in made.metrics.items() if name not in DETAILS}
     return {
         "file": FILES[made.variant],

@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.engine.data import Arrays
+from jobs.engine.export import dataless
+from jobs.engine.export.measure import Runner
+from jobs.engine.export.variants import Exports
+
 VECTORS = 32
 # x86-64 and arm64 kernels differed by up to 5 steps of an int8 output, and never in the winning class.
 INT8_STEPS = 8
 FP32_LIMIT = 1e-4
 _DEFAULT_STEP = 1 / 256  # of an int8 softmax
+_CANDIDATES = 512  # test samples among which the vectors are looked for
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,18 @@ class Candidate:
     outputs: NDArray[np.float32]
     reference: NDArray[np.float32]
     limit: float
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """`inputs` keep their type (pictures are bytes); `outputs` are the default kernels', by variant, and may be off by
+    `tolerance` of that variant. `note` says where the inputs come from when they are no test samples.
+    """
+
+    inputs: NDArray[Any]
+    outputs: dict[str, NDArray[np.float32]]
+    tolerance: dict[str, float]
+    note: str = ""
 
 
 def limit_of(variant: str, outputs: NDArray[np.float32], step: float | None) -> float:
@@ -72,6 +90,31 @@ def _one_of_each_in_turn(numbers: list[int], y: NDArray[Any]) -> list[int]:
     return [number for _, _, number in sorted(keyed)]
 
 
-def write(path: Path, inputs: NDArray[Any], outputs: dict[str, NDArray[np.float32]]) -> None:
-    """`inputs` keep their type (pictures are bytes); `outputs` are the default kernels', by variant."""
-    np.savez_compressed(path, allow_pickle=False, inputs=np.asarray(inputs), **outputs)
+def vectors(arrays: Arrays, exports: Exports) -> Vectors:
+    """Those that go into a bundle: of test samples, run by each of its files; drawn by chance where there are none."""
+    subjects, measured = dataless.subjects(arrays), dataless.is_measured(arrays)
+    count = min(_CANDIDATES, len(subjects))
+    x = np.asarray(subjects[:count])
+    y = (arrays.test.y if measured else exports.made[exports.default].outputs.argmax(axis=1))[:count]
+    candidates = {
+        str(variant): Candidate(
+            made.outputs[:count],
+            Runner(made.content, reference=True)(x),
+            limit_of(variant, made.outputs, made.graph.output_step),
+        )
+        for variant, made in exports.made.items()
+    }
+    chosen = choose(candidates, y)
+    return Vectors(
+        x[chosen],
+        {name: found.outputs[chosen] for name, found in candidates.items()},
+        {name: found.limit for name, found in candidates.items()},
+        note="" if measured else dataless.DRAWN,
+    )
+
+
+def write(path: Path, chosen: Vectors) -> dict[str, Any]:
+    """Write the vectors; returns the manifest's `selftest`."""
+    np.savez_compressed(path, allow_pickle=False, inputs=np.asarray(chosen.inputs), **chosen.outputs)
+    told = {"inputs": chosen.note} if chosen.note else {}
+    return {"file": path.name, "vectors": len(chosen.inputs), "tolerance": chosen.tolerance, **told}

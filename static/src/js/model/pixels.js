@@ -89,6 +89,23 @@ function blend(data, from, step, factors, out, to, count) {
   }
 }
 
+/** Float32Array: the picture through a Gaussian of `sigma` pixels; beyond its edges they go on. */
+export function blurred({ width, height, channels, data }, sigma) {
+  const reach = Math.ceil(3 * sigma);
+  const bell = Float64Array.from({ length: 2 * reach + 1 }, (_, place) => Math.exp(-((place - reach) ** 2) / (2 * sigma ** 2)));
+  const total = bell.reduce((sum, one) => sum + one, 0);
+  const pass = (from, step, count) => from.map((_, at) => {
+    const here = Math.floor(at / step) % count;
+    let sum = 0;
+    for (let place = -reach; place <= reach; place += 1) {
+      const near = Math.min(count - 1, Math.max(0, here + place));
+      sum += bell[place + reach] * from[at + (near - here) * step];
+    }
+    return sum / total;
+  });
+  return pass(pass(Float32Array.from(data), channels, width), channels * width, height);
+}
+
 /** The picture as the camera was held: EXIF's orientation 1..8. */
 export function upright(picture, orientation) {
   if (!(orientation >= 2 && orientation <= 8)) return picture;

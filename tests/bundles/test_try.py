@@ -1,0 +1,83 @@
+"""Trying a model out: which bundle's files it runs, who may read them, and what the page may do."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from jobs.bundles import services
+from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from portal.core import storage
+from portal.members.models import Member
+from tests.bundles.folders import small_zip
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[[Member], Client]
+MANIFEST = {"labels": ["</script><b>cat"], "explanation": None, "explanation_left_out": "No <map>."}
+
+
+def ready(model: TrainedModel, target: str, **files: bytes) -> Bundle:
+    bundle, _made = services.request_bundle(model=model, target=target)
+    packed = small_zip(manifest__json=json.dumps(MANIFEST).encode(), **files)
+    bundle.state, bundle.zip = BundleState.READY, storage.put_bytes(packed)
+    bundle.save()
+    return bundle
+
+
+def page_of(model: TrainedModel, client: Client) -> str:
+    answer = client.get(f"/models/{model.pk}/try")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_browsers_bundle_is_preferred(model: TrainedModel, alice: Member, client_for: Browser) -> None:
+    browser, pi = ready(model, "browser"), ready(model, "raspberry-pi-4")
+    page = page_of(model, client_for(alice))
+    assert f"/bundles/{browser.pk}/files/" in page
+    browser.delete()
+    assert f"/bundles/{pi.pk}/files/" in page_of(model, client_for(alice))
+
+
+def test_what_the_bundle_says_is_text(model: TrainedModel, alice: Member, client_for: Browser) -> None:
+    ready(model, "browser")
+    page = page_of(model, client_for(alice))
+    assert "</script><b>" not in page
+    assert "No &lt;map&gt;." in page
+
+
+def test_only_this_page_may_run_webassembly(model: TrainedModel, alice: Member, client_for: Browser) -> None:
+    ready(model, "browser")
+    client = client_for(alice)
+    policy = client.get(f"/models/{model.pk}/try")["Content-Security-Policy"]
+    assert "script-src 'self' 'wasm-unsafe-eval'" in policy
+    assert "'unsafe-eval'" not in policy
+    assert "default-src 'self'" in policy
+    assert "wasm" not in client.get("/models")["Content-Security-Policy"]
+
+
+def test_without_a_bundle_one_is_built(model: TrainedModel, alice: Member, client_for: Browser) -> None:
+    client = client_for(alice)
+    assert 'name="target" value="browser"' in page_of(model, client)
+    asked = {"target": "browser", "from": "try"}
+    answer = client.post(f"/models/{model.pk}/bundles", asked)
+    assert (answer.status_code, answer["Location"]) == (302, f"/models/{model.pk}/try")
+    assert 'id="try-waiting"' in page_of(model, client)
+    Bundle.objects.all().delete()
+    ready(model, "browser")
+    polled = client.get(f"/models/{model.pk}/try", headers={"HX-Request": "true"})
+    assert polled["HX-Refresh"] == "true"
+
+
+def test_files_of_a_bundle(model: TrainedModel, alice: Member, bob: Member, client_for: Browser) -> None:
+    bundle = ready(model, "browser", model__tflite=b"TFL3")
+    url = f"/bundles/{bundle.pk}/files"
+    answer = client_for(alice).get(f"{url}/model.tflite")
+    assert answer.content == b"TFL3"
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert client_for(bob).get(f"{url}/model.tflite").status_code == 404
+    for name in ("none.tflite", "..", "%2e%2e%2fmanifest.json"):
+        assert client_for(alice).get(f"{url}/{name}").status_code == 404
+    bundle.state = BundleState.FAILED
+    bundle.save()
+    assert client_for(alice).get(f"{url}/model.tflite").status_code == 409

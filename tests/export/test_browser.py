@@ -1,0 +1,237 @@
+"""Browser bundles: what is in them, and their page in Chromium, from the disk, with no server."""
+
+import base64
+import csv
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.test import Client
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+from scipy.ndimage import gaussian_filter
+
+from hardware.targets.registry import TARGETS
+from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from jobs.bundles.sealing import seal
+from jobs.bundles.signing import new_key
+from portal.core import storage
+from portal.kit import frontend
+from portal.members.models import Member
+from tests.export.browsers import CHROMIUM, Watched, start
+from tests.export.conftest import HOSTILE, Built, build, run_py
+
+pytestmark = pytest.mark.train
+ARTEFACTS = Path(__file__).resolve().parents[1] / "artefacts"
+in_chromium = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed"),
+]
+
+
+def for_browser(home: Path, built: Built) -> Built:
+    """The bundle of the same model for browsers."""
+    from jobs.engine.export.convert import keras_file
+
+    frontend.build()
+    there = {name: str(built.home / name) for name in ("data", "cache")}
+    model = keras_file(built.home / "model.keras")
+    report = json.loads((built.home / "report.json").read_text())
+    return build(home, report["task"], model, [], target=TARGETS["browser"].as_json(), **there)
+
+
+@pytest.fixture(scope="module")
+def pictures(digits: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return for_browser(tmp_path_factory.mktemp("pictures"), digits)
+
+
+@pytest.fixture(scope="module")
+def rows(farm_classes: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return for_browser(tmp_path_factory.mktemp("rows"), farm_classes)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = start(playwright)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """A page; at the end its console must have stayed silent and nothing may have left it."""
+    watched = Watched(browser)
+    yield watched
+    watched.page.close()
+    assert watched.said == [], watched.said
+    assert [url for url in watched.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_what_a_browser_bundle_holds(pictures: Built, rows: Built) -> None:
+    names = {path.name for path in pictures.bundle.iterdir()}
+    assert {"index.html", "LICENSE-LiteRT.txt", "gradients.tflite", "model.tflite", "run.py"} <= names
+    assert set(pictures.manifest["files"]) == names - {"manifest.json"}
+    assert "Apache License" in (pictures.bundle / "LICENSE-LiteRT.txt").read_text()
+    assert pictures.manifest["explanation"]["file"] == "gradients.tflite"
+    assert "index.html" in (pictures.bundle / "README.md").read_text()
+    assert not (rows.bundle / "gradients.tflite").exists()
+    assert rows.manifest["explanation"] is None
+    page = (pictures.bundle / "index.html").read_text()
+    assert HOSTILE not in page
+    assert not re.search(r"@@[A-Z]+@@", page)
+
+
+def picture_of(built: Built, name: str, to: Path) -> Path:
+    with zipfile.ZipFile(built.home / "data" / "upload") as packed:
+        to.write_bytes(packed.read(next(one for one in packed.namelist() if one.endswith(name))))
+    return to
+
+
+def said_by_run_py(built: Built, path: Path) -> list[dict[str, Any]]:
+    done = run_py(built.bundle, "--json", path)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def change_from_baseline(built: Built, path: Path, output: int) -> float:
+    """What a map's values must add up to: how much surer the float model is than of the same picture blurred."""
+    from jobs.engine.export.measure import Runner
+
+    run = Runner((built.bundle / "model_fp32.tflite").read_bytes())
+    x = np.asarray(Image.open(path), dtype=np.float32)[..., None]
+    reach = built.manifest["explanation"]["blur"]
+    blurred = gaussian_filter(x, (reach, reach, 0), mode="nearest", truncate=3.0)
+    seen, unseen = run(np.stack([x, blurred]))[:, output]
+    return float(seen - unseen)
+
+
+def fill_in(watched: Watched, built: Built, row: dict[str, str]) -> None:
+    for place, column in enumerate(built.manifest["input"]["columns"]):
+        field, cell = f"#try-column-{place}", row[column["name"]]
+        if column["type"] == "category":
+            watched.page.select_option(field, value=cell)
+        else:
+            watched.page.fill(field, cell)
+
+
+class TestInChromium:
+    pytestmark = in_chromium
+
+    def test_the_page_passes_its_self_test(self, watched: Watched, pictures: Built) -> None:
+        watched.page.goto((pictures.bundle / "index.html").as_uri())
+        line = watched.page.wait_for_selector("#selftest[data-passed]")
+        assert line.get_attribute("data-passed") == "32/32"
+        assert "PASS 32/32" in line.inner_text()
+
+    def test_a_damaged_model_fails_it(self, watched: Watched, pictures: Built, tmp_path: Path) -> None:
+        page = (pictures.bundle / "index.html").read_text()
+        vectors = json.loads(page.split('id="bundle">')[1].split("</script>")[0])["selftest"]
+        wrong = base64.b64encode(base64.b64decode(vectors["outputs"])[::-1]).decode()
+        (tmp_path / "index.html").write_text(page.replace(vectors["outputs"], wrong))
+        watched.page.goto((tmp_path / "index.html").as_uri())
+        line = watched.page.wait_for_selector("#selftest[data-passed]")
+        assert "FAIL" in line.inner_text()
+
+    def test_a_picture_is_answered_and_explained(
+        self, watched: Watched, digits: Built, pictures: Built, tmp_path: Path
+    ) -> None:
+        path = picture_of(digits, "0007.png", tmp_path / "seven.png")
+        [wanted] = said_by_run_py(pictures, path)
+        watched.page.goto((pictures.bundle / "index.html").as_uri())
+        watched.page.set_input_files("[data-part=file]", path)
+        answer = watched.answer("answer")
+        assert answer["label"] == wanted["label"]
+        assert np.allclose(json.loads(answer["scores"]), list(wanted["scores"].values()), atol=8 / 256)
+        watched.page.wait_for_selector("[data-part=map][data-sum]")
+        total = float(watched.page.get_attribute("[data-part=map]", "data-sum") or "nan")
+        place = list(wanted["scores"]).index(wanted["label"])
+        assert total == pytest.approx(change_from_baseline(pictures, path, place), abs=0.01)
+        assert watched.page.evaluate("window.pwned") is None
+
+    def test_no_picture_is_said_in_words(self, watched: Watched, pictures: Built, tmp_path: Path) -> None:
+        (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
+        watched.page.goto((pictures.bundle / "index.html").as_uri())
+        watched.page.set_input_files("[data-part=file]", tmp_path / "torn.jpg")
+        trouble = watched.page.wait_for_selector("[data-trouble]:visible")
+        assert trouble.inner_text() == "torn.jpg can't be read as a picture."
+
+    def test_the_camera_is_answered(self, watched: Watched, pictures: Built) -> None:
+        watched.page.goto((pictures.bundle / "index.html").as_uri())
+        watched.page.click("[data-part=camera]")
+        watched.answer("answer")
+        watched.page.click("[data-part=explain]")
+        watched.page.wait_for_selector("[data-part=map][data-sum]")
+        watched.page.click("[data-part=camera]")
+        assert watched.page.is_hidden("[data-part=video]")
+
+    def test_rows_are_answered_from_a_form_and_from_a_file(
+        self, watched: Watched, rows: Built, tmp_path: Path
+    ) -> None:
+        lines = Path(rows.task["data"], "upload").read_bytes().decode("cp1252").split("\n")[:12]
+        (tmp_path / "few.csv").write_bytes("\n".join(lines).encode("cp1252"))
+        wanted = said_by_run_py(rows, tmp_path / "few.csv")
+        watched.page.goto((rows.bundle / "index.html").as_uri())
+        watched.page.set_input_files("[data-part=csv]", tmp_path / "few.csv")
+        watched.page.wait_for_selector("[data-part=csv-answers] tbody tr")
+        got = watched.page.eval_on_selector_all(
+            "[data-part=csv-answers] tbody tr", "(all) => all.map((one) => JSON.parse(one.dataset.scores))"
+        )
+        assert np.allclose(got, [list(row["scores"].values()) for row in wanted], atol=1e-3)
+        fill_in(watched, rows, list(csv.DictReader(lines, delimiter=";"))[2])
+        watched.page.click("[data-part=row] button")
+        assert np.allclose(json.loads(watched.answer("row-answer")["scores"]), got[2], atol=1e-6)
+        assert watched.page.locator("[data-part=why] li").count() == len(rows.manifest["input"]["columns"])
+
+
+class TestInThePortal:
+    pytestmark = [*in_chromium, pytest.mark.django_db(transaction=True)]
+
+    @pytest.fixture
+    def model(
+        self, alice: Member, pictures: Built, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> TrainedModel:
+        """Alice's model, with the bundle that was built."""
+        monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright keeps an event loop in this thread
+        seal(pictures.bundle, new_key(), tmp_path / "bundle.zip", "digits-browser")
+        labels = pictures.manifest["labels"]
+        model = TrainedModel.objects.create(
+            owner=alice, name=HOSTILE, labels=labels, keras=storage.put_bytes(b"weights")
+        )
+        Bundle.objects.create(
+            model=model, target="browser", options_sha256="0" * 64, state=BundleState.READY,
+            zip=storage.adopt(tmp_path / "bundle.zip"),
+        )  # fmt: skip
+        return model
+
+    def test_a_picture_is_tried_out(
+        self, browser: Browser, model: TrainedModel, digits: Built, pictures: Built, live_server: LiveServer,
+        alice: Member, client_for: Callable[[Member], Client], tmp_path: Path,
+    ) -> None:  # fmt: skip
+        path = picture_of(digits, "0007.png", tmp_path / "seven.png")
+        [wanted] = said_by_run_py(pictures, path)
+        for width in (1280, 390):
+            watched = Watched(browser, width)
+            session = client_for(alice).cookies["sessionid"].value
+            watched.page.context.add_cookies(
+                [{"name": "sessionid", "value": session, "url": live_server.url}]
+            )
+            watched.page.goto(f"{live_server.url}/models/{model.pk}/try")
+            watched.page.set_input_files("[data-part=file]", path)
+            answer = watched.answer("answer")
+            assert answer["label"] == wanted["label"]
+            assert float(answer["confidence"]) == pytest.approx(wanted["confidence"], abs=8 / 256)
+            watched.page.wait_for_selector("[data-part=map][data-sum]")
+            assert watched.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            assert watched.page.evaluate("window.pwned") is None
+            ARTEFACTS.mkdir(exist_ok=True)
+            watched.page.screenshot(path=ARTEFACTS / f"try-{width}.png", full_page=True)
+            assert watched.said == [], watched.said
+            assert [url for url in watched.asked if not url.startswith(live_server.url)] == []
+            watched.page.context.close()
