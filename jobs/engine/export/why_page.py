@@ -19,7 +19,7 @@ def why(explanations: Any) -> str:
     return f"<h2>Why it answers so</h2><p><small>{_ABOUT}</small></p>{drawn}" if drawn else ""
 
 
-_ABOUT = "Of the network as it was trained, on test samples; the exported files answer nearly as it does."
+_ABOUT = "Of the network as it was trained, on test samples; the exported files are measured above."
 
 
 def _maps(part: Found) -> str:
