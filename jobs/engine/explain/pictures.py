@@ -40,7 +40,7 @@ def attribution_maps(
 
     Attributions are those of the given answer's probability, against the same picture blurred (as Fong and Vedaldi
     2017, arXiv:1704.03296, blur to delete). Of five baselines this one's maps were the furthest ahead of a random
-    order: deletion scores of 0.83 against 0.46 on the digits, 0.81 against 0.38 on CIFAR-10.
+    order: deletion scores of 0.83 against 0.46 on the digits, 0.81 against 0.38 on CIFAR-10 (48 test pictures each).
     """
     wrong = choosing.by_class(choosing.wrong(shown.output, shown.y), shown.y)[:OF_EACH]
     right = choosing.by_class(choosing.right(shown.output, shown.y, seed), shown.y)[:OF_EACH]
