@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -58,10 +59,12 @@ def rows(farm_classes: Built, tmp_path_factory: pytest.TempPathFactory) -> Built
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps an event loop in this thread
     with sync_playwright() as playwright:
         chromium = start(playwright)
         yield chromium
         chromium.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
@@ -168,6 +171,9 @@ class TestInChromium:
         watched.answer("answer")
         watched.page.click("[data-part=explain]")
         watched.page.wait_for_selector("[data-part=map][data-sum]")
+        assert watched.page.is_hidden("[data-part=video]")
+        watched.page.click("[data-part=camera]")
+        watched.page.wait_for_selector("[data-part=video]:visible")
         watched.page.click("[data-part=camera]")
         assert watched.page.is_hidden("[data-part=video]")
 
@@ -194,11 +200,8 @@ class TestInThePortal:
     pytestmark = [*in_chromium, pytest.mark.django_db(transaction=True)]
 
     @pytest.fixture
-    def model(
-        self, alice: Member, pictures: Built, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> TrainedModel:
+    def model(self, alice: Member, pictures: Built, tmp_path: Path) -> TrainedModel:
         """Alice's model, with the bundle that was built."""
-        monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright keeps an event loop in this thread
         seal(pictures.bundle, new_key(), tmp_path / "bundle.zip", "digits-browser")
         labels = pictures.manifest["labels"]
         model = TrainedModel.objects.create(

@@ -1,5 +1,6 @@
 """The front-end build: from packages, only when something changed, small, no addresses in the lock."""
 
+import gzip
 import json
 import re
 import shutil
@@ -64,7 +65,19 @@ def test_a_broken_source_is_reported_and_replaces_nothing(built: Path, tmp_path:
 
 
 def test_scripts_stay_below_200_kilobytes(built: Path) -> None:
-    assert sum(file.stat().st_size for file in built.glob("*.js")) < 200_000
+    """All but LiteRT.js, which only the page loads that tries a model out."""
+    sizes = {file.name: file.stat().st_size for file in built.glob("*.js")}
+    tried = {name: sizes.pop(name) for name in ("litert.js", "try.js", "page.js")}
+    assert sum(sizes.values()) < 200_000
+    assert tried["try.js"] + tried["page.js"] < 120_000
+    assert (built / "litert.wasm.bin").stat().st_size < 3_000_000
+
+
+def test_litert_is_that_of_the_lock(built: Path) -> None:
+    lock = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))
+    version = lock["packages"]["node_modules/@litertjs/core"]["version"]
+    assert (built / "litert.version").read_text() == f"{version}\n"
+    assert gzip.decompress((built / "litert.wasm.bin").read_bytes()).startswith(b"\0asm")
 
 
 def test_the_styles_fetch_nothing(built: Path) -> None:
@@ -83,13 +96,31 @@ def test_every_icon_that_is_asked_for_exists() -> None:
 
 
 def test_every_string_that_scripts_ask_for_is_in_a_template() -> None:
-    scripts = "\n".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "static" / "src" / "js").glob("*.js")
-    )
+    source = ROOT / "static" / "src"
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in (source / "js").rglob("*.js")}
+    alone = asked_in(scripts.pop("page.js"))  # of a browser bundle, which is no template of Django's
     pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "templates").rglob("*.html"))
-    asked = set(re.findall(r'\bt\("([\w-]+)"', scripts))
+    asked = asked_in("\n".join(scripts.values()))
     assert asked
-    assert asked <= set(re.findall(r'data-key="([\w-]+)"', pages))
+    assert asked <= keys_of(pages)
+    tried = keys_of((ROOT / "templates" / "bundles" / "_try.html").read_text(encoding="utf-8"))
+    assert alone | tried == keys_of((source / "page.html").read_text(encoding="utf-8"))
+
+
+def asked_in(scripts: str) -> set[str]:
+    return set(re.findall(r'\bt\("([\w-]+)"', scripts))
+
+
+def keys_of(page: str) -> set[str]:
+    return set(re.findall(r'data-key="([\w-]+)"', page))
+
+
+def test_a_bundles_page_has_the_parts_of_the_portals() -> None:
+    """Both are filled by the same script."""
+    portals = (ROOT / "templates" / "bundles" / "_try.html").read_text(encoding="utf-8")
+    bundles = (ROOT / "static" / "src" / "page.html").read_text(encoding="utf-8")
+    parts = [re.findall(r'data-part="([\w-]+)"', text) for text in (portals, bundles)]
+    assert parts[0] == parts[1] != []
 
 
 def test_the_lock_names_no_host_and_exact_versions() -> None:

@@ -22,7 +22,7 @@ from jobs.engine.export.variants import Exported
 FRONT_END = Path(__file__).resolve().parents[3] / "static" / "build"
 PAGE_FILE, GRADIENTS_FILE, LICENSE_FILE = "index.html", "gradients.tflite", "LICENSE-LiteRT.txt"
 STEPS = 32  # of the integral
-BLUR = 1  # of the shorter side
+BLUR = 1 / 6  # of the shorter side: its radius, as for the maps of the report
 _MARK = re.compile(r"@@([A-Z]+)@@")
 _README = """\
 ## Open it

@@ -18,7 +18,8 @@ function model(name) {
 async function check(line) {
   try {
     const { passed, count } = await selftest(await model("model"), bundle.selftest);
-    line.textContent = t(passed === count ? "selftest-pass" : "selftest-fail", { passed, count });
+    const counts = { passed, count };
+    line.textContent = passed === count ? t("selftest-pass", counts) : t("selftest-fail", counts);
     line.dataset.passed = `${passed}/${count}`;
   } catch (error) {
     line.textContent = t("selftest-no", { reason: error.message });

@@ -26,7 +26,10 @@ export class PictureView {
     const camera = this.part("camera");
     camera.hidden = !navigator.mediaDevices?.getUserMedia;
     camera.addEventListener("click", () => guarded(this.root, () => (this.stream ? this.stopCamera() : this.startCamera())));
-    this.part("explain").addEventListener("click", () => guarded(this.root, () => this.explain()));
+    this.part("explain").addEventListener("click", () => {
+      this.stopCamera(); // what is explained is the last that it showed
+      guarded(this.root, () => this.explain());
+    });
   }
 
   watchDrops(zone) {
@@ -120,6 +123,7 @@ export class PictureView {
 
   stopCamera() {
     if (!this.stream) return;
+    this.asked += 1; // an answer that is under way comes too late
     for (const track of this.stream.getTracks()) track.stop();
     this.stream = null;
     this.part("video").hidden = true;
