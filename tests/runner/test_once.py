@@ -10,10 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.runner import once, sandbox
+from jobs.runner import bubble, once, sandbox
 from jobs.runner.bubble import Level
 from jobs.runner.limits import MIB, Exit, Limits
 from jobs.runner.sandbox import SandboxReport
+from portal.kit import frontend
 
 WHOLE = sandbox.probe()
 needs_sandbox = pytest.mark.skipif(not WHOLE.available, reason="no bubblewrap here")
@@ -64,6 +65,19 @@ def test_input_is_read_only(tmp_path: Path) -> None:
     end, _ = run("open('/in/blob', 'a').write('x')", read_only={tmp_path / "blob": "/in/blob"})
     assert end.code == 1
     assert "Read-only file system" in end.tail
+
+
+@needs_sandbox
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_what_pages_of_bundles_are_made_of_is_there_to_read(way: SandboxReport) -> None:
+    frontend.build()
+    program = (
+        "import jobs, pathlib; made = pathlib.Path(jobs.__path__[0]).parent / 'static' / 'build';"
+        "print((made / 'litert.version').read_text()); (made / 'page.html').open('a')"
+    )
+    end, lines = run(program, report=way)
+    assert lines[0] == (bubble.ROOT / "static" / "build" / "litert.version").read_text().strip()
+    assert "Read-only file system" in end.tail or "Permission denied" in end.tail
 
 
 @needs_sandbox

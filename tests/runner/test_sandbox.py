@@ -46,6 +46,7 @@ def test_the_environment_is_none_of_the_portals(monkeypatch: pytest.MonkeyPatch)
 def test_the_code_is_shown_but_not_the_folder_it_lies_in() -> None:
     shown = bubble.inside_system()
     assert str(bubble.ROOT / "jobs") in shown
+    assert str(bubble.ROOT / "static" / "build") in shown  # for the pages of browser bundles
     assert str(bubble.ROOT) not in shown
     assert not any(path.endswith("/var") for path in shown)
 
