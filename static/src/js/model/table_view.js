@@ -61,6 +61,7 @@ export class TableView {
     const body = element("tbody");
     for (const { line, input } of rows.slice(0, SHOWN_ROWS)) body.append(this.line(line, await model.answer(input)));
     const table = this.part("csv-answers");
+    table.tHead.rows[0].lastElementChild.hidden = !this.manifest.labels.length;
     table.querySelector("tbody").replaceWith(body);
     this.part("csv-result").hidden = false;
     this.part("csv-words").textContent = t("try-rows", { shown: Math.min(rows.length, SHOWN_ROWS), rows: rows.length });
@@ -81,7 +82,7 @@ export class TableView {
     row.dataset.scores = JSON.stringify([...output]);
     row.append(element("th", "", String(number)));
     if (labels.length) row.append(element("td", "", labels[top]), element("td", "number", percent(output[top])));
-    else row.append(element("td", "number", short(output[0])), element("td", "number", ""));
+    else row.append(element("td", "number", short(output[0])));
     return row;
   }
 }
