@@ -104,7 +104,8 @@ def bundle_download(request: HttpRequest, pk: str) -> HttpResponseBase:
 
 @login_required
 @require_safe
-@csp_update({"script-src": [SELF, WASM_UNSAFE_EVAL]})  # LiteRT.js is WebAssembly; no other page may run any
+# LiteRT.js is WebAssembly; no other page may run any. The library's types know no view with arguments.
+@csp_update({"script-src": [SELF, WASM_UNSAFE_EVAL]})  # type: ignore[arg-type]
 def model_try(request: HttpRequest, pk: str) -> HttpResponse:
     """Where a model answers in the browser, by the files of one of its bundles; or how it gets one."""
     model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
