@@ -83,7 +83,6 @@ def bring_model(
     version = _version(owner, offer)
     spec = _spec(filename, offer, version)
     check_may_use(owner, "cpu")
-    check_storage(owner, size)  # before the file is read
     try:
         blob = storage.adopt(file)
     except StoreAwayError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from portal.site.door import TAKES_FILES
 from tests.datasets.server import Server
 
 HUGE = 50 * 1024**3
@@ -76,6 +77,16 @@ def test_what_is_no_file_may_not_be_large(server: Server) -> None:
         status, said = answered(wire)
     assert status == 413
     assert "too_large" in said
+
+
+def test_a_model_may_be_as_large_as_its_member_has_room_for(server: Server) -> None:
+    files, labels = {"file": ("my.keras", bytes(6 * MIB))}, {"labels": '["oak", "ash"]'}
+    url = f"{server.url}/api/v1/models"
+    answer = requests.post(url, files=files, data=labels, headers=token(server), timeout=20)
+    assert (answer.status_code, answer.json()["state"]) == (202, "checking")
+    assert TAKES_FILES.fullmatch("/models/new")
+    with opened(server, "POST", "/api/v1/models", f"Content-Length: {HUGE * 100}", *as_alice(server)) as wire:
+        assert "quota_storage" in answered(wire)[1]
 
 
 def test_a_visitors_chunks_are_refused_once_they_are_too_many(server: Server) -> None:
