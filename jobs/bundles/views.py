@@ -104,7 +104,7 @@ def bundle_download(request: HttpRequest, pk: str) -> HttpResponseBase:
 
 @login_required
 @require_safe
-# LiteRT.js is WebAssembly; no other page may run any. The library's types know no view with arguments.
+# LiteRT.js is WebAssembly; no other page may run any. (The decorator's types know no views with arguments.)
 @csp_update({"script-src": [SELF, WASM_UNSAFE_EVAL]})  # type: ignore[arg-type]
 def model_try(request: HttpRequest, pk: str) -> HttpResponse:
     """Where a model answers in the browser, by the files of one of its bundles; or how it gets one."""
