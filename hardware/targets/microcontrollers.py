@@ -16,7 +16,7 @@ from hardware.targets.tflm import OPERATORS
 KIB = 1024
 _RUNTIME = Runtime(
     packages=("numpy", "ai-edge-litert"),
-    note="A C project, and a C++ one for TensorFlow Lite Micro; this is for the computer beside it.",
+    note="A project in C, and one for TensorFlow Lite Micro. `run.py` is for a computer, to compare with.",
 )
 
 

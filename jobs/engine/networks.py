@@ -138,9 +138,10 @@ def _encoded(columns: Any, encoding: TableEncoding) -> Any:
         scaled = (ops.where(missing, encoding.means, x) - encoding.means) * encoding.factors
         found.append(ops.clip(scaled, -encoding.limit, encoding.limit))
         if encoding.flagged:
-            found.append(
-                ops.cast(ops.take(missing, np.array(encoding.flagged, dtype="int32"), axis=1), "float32")
-            )
+            # Compared anew, not taken from `missing`: TensorFlow Lite Micro's GATHER knows no booleans.
+            places = [encoding.numbers[place] for place in encoding.flagged]
+            gaps = ops.take(columns, np.array(places, dtype="int32"), axis=1)
+            found.append(ops.cast(ops.not_equal(gaps, gaps), "float32"))
     for column, count in encoding.categories:
         code = ops.take(columns, np.array([column], dtype="int32"), axis=1)
         found.append(ops.cast(ops.equal(code, np.arange(count, dtype="float32")), "float32"))

@@ -14,7 +14,7 @@ from jobs.engine.export.microcontroller.project import Vectors, write_model, wri
 from jobs.engine.export.microcontroller.tensors import read
 from jobs.engine.export.microcontroller.tflm import Micro
 from tests.boards.cores import CORES, Core, missing
-from tests.export.conftest import Built, digits  # noqa: F401 - a fixture
+from tests.export.conftest import Built, digits, farm_classes  # noqa: F401 - fixtures
 from tests.export.test_microcontrollers import as_int8, value, zoo
 from tests.export.test_refusals import rebuilt
 
@@ -41,6 +41,12 @@ def bundle(digits: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:  #
     return rebuilt(digits, tmp_path_factory.mktemp("nano"), TARGETS["arduino-nano-33-ble-sense"])
 
 
+@pytest.fixture(scope="session")
+def table(farm_classes: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:  # noqa: F811
+    """Of a table's classes, for the same board."""
+    return rebuilt(farm_classes, tmp_path_factory.mktemp("table"), TARGETS["arduino-nano-33-ble-sense"])
+
+
 @pytest.fixture(params=CORES, ids=str)
 def core(request: pytest.FixtureRequest) -> Core:
     return request.param
@@ -62,5 +68,5 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     # The fork that the C++ is run with is off by a step now and then.
     write_model(folder, content, micro, (), Vectors(x, micro.raw(x), 1.0))
     write_tflm(folder, inspect(content).operators, reserved_arena(micro.arena_bytes(), read(content)))
-    write_plain(folder, plain_c.write(content).source)
+    write_plain(folder, plain_c.write(content))
     return folder

@@ -36,6 +36,12 @@ def test_the_whole_test_split_is_answered_as_the_portal_did(core: Core, bundle: 
     assert done.stdout.splitlines()[-1] == f"PASS {len(x)}/{len(x)}", done.stdout[-500:]
 
 
+def test_a_table_to_the_bit(core: Core, table: Built, tmp_path: Path) -> None:
+    """Floats go in, some of them NaN, and come out; the layers between are int8."""
+    done = core.run(core.built(shutil.copytree(table.bundle, tmp_path / "project")))
+    assert (done.returncode, done.stdout) == (0, "furthest off: 0 millionths\nPASS 32/32\n"), done.stderr
+
+
 def test_other_nets_to_the_bit(core: Core, other: Path, tmp_path: Path) -> None:
     done = core.run(core.built(shutil.copytree(other, tmp_path / "project")))
     assert done.stdout == "furthest off: 0 millionths\nPASS 40/40\n"

@@ -13,19 +13,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hardware.targets.profiles import Target
 from hardware.targets.registry import TARGETS
 from jobs.bundles.sealing import seal
 from jobs.bundles.signing import new_key
+from jobs.engine.data import load
 from jobs.engine.export.microcontroller import plain_c
+from jobs.engine.export.microcontroller.packaging import checked, proof
+from jobs.engine.export.microcontroller.project import write_plain
 from jobs.engine.export.microcontroller.tflm import Micro
+from jobs.engine.export.microcontroller.writer import NoKernelError
+from jobs.engine.export.variants import RefusedError
 from tests.export.conftest import HOSTILE, Built, run_py
 from tests.export.test_refusals import rebuilt
 
 pytestmark = pytest.mark.train
 NANO = TARGETS["arduino-nano-33-ble-sense"]
 OF_EVERY = {
-    "main.c", "Makefile", "kernels.h", "gristmill.h", "gristmill_labels.c", "gristmill_tflm.cc", "model_data.c",
+    "main.c", "Makefile", "gristmill.h", "gristmill_labels.c", "gristmill_tflm.cc", "model_data.c",
     "model_data.h", "model_micro.tflite", "selftest_data.c",
 }  # fmt: skip
 
@@ -45,7 +49,7 @@ def made(bundle: Path, tmp_path: Path, *args: str) -> "subprocess.CompletedProce
 
 def test_the_bundle_holds_the_project_beside_the_files_for_a_computer(nano: Built) -> None:
     assert nano.done["reason"] == "done", nano.done
-    assert OF_EVERY | {"gristmill_plain.c", "model.tflite", "model_fp32.tflite", "run.py"} < set(
+    assert OF_EVERY | {"gristmill_plain.c", "kernels.h", "model.tflite", "model_fp32.tflite", "run.py"} < set(
         nano.manifest["files"]
     )
     assert run_py(nano.bundle, "--selftest").stdout.splitlines()[-1] == "PASS 32/32"
@@ -127,53 +131,53 @@ def test_the_same_model_and_target_give_the_same_bytes(digits: Built, nano: Buil
     assert again.manifest["files"] == nano.manifest["files"]
 
 
-def small(**changes: Any) -> Target:
-    return dataclasses.replace(NANO, **changes)
-
-
-@pytest.mark.parametrize(
-    ("target", "sentence"),
-    [
-        (
-            small(ram_free_bytes=5 << 10),
-            "KiB of memory for its activations and Arduino Nano 33 BLE Sense has about 5 KiB",
-        ),
-        (small(flash_bytes=200 << 10), "KiB of flash, the program around it about 192 KiB"),
-        (
-            small(operators=("ADD", "CONV_2D", "MEAN", "MUL")),
-            "does not have the operators FULLY_CONNECTED, SOFTMAX",
-        ),
-    ],
-    ids=["memory", "flash", "operators"],
-)
-def test_what_does_not_fit_is_refused_in_words(
-    digits: Built, tmp_path: Path, target: Target, sentence: str
-) -> None:
-    found = rebuilt(digits, tmp_path, target)
+def test_an_operator_that_the_board_lacks_is_refused_in_words(digits: Built, tmp_path: Path) -> None:
+    poor = dataclasses.replace(NANO, operators=("ADD", "CONV_2D", "MEAN", "MUL"))
+    found = rebuilt(digits, tmp_path, poor)
     assert found.done["reason"] == "refused"
-    assert sentence in found.done["message"]
+    assert "does not have the operators FULLY_CONNECTED, SOFTMAX" in found.done["message"]
     assert not found.bundle.exists()
 
 
-def test_a_board_whose_core_is_not_emulated_says_so(digits: Built, tmp_path: Path) -> None:
-    found = rebuilt(digits, tmp_path, TARGETS["esp32-s3"])
-    sentence = "TensorFlow Lite Micro: operators and arena checked, not run on this core."
-    assert found.manifest["microcontroller"]["proof"] == sentence
-    assert sentence in (found.bundle / "README.md").read_text()
+def test_what_does_not_fit_is_refused_in_words(nano: Built) -> None:
+    content = (nano.bundle / "model_micro.tflite").read_bytes()
+    assert checked(content, NANO).content == content
+    with pytest.raises(
+        RefusedError, match=r"needs 7 KiB of memory .* and Arduino Nano 33 .* about 6 KiB free"
+    ):
+        checked(content, dataclasses.replace(NANO, ram_free_bytes=6 << 10))
+    with pytest.raises(
+        RefusedError, match=r"14 KiB of flash, the program .* about 192 KiB, and .* has 200 KiB"
+    ):
+        checked(content, dataclasses.replace(NANO, flash_bytes=200 << 10))
 
 
-@pytest.mark.parametrize("kind", ["farm_classes", "farm_values"])
-def test_tables_take_floats(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    built = request.getfixturevalue(kind)
-    found = rebuilt(built, tmp_path, NANO)
+@pytest.mark.parametrize("name", ["esp32-s3", "raspberry-pi-pico-2"])
+def test_a_board_says_what_was_run(name: str) -> None:
+    sentence = proof(TARGETS[name], {"file": "gristmill_plain.c"})
+    assert sentence.endswith("TensorFlow Lite Micro: operators and arena checked, not run on this core.")
+    assert ("emulated cortex-m33" in sentence) == (name == "raspberry-pi-pico-2")
+    assert "emulated" not in proof(TARGETS[name], {"left_out": "No plain C"})
+
+
+def test_tables_take_floats(farm_values: Built, tmp_path: Path) -> None:
+    found = rebuilt(farm_values, tmp_path, NANO)
     assert found.done["reason"] == "done", found.done
     about = found.manifest["microcontroller"]
-    assert about["input"] == {"shape": [1, 4], "dtype": "float32"}
-    assert "No plain C" in about["plain_c"]["left_out"]
-    assert not (found.bundle / "gristmill_plain.c").exists()
-    key = "accuracy" if kind == "farm_classes" else "r2"
+    assert about["input"] == {"shape": [1, 3], "dtype": "float32"}
     default = found.manifest["variants"][found.manifest["default_variant"]]
-    assert about[key] == pytest.approx(default[key], abs=0.01)
+    assert about["r2"] == pytest.approx(default["r2"], abs=0.01)
+    assert about["plain_c"]["headers"] == ["kernels.h", "kernels_float.h"]
+    content = (found.bundle / about["file"]).read_bytes()
+    micro = Micro(content)
+    rows = load(farm_values.home / "data", farm_values.home / "cache", "key").test.x
+    assert np.isnan(rows).any()
+    np.testing.assert_array_equal(compiled(content, tmp_path, micro)(rows), micro.raw(rows))
+    assert made(found.bundle, tmp_path).returncode == 0
+    ran = subprocess.run(
+        [tmp_path / "home" / "selftest_plain.elf"], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == "furthest off: 0 millionths\nPASS 32/32\n"
 
 
 # -- the kernels, on nets that the recipes do not make -----------------------------------------------------------------
@@ -217,27 +221,19 @@ def as_int8(model: Any, folder: Path) -> bytes:
         return converter.int8_throughout(samples)
 
 
-def compiled(source: str, bundle: Path, folder: Path, micro: Micro) -> Any:
+def compiled(content: bytes, folder: Path, micro: Micro) -> Any:
     """The plain C as a function of this process: raw inputs (n, ...) to raw outputs (n, outputs)."""
-    (folder / "m.c").write_text(source)
-    shutil.copy(bundle / "kernels.h", folder)
-    (folder / "gristmill.h").write_text("#include <stdint.h>\n")
-    argv = [
-        "gcc",
-        "-std=c99",
-        "-O2",
-        "-shared",
-        "-fPIC",
-        "-fsanitize=undefined",
-        "-fno-sanitize-recover",
-        "-o",
-        "m.so",
-    ]
-    subprocess.run([*argv, "m.c"], cwd=folder, check=True)
+    write_plain(folder, plain_c.write(content))
+    types = ["int8_t" if each[0] == np.int8 else "float" for each in (micro.input, micro.output)]
+    (folder / "gristmill.h").write_text(
+        f"#include <stdint.h>\ntypedef {types[0]} gristmill_in;\ntypedef {types[1]} gristmill_out;\n"
+    )
+    flags = ["-std=c99", "-O2", "-shared", "-fPIC", "-fsanitize=undefined", "-fno-sanitize-recover"]
+    subprocess.run(["gcc", *flags, "-o", "m.so", "gristmill_plain.c", "-lm"], cwd=folder, check=True)
     library = ctypes.CDLL(str(folder / "m.so"))
 
-    def run(x: NDArray[np.int8]) -> NDArray[np.int8]:
-        found = np.zeros((len(x), micro.raw(x[:1]).shape[1]), dtype=np.int8)
+    def run(x: NDArray[Any]) -> NDArray[Any]:
+        found = np.zeros((len(x), micro.raw(x[:1]).shape[1]), dtype=micro.output[0])
         for sample, out in zip(np.ascontiguousarray(x), found, strict=True):
             library.gristmill_run(sample.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
         return found
@@ -246,24 +242,23 @@ def compiled(source: str, bundle: Path, folder: Path, micro: Micro) -> Any:
 
 
 @pytest.mark.parametrize("net", [zoo, value])
-def test_plain_c_gives_the_very_bytes_of_tensorflow_lite_micro(net: Any, nano: Built, tmp_path: Path) -> None:
+def test_plain_c_gives_the_very_bytes_of_tensorflow_lite_micro(net: Any, tmp_path: Path) -> None:
     content = as_int8(net(), tmp_path)
-    micro, plain = Micro(content), plain_c.write(content)
+    micro = Micro(content)
     x = np.random.default_rng(1).integers(-128, 128, (200, 17, 13, 3)).astype(np.int8)
-    run = compiled(plain.source, nano.bundle, tmp_path, micro)
+    run = compiled(content, tmp_path, micro)
     np.testing.assert_array_equal(run(x), micro.raw(x))
 
 
 def test_plain_c_says_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(plain_c.NoKernelError, match="no kernel for the operator LOGISTIC"):
+    with pytest.raises(NoKernelError, match="no int8 kernel for the operator LOGISTIC"):
         plain_c.write(as_int8(swish(), tmp_path))
 
 
 def test_the_whole_test_split_gives_the_very_bytes(digits: Built, nano: Built, tmp_path: Path) -> None:
-    from jobs.engine.data import load
-
-    micro = Micro((nano.bundle / "model_micro.tflite").read_bytes())
-    run = compiled((nano.bundle / "gristmill_plain.c").read_text(), nano.bundle, tmp_path, micro)
+    content = (nano.bundle / "model_micro.tflite").read_bytes()
+    micro = Micro(content)
+    run = compiled(content, tmp_path, micro)
     x = micro.quantised(
         load(digits.home / "data", digits.home / "cache", "key", size=(8, 8), channels=1).test.x
     )

@@ -19,6 +19,7 @@ from jobs.engine.export.manifest import DETAILS
 from jobs.engine.export.microcontroller import fit, plain_c, project, tflm
 from jobs.engine.export.microcontroller.readme import readme
 from jobs.engine.export.microcontroller.tensors import Net, read
+from jobs.engine.export.microcontroller.writer import NoKernelError
 from jobs.engine.export.variants import CALIBRATION_SAMPLES, LOSS_LIMIT, RefusedError, worth
 
 # The cores that `make test-boards` runs plain C on, under QEMU.
@@ -27,7 +28,7 @@ _CANDIDATES = 512
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     """The file for the board, looked at."""
 
     content: bytes
@@ -40,7 +41,7 @@ class _Model:
 
 def add(build: Build) -> Added:
     """Write the project; RefusedError when the board can't run the model."""
-    model = _checked(build)
+    model = checked(_content(build), build.target)
     outputs = model.micro.run(build.arrays.test.x, lambda part: build.tick("packing", part))
     metrics = worth(outputs, build.arrays)
     vectors = _vectors(build, model, outputs)
@@ -55,8 +56,8 @@ def add(build: Build) -> Added:
     )
 
 
-def _checked(build: Build) -> _Model:
-    content, target = _content(build), build.target
+def checked(content: bytes, target: Target) -> Model:
+    """A model file, looked at and started by TensorFlow Lite Micro; RefusedError when the board can't run it."""
     graph = inspect(content)
     unknown = sorted(set(graph.operators) - set(target.operators))
     if unknown:
@@ -75,9 +76,11 @@ def _checked(build: Build) -> _Model:
             f"TensorFlow Lite Micro, which runs the model on {target.title}, cannot run it: {error}"
         ) from error
     _fits(target, len(content), reserved)
-    if not micro.runs_in(reserved):
-        raise RuntimeError(f"TensorFlow Lite Micro took {arena} bytes but does not start in {reserved}")
-    return _Model(content, graph, net, micro, arena, reserved)
+    # Planning takes memory for a while that is not in what it says it took: for many small tensors, a lot.
+    while not micro.runs_in(reserved):
+        reserved += fit.KIB
+        _fits(target, len(content), reserved)
+    return Model(content, graph, net, micro, arena, reserved)
 
 
 def _fits(target: Target, model_bytes: int, arena_bytes: int) -> None:
@@ -99,7 +102,7 @@ def _content(build: Build) -> bytes:
         ) from error
 
 
-def _vectors(build: Build, model: _Model, outputs: Any) -> project.Vectors:
+def _vectors(build: Build, model: Model, outputs: Any) -> project.Vectors:
     """The clearest test samples, of every class in turn, as many as a sixteenth of the flash holds."""
     micro, test = model.micro, build.arrays.test
     count = min(_CANDIDATES, len(test.y))
@@ -114,18 +117,18 @@ def _vectors(build: Build, model: _Model, outputs: Any) -> project.Vectors:
     return project.Vectors(x[chosen], micro.raw(x[chosen]), tolerance)
 
 
-def _plain(build: Build, model: _Model) -> dict[str, Any]:
+def _plain(build: Build, model: Model) -> dict[str, Any]:
     try:
         plain = plain_c.write(model.content)
-    except plain_c.NoKernelError as error:
+    except NoKernelError as error:
         return {"left_out": f"No plain C: {error}."}
-    project.write_plain(build.folder, plain.source)
-    return {"file": project.PLAIN_FILE, "buffer_bytes": plain.buffer_bytes}
+    project.write_plain(build.folder, plain)
+    return {"file": project.PLAIN_FILE, "headers": list(plain.headers), "buffer_bytes": plain.buffer_bytes}
 
 
 def _about(
     target: Target,
-    model: _Model,
+    model: Model,
     metrics: dict[str, Any],
     samples: int,
     vectors: project.Vectors,

@@ -58,5 +58,5 @@ def _lives(net: Net, plan: Plan) -> tuple[dict[int, range], dict[int, int]]:
             if root not in ends:
                 first.setdefault(root, step)
                 last[root] = step
-                sizes[root] = max(sizes.get(root, 0), tensor.size)
+                sizes[root] = max(sizes.get(root, 0), tensor.bytes)
     return {number: range(first[number], last[number] + 1) for number in sizes}, sizes

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.targets.tflm import OPERATORS
+from jobs.engine.export.microcontroller.plain_c import PlainC
 from jobs.engine.export.microcontroller.tflm import Micro
+from jobs.engine.export.microcontroller.writer import literals
 
 MODEL_FILE = "model_micro.tflite"
 PLAIN_FILE = "gristmill_plain.c"
-_FIXED = ("main.c", "Makefile", "kernels.h")
+_FIXED = ("main.c", "Makefile")
 _FOLDER = Path(__file__).parent / "files"
 _PER_LINE = 20
 _C_TYPES = {"int8": "int8_t", "float32": "float"}
@@ -54,9 +56,11 @@ def write_tflm(folder: Path, operators: Sequence[str], arena: int) -> None:
     _write(folder / "gristmill_tflm.cc", template)
 
 
-def write_plain(folder: Path, source: str) -> None:
-    """The same model as plain C."""
-    _write(folder / PLAIN_FILE, source)
+def write_plain(folder: Path, plain: PlainC) -> None:
+    """The same model as plain C, and its kernels."""
+    _write(folder / PLAIN_FILE, plain.source)
+    for name in plain.headers:
+        (folder / name).write_bytes((_FOLDER / name).read_bytes())
 
 
 def _write(path: Path, text: str) -> None:
@@ -64,7 +68,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _rows(values: Any) -> str:
-    plain = [repr(value) if isinstance(value, float) else str(value) for value in values]
+    plain = [str(value) for value in values]
     lines = (", ".join(plain[at : at + _PER_LINE]) for at in range(0, len(plain), _PER_LINE))
     return "\n".join(f"  {line}," for line in lines)
 
@@ -143,10 +147,12 @@ def _selftest(vectors: Vectors) -> str:
     return f"""\
 #include "gristmill.h"
 
+#include <math.h>
+
 const gristmill_in gristmill_vector_inputs[] = {{
-{_rows(vectors.inputs.ravel().tolist())}
+{_rows(literals(vectors.inputs))}
 }};
 const gristmill_out gristmill_vector_outputs[] = {{
-{_rows(vectors.outputs.ravel().tolist())}
+{_rows(literals(vectors.outputs))}
 }};
 """

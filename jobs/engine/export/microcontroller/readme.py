@@ -63,8 +63,9 @@ def _ports(about: dict[str, Any], *, pictures: bool) -> str:
 def _plain(plain: dict[str, Any]) -> str:
     if "file" not in plain:
         return f"{plain['left_out']}\n"
+    headers = " and ".join(f"`{name}`" for name in plain["headers"])
     return f"""\
-**Plain C** (C99, no library): `{plain["file"]}`, `kernels.h` and `gristmill.h`. It needs {plain["buffer_bytes"]:,}
+**Plain C** (C99, no library): `{plain["file"]}`, `gristmill.h` and {headers}. It needs {plain["buffer_bytes"]:,}
 bytes of memory for activations and gives the very bytes that TensorFlow Lite Micro's reference kernels give; TensorFlow
 Lite Micro with a board's own kernels is faster. To see it pass on this computer, then for a Cortex-M4:
 

@@ -41,6 +41,13 @@ class Tensor:
     def size(self) -> int:
         return int(np.prod(self.shape, initial=1))
 
+    @property
+    def bytes(self) -> int:
+        """ValueError for a type that nothing here knows."""
+        if self.dtype is None:
+            raise ValueError("a tensor of another type")
+        return self.size * int(np.dtype(self.dtype).itemsize)
+
 
 @dataclass(frozen=True)
 class Operator:
