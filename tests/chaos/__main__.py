@@ -13,7 +13,7 @@ from pathlib import Path
 import django
 
 from tests.chaos.monkey import Monkey
-from tests.chaos.plant import NODES, Plant
+from tests.chaos.plant import NODES, Plant, slots_of
 from tests.faults.cluster import cluster
 
 CONNECTIONS_A_JOB = 2
@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     asked = arguments()
-    connections = 40 + CONNECTIONS_A_JOB * asked.slots * len(NODES) * 2
+    connections = 40 + CONNECTIONS_A_JOB * slots_of(asked.slots) * 2
     with (
         tempfile.TemporaryDirectory(prefix="gm-chaos-") as folder,
         cluster(connections=connections) as database,
@@ -54,7 +54,7 @@ def _run(plant: Plant, asked: argparse.Namespace) -> int:
     from tests.chaos import history, load, report, verdict, watch
 
     with plant.shared_store(), plant.accounted():
-        slots = asked.slots * len(NODES)
+        slots = slots_of(asked.slots)
         monkey = Monkey(plant.kill, seed=asked.seed, every_s=asked.every)
         with plant.running("redis"):
             load.submit(

@@ -18,10 +18,11 @@ from jobs.queue.admission import parse_spec
 from portal.ledger.models import Quota
 from portal.members.models import Member
 from portal.members.services import create_member
-from tests.chaos.noop import KIND
+from tests.chaos.noop import KIND, TRAINING
 
 NAMES = ("ada", "ben", "cleo", "dan", "eve")
 BATCH = 500
+HOURS = 100_000.0
 LEAST_S, MOST = 0.05, 4.0  # of a job that does nothing; and at most so many times the mean
 
 
@@ -45,6 +46,7 @@ def submit(*, jobs: int, trainings: int, length_s: float, slots: int, seed: int)
 def _train(owner: Member, data: Version) -> None:
     params = {"epochs": 2, "early_stop": False, "width": 8}
     body = {"recipe": "table-classifier", "dataset": data.dataset_id, "targets": [], "params": params}
+    body |= {"resources": {"accelerator": TRAINING}}
     services.submit_job(owner=owner, spec=parse_spec(body))
 
 
@@ -62,7 +64,7 @@ def _idle(owner: Member, data: Version, seconds: float) -> None:
 def _member(name: str, slots: int) -> Member:
     """Who may use the whole machine."""
     member = create_member(name=name)
-    Quota.objects.create(member=member, concurrent_jobs=slots)
+    Quota.objects.create(member=member, concurrent_jobs=slots, cpu_hours=HOURS, tpu_hours=HOURS)
     return member
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-WEIGHTS = {"redis": 1.0, "scheduler": 1.0, "north": 1.0, "south": 1.0}
+WEIGHTS = {"redis": 1.0, "scheduler": 1.0, "north": 1.0, "south": 1.0, "west": 1.0}
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """Jobs of the kind `noop`, and nodes that can run them: many accelerators each, and an engine that knows both kinds.
 
-All else of a node is the real one: its worker, its warm parent and sandbox, a process for every job.
+All else of a node is the real one: its worker, its warm parent and sandbox, a process for every job. Trainings ask for
+what one node alone has (accelerators that call themselves TPUs): only that one loads TensorFlow, as to load it on all
+of them after every kill would take most of a small machine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from portal.core.models import Blob
 
 KIND = "noop"
 ENGINE = Path(__file__).parent / "engine"
+TRAINING = "tpu"
 GIB = 1024**3
 
 
@@ -25,8 +28,13 @@ def install() -> None:
     """In every process of the portal: only a node ever looks at the last three."""
     register(JobKind(KIND, assign=_assign, collect=_collect, finish=_finish))
     agent.TARGET = "noop_engine:run"
-    agent.WarmParent = partial(WarmParent, code=[ENGINE])
-    agent.probe = partial(_with_slots, agent.probe, settings.CHAOS_SLOTS)
+    agent.WarmParent = _warm_parent
+    kind = TRAINING if settings.CHAOS_TRAINS else "cpu"
+    agent.probe = partial(_with_slots, agent.probe, settings.CHAOS_SLOTS, kind)
+
+
+def _warm_parent(home: Path, *, preload: Sequence[str], **options: Any) -> WarmParent:
+    return WarmParent(home, preload=preload if settings.CHAOS_TRAINS else (), code=[ENGINE], **options)
 
 
 def _assign(job: Job) -> Assignment:
@@ -44,9 +52,9 @@ def _finish(_job: Job, _blobs: Mapping[str, Blob], _summary: Mapping[str, Any]) 
     """It yields nothing."""
 
 
-def _with_slots(probe: Callable[[Path], dict[str, Any]], slots: int, home: Path) -> dict[str, Any]:
-    """What the probe found, but with so many processors."""
+def _with_slots(probe: Callable[[Path], dict[str, Any]], slots: int, kind: str, home: Path) -> dict[str, Any]:
+    """What the probe found, but with so many accelerators, of that kind."""
     found = probe(home)
     model = found["cpu"].get("model", "")
-    alike = [{"kind": "cpu", "index": index, "model": model, "memory_bytes": GIB} for index in range(slots)]
+    alike = [{"kind": kind, "index": index, "model": model, "memory_bytes": GIB} for index in range(slots)]
     return found | {"accelerators": alike}

@@ -17,7 +17,9 @@ from portal.core.supervisor import Program, Supervisor
 from tests.e2e.portal import ROOT
 from tests.faults.mill import outlived, with_all_below
 
-NODES = ("north", "south")
+NODES = ("north", "south", "west")
+TRAINS = "west"  # the one that loads TensorFlow: the jobs that do nothing are ready to run elsewhere within a second
+FEW = 4  # accelerators of that one
 QUIET = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -26,6 +28,11 @@ QUIET = {
 }
 LEAVE_S = 60.0
 PR_SET_CHILD_SUBREAPER = 36
+
+
+def slots_of(each: int) -> int:
+    """The accelerators of all nodes, where all but one have so many."""
+    return each * (len(NODES) - 1) + FEW
 
 
 @dataclass
@@ -64,7 +71,8 @@ class Plant:
         }
 
     def _program(self, name: str, argv: list[str], home: Path, grace_s: float = 10.0) -> Program:
-        env = self.env | QUIET | {"GRISTMILL_HOME": str(home), "GRISTMILL_NODE": name}
+        trains = {"CHAOS_SLOTS": str(FEW), "CHAOS_TRAINS": "1"} if name == TRAINS else {}
+        env = self.env | QUIET | trains | {"GRISTMILL_HOME": str(home), "GRISTMILL_NODE": name}
         return Program(name=name, argv=argv, env=env, log=self.home / "logs" / f"{name}.log", grace_s=grace_s)
 
     def manage(self, *arguments: str) -> None:

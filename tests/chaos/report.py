@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from tests.chaos.plant import FEW
 from tests.chaos.verdict import Finding
 from tests.e2e.portal import ROOT
 from tests.faults.report import machine
@@ -12,11 +13,12 @@ DOCUMENT = ROOT / "docs" / "chaos.md"
 VERDICTS = {True: "holds", False: "**does not hold**", None: ""}
 HEAD = """# Chaos
 
-Written by `make chaos ARGS='{arguments}'`: {jobs:,} jobs, all queued at the start, through the real scheduler and two
+Written by `make chaos ARGS='{arguments}'`: {jobs:,} jobs, all queued at the start, through the real scheduler and three
 real nodes in processes and homes of their own, on one PostgreSQL, one Redis and one store of files. {trainings} of them
 train a table classifier; the rest do nothing for {length:g} s on average, each in a sandboxed process of its own as any
 job. Meanwhile a worker, Redis or the scheduler is killed (SIGKILL) every {every:g} s on average (seed {seed}), and
-started again by the portal's own supervisor. Each node has {slots} accelerators. It took {minutes:.0f} minutes.
+started again by the portal's own supervisor. Two nodes have {slots} accelerators each; the third has {few}, and it
+alone loads TensorFlow: what trains runs there. It took {minutes:.0f} minutes.
 
 {machine}
 
@@ -39,6 +41,6 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def write(findings: Sequence[Finding], asked: argparse.Namespace, *, lasted_s: float) -> None:
-    given = {"arguments": " ".join(sys.argv[1:]), "minutes": lasted_s / 60, "machine": machine()}
+    given = {"arguments": " ".join(sys.argv[1:]), "minutes": lasted_s / 60, "machine": machine(), "few": FEW}
     head = HEAD.format(**vars(asked), **given)
     DOCUMENT.write_text(head + table(findings) + "\n" + TAIL, encoding="utf-8")

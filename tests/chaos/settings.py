@@ -6,3 +6,4 @@ from portal.settings import INSTALLED_APPS as PORTAL
 
 INSTALLED_APPS = [*PORTAL, "tests.chaos"]
 CHAOS_SLOTS = env.integer("CHAOS_SLOTS", 4)  # how many accelerators a node's probe tells of
+CHAOS_TRAINS = env.boolean("CHAOS_TRAINS", default=False)  # whether the node's engine loads TensorFlow

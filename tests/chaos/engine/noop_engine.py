@@ -10,15 +10,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jobs.engine import main
 from jobs.engine.ends import End, Reason
 from jobs.engine.events import Control, Emit, Reporter
 
 SLICE_S = 0.25
+TELL_S = 1.0  # a training that told more often would be as loud
 
 
 def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
     if task.get("kind") != "noop":
+        from jobs.engine import main
+
         main.run(task, emit, control)
         return
     reporter = Reporter(emit, control)
@@ -32,14 +34,17 @@ def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
 def _hold(task: dict[str, Any], reporter: Reporter) -> bool:
     """Whether it came to its end."""
     effects = os.open(Path(task["cache"]) / "effects", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    began, whole = time.monotonic(), max(task["seconds"], 1e-9)
+    began = told = time.monotonic()
+    whole = max(task["seconds"], 1e-9)
     _write(effects, task, "began")
     while (left := began + whole - time.monotonic()) > 0:
         if reporter.must_leave:
             return False
         time.sleep(min(SLICE_S, left))
         _write(effects, task, "alive")
-        reporter.progress("training", 1 - max(left, 0) / whole)
+        if time.monotonic() - told >= TELL_S:
+            told = time.monotonic()
+            reporter.progress("training", 1 - max(left, 0) / whole)
     _write(effects, task, "ended")
     return True
 
