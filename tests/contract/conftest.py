@@ -19,6 +19,7 @@ from jobs.queue.record import Recorder
 from jobs.runner.mounts import OutsideError
 from portal.core import storage
 from portal.members.models import Member
+from tests.bundles.explained import explained
 from tests.bundles.folders import REPORT, as_bytes
 from tests.contract.schema import Schema
 from tests.queue.conftest import node, start, submit, version  # noqa: F401 - fixtures
@@ -63,7 +64,8 @@ def world(submit: Submit, start: Start, version: Version) -> World:  # noqa: F81
     recorder.take({"type": "metric", "step": 10, "epoch": 0.5, "values": {"loss": 0.25}})
     recorder.take({"type": "log", "text": "größer"})
     recorder.flush()
-    kept = {"model.keras": storage.put_bytes(b"weights"), "report.json": storage.put_bytes(as_bytes(REPORT))}
+    report = as_bytes(REPORT | {"explanations": explained()})
+    kept = {"model.keras": storage.put_bytes(b"weights"), "report.json": storage.put_bytes(report)}
     services.record_trained(job, kept, {})
     lifecycle.end(held, EndReason.DONE)
     job.refresh_from_db()

@@ -123,7 +123,7 @@ def test_home_costs_the_same_with_much_to_show(
         Accelerator.objects.create(node=other, kind="gpu")
     client = client_for(alice)
     cache.clear()
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         client.get("/")
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         client.get("/machine")
