@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-postgres test-faults chaos test-arm test-boards lint format bench simulate lock clean
+.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-boards lint format bench simulate lock clean
 .PHONY: system system-test
 
 help: ## this list
@@ -21,14 +21,17 @@ run: .venv/run system front-end ## start the portal (PORT=8000), state in var/ o
 demo: .venv/demo system front-end ## start it, and take real data through to a running bundle (ARGS=--exit ends it)
 	exec $(BIN)/python manage.py demo --port $(PORT) $(ARGS)
 
-test: .venv/dev system-test front-end ## every test, on SQLite, and what touches the database on PostgreSQL too
-	$(BIN)/pytest -n 2 --dist loadfile -m "not faults and not docker" $(ARGS)
+test: .venv/dev system-test front-end ## every test that takes no minutes, on SQLite, and what touches the database on PostgreSQL too
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long and not faults and not docker" $(ARGS)
 	@$(MAKE) --no-print-directory test-postgres
 
 DATABASE_TESTS := $(addprefix tests/,bundles contract core datasets ledger members nodes queue replay) --ignore tests/datasets/test_tus.py
 
 test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQL of their own
 	$(BIN)/python -m tests.postgres pytest -q -m "not e2e and not browser" $(DATABASE_TESTS)
+
+test-long: .venv/dev system-test front-end ## whole portals for minutes: hostile uploads, restores, upgrades, nodes cut off
+	$(BIN)/pytest -n 2 --dist loadfile -m "long and not faults and not docker" $(ARGS)
 
 test-faults: .venv/dev system-test front-end ## kill every part in every phase (docs/faults.md; ARGS=--write writes it)
 	timeout --signal=INT 1500 $(BIN)/python -m tests.faults $(ARGS)

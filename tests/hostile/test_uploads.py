@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.portal import Portal, Scripter
 from tests.hostile.test_readers import CASES as ALL
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(1800)]
 ANSWERS_WITHIN_S = 1.0
 LATE_PART = 0.005
 """Of the answers, so many may be later: other programs share the machine of a test."""

@@ -28,7 +28,7 @@ SILENT_S = 10.0  # 30 s from its last beat on, and a sweep every 5 s
 BACK_S = 60.0  # TCP tries again ever more seldom while a cable is out
 EPOCHS = 30
 REASON = why_not() or ("" if can_mount() else "A node's home is mounted, which this machine forbids.")
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(REASON), reason=REASON)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.skipif(bool(REASON), reason=REASON)]
 
 
 class Headless(Mill):

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.portal import Portal, Scripter, digits_zip
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 RECIPE = "image-classifier"
 
 

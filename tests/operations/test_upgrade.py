@@ -12,7 +12,7 @@ from jobs.engine.training.state import State
 from tests.e2e.portal import ROOT, Portal, Scripter, digits_zip
 from tests.operations.homes import Home
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 LEFT_OUT = (
     ".git",
     ".venv",
