@@ -12,6 +12,7 @@ from jobs.queue.models import Job
 from jobs.queue.reasons import Status
 from portal.core import storage
 from portal.members.models import Member
+from tests.bundles.brought import api, checked  # noqa: F401 - fixtures
 from tests.bundles.folders import DEVICE, REPORT, as_bytes, write_manifest
 
 
