@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 BEAT_S = 2.0
 EAGER_S = 0.5  # while the engine is being loaded: no work is sent here until it is known to be
 TIDY_S = 60.0
+GOODBYE_S = 2.0  # for the scheduler to be told that this node goes
 LEAVE_S = 30.0  # for all that runs to save a checkpoint and end
 TARGET = "jobs.engine.main:run"
 ENGINE = (
@@ -59,6 +60,7 @@ class Agent:
         self.node: Node | None = None
         self.maintenance = threading.Event()
         self.stopping = threading.Event()
+        self._left = threading.Event()
         self.trouble = ""
         self._told_warm = False
         self._cut_off: set[str] = set()
@@ -67,7 +69,7 @@ class Agent:
         self._sampler = Sampler()
         self._meters = Together()
         self._beats = [
-            threading.Thread(target=self._repeat, args=(self._pace, self._beat), name="agent", daemon=True),
+            threading.Thread(target=self._live, name="agent", daemon=True),
             threading.Thread(
                 target=self._repeat, args=(lambda: TIDY_S, self._tidy), name="tidy", daemon=True
             ),
@@ -111,13 +113,15 @@ class Agent:
 
     @property
     def is_draining(self) -> bool:
-        """Whether what runs here is to save a checkpoint and go elsewhere."""
-        return self.maintenance.is_set() or self.stopping.is_set()
+        """Whether what runs here is to save a checkpoint and go elsewhere: not before the scheduler knows that this
+        node goes, or it would send here what has just left.
+        """
+        return self.maintenance.is_set() or self._left.is_set()
 
     def take(self, attempt_id: str) -> None:
         """Run the attempt in a thread of its own, unless somebody has claimed it."""
         with self._lock:
-            if attempt_id in self._threads or self.is_draining or self.trouble:
+            if attempt_id in self._threads or self.stopping.is_set() or self.is_draining or self.trouble:
                 return
             thread = threading.Thread(target=self._run, args=(attempt_id,), name=attempt_id)
             self._threads[attempt_id] = thread
@@ -141,6 +145,11 @@ class Agent:
         supervisor.run()
         if supervisor.pulse.cut_off:
             self._cut_off.add(held.attempt_id)
+
+    def _live(self) -> None:
+        self._repeat(self._pace, self._beat)
+        self._give_back()
+        connections.close_all()  # this thread's
 
     def _pace(self) -> float:
         return BEAT_S if self._told_warm else EAGER_S
@@ -226,9 +235,10 @@ class Agent:
         self.stopping.set()
 
     def stop(self) -> None:
-        """Wait until what runs has ended, give back what was not begun, and close the engine."""
+        """Wait until what was not begun is given back and what runs has ended, and close the engine."""
         self.leave()
-        self._give_back()
+        self._beats[0].join(timeout=GOODBYE_S)
+        self._left.set()
         until = time.monotonic() + LEAVE_S
         with self._lock:
             threads = list(self._threads.values())
@@ -238,15 +248,15 @@ class Agent:
 
     def _give_back(self) -> None:
         """Tell the scheduler that this node goes, so that it sends nothing more and what it sent goes elsewhere."""
-        if self.node is None:
-            return
-        self._beats[0].join(timeout=BEAT_S)  # else a last beat would call it active again
         try:
-            nodes.leave(self.node)
-            for attempt in Attempt.objects.filter(node=self.node, claimed_at=None, ended_at=None):
-                lifecycle.withdraw(attempt, EndReason.DRAINED)
+            if self.node is not None:
+                nodes.leave(self.node)
+                for attempt in Attempt.objects.filter(node=self.node, claimed_at=None, ended_at=None):
+                    lifecycle.withdraw(attempt, EndReason.DRAINED)
         except DatabaseTrouble:
             log.warning("the database can't be reached: its silence will tell that this node is gone")
+        finally:
+            self._left.set()
 
 
 @lru_cache(maxsize=1)

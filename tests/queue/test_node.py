@@ -60,6 +60,7 @@ def test_what_a_killed_worker_had_claimed_goes_back_at_once(
         lifecycle.own(held)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_who_goes_takes_nothing_more_and_gives_back_what_waits(
     submit: Submit, node: Node, agent: Agent
 ) -> None:
@@ -74,6 +75,15 @@ def test_who_goes_takes_nothing_more_and_gives_back_what_waits(
     assert Attempt.objects.get().end_reason == EndReason.DRAINED
     agent.take(attempt.pk)
     assert agent._threads == {}
+
+
+def test_what_runs_is_asked_to_leave_when_nothing_more_can_be_sent_here(node: Node, agent: Agent) -> None:
+    """Else the scheduler, which finds a free place here, sends the same job back."""
+    agent.leave()
+    assert not agent.is_draining
+    agent._give_back()
+    assert agent.is_draining
+    assert Node.objects.get().state == NodeState.OFFLINE
 
 
 def test_a_node_in_maintenance_gives_back_what_it_has_not_begun(
