@@ -2,15 +2,19 @@
 that takes its nodes down must not go on for ever.
 """
 
-from datetime import timedelta
+from collections import defaultdict
+from datetime import datetime, timedelta
 
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import POLICY, EndReason
 
-MOST_LOSSES, MOST_WHILE_RUNNING = 24, 8  # however innocent each looks
+MOST_LOSSES = 24  # however innocent each looks
+MOST_WHILE_RUNNING = 8  # unless nodes are lost without it as often
+APART = timedelta(seconds=10)  # between two deaths of one node, each of which is noticed within seconds
 TOGETHER = timedelta(seconds=30)  # the most between two attempts' being missed that one death ended: a lease
+_LOST = Attempt.objects.filter(end_reason=EndReason.NODE_LOST, claimed_at__isnull=False, cut_off=False)
 
 
 def may_be_lost_again(job: Job) -> bool:
@@ -18,13 +22,28 @@ def may_be_lost_again(job: Job) -> bool:
 
     A loss tells of the job when it ran (a node may die while an engine is still loading) and ran alone: of several
     that a node takes with it one at most did it, and nobody knows which. What was lost because the database was out of
-    reach says nothing.
+    reach says nothing. Who was there at very many is suspect all the same, unless as many happened without it.
     """
-    lost = job.attempts.filter(end_reason=EndReason.NODE_LOST, claimed_at__isnull=False, cut_off=False)
+    lost = _LOST.filter(job=job)
     ran = lost.filter(started_at__isnull=False)
-    if lost.count() > MOST_LOSSES or ran.count() > MOST_WHILE_RUNNING:
+    if lost.count() > MOST_LOSSES or (ran.count() > MOST_WHILE_RUNNING and not _nodes_die_without(job)):
         return False
     return ran.exclude(Exists(_beside())).count() <= (POLICY[EndReason.NODE_LOST].retries or 0)
+
+
+def _nodes_die_without(job: Job) -> bool:
+    """Whether, since it was first lost, as many nodes died elsewhere as died under it."""
+    mine = list(_LOST.filter(job=job).order_by("ended_at").values_list("node", "ended_at"))
+    since = mine[0][1]
+    assert since is not None  # noqa: S101 - for mypy: what is lost has ended
+    times: dict[str | None, list[datetime]] = defaultdict(list)
+    others = _LOST.exclude(job=job).filter(ended_at__gte=since - TOGETHER).order_by("ended_at")
+    for node, at in others.values_list("node", "ended_at"):
+        assert at is not None  # noqa: S101 - for mypy
+        near = any(node == place and when and abs(at - when) <= TOGETHER for place, when in mine)
+        if not near and not (times[node] and at - times[node][-1] <= APART):
+            times[node].append(at)
+    return sum(map(len, times.values())) >= len(mine)
 
 
 def _beside() -> QuerySet[Attempt]:

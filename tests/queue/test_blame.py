@@ -92,6 +92,18 @@ def test_nothing_is_tried_for_ever(submit: Submit, node: Node, running: bool, mo
     assert ends(job) == {(Status.FAILED, EndReason.LOST_TOO_OFTEN)}
 
 
+def test_who_was_there_by_chance_where_nodes_die_all_the_time_goes_on(submit: Submit, node: Node) -> None:
+    far = Node.objects.create(name="mill-2", key_sha256="1" * 64)
+    Accelerator.objects.create(node=far, kind="cpu")
+    job, now = submit(), timezone.now()
+    for death in range(MOST_WHILE_RUNNING + 3):
+        other, elsewhere = submit(), submit()
+        lost_together(placed(elsewhere, far, 0))
+        Attempt.objects.filter(job=elsewhere).update(ended_at=now + death * timedelta(minutes=1))
+        lost_together(placed(job, node, 0), placed(other, node, 1))
+        assert ends(job) == {(Status.QUEUED, "")}
+
+
 def _held(attempt: Attempt) -> Held:
     return Held(attempt.pk, attempt.job_id, attempt.epoch)
 
