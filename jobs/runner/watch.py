@@ -12,7 +12,8 @@ import psutil
 
 from portal.kit import clock
 
-_TREE_SECONDS = 0.4  # how often the list of processes is made anew; it reads all of /proc
+_TREE_SECONDS = 0.4  # how often the list of processes is made anew
+_LISTS_CHILDREN = Path("/proc/self/task", str(os.getpid()), "children").exists()  # CONFIG_PROC_CHILDREN
 _STACK = max(
     0, resource.getrlimit(resource.RLIMIT_STACK)[0]
 )  # of each thread, here as in what is started from here
@@ -29,7 +30,7 @@ class Family:
 
     def pids(self) -> list[int]:
         if clock.monotonic() - self._listed > _TREE_SECONDS:
-            self._pids = [self.root, *descendants(self.root)]
+            self._pids = [self.root, *_family(self.root)]
             self._listed = clock.monotonic()
         return self._pids
 
@@ -130,7 +131,32 @@ def _files_in_memory(pids: Iterable[int]) -> int:
     return sum(used.values())
 
 
+def _family(pid: int) -> list[int]:
+    """The descendants as the kernel lists them: it may leave out some while others end, but to read all of /proc takes
+    longer the more processes a node has, whosever they are.
+    """
+    if not _LISTS_CHILDREN:
+        return descendants(pid)
+    found: list[int] = []
+    left = [pid]
+    while left:
+        below = _children(left.pop())
+        found += below
+        left += below
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    texts = []
+    with contextlib.suppress(OSError):  # it is gone
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                texts.append((task / "children").read_text())
+    return [int(child) for child in " ".join(texts).split()]
+
+
 def descendants(pid: int) -> list[int]:
+    """All of them, by reading all of /proc."""
     try:
         return [process.pid for process in psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:

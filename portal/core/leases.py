@@ -70,5 +70,6 @@ def named(name: str) -> QuerySet[Lease]:
 
 def clock() -> datetime:
     """The time by the clock that leases go by: the database's."""
-    now: datetime = named("clock").values_list(Now(), flat=True).get()
+    rows = Lease.objects.filter(name="clock").values_list(Now(), flat=True)
+    now: datetime = rows.first() or named("clock").values_list(Now(), flat=True).get()
     return now

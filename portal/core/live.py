@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import Any
 
 import redis
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
 from redis import RedisError
+
+from portal.kit import background
 
 __all__ = ["AWAY", "RedisError", "connection", "hint", "publish", "publish_all", "ring", "wait_for"]
 
@@ -36,7 +37,7 @@ def publish(group: str, payload: dict[str, Any]) -> None:
 
 
 def publish_all(messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    """The same for several pairs of group and payload: over one connection, where each `publish` opens one."""
+    """The same for several pairs of group and payload."""
     transaction.on_commit(lambda: _send(messages), robust=True)
 
 
@@ -103,4 +104,6 @@ def _send(messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
         for group, payload in messages:
             await layer.group_send(group, {"type": "forward", "payload": payload})
 
-    hint(", ".join(group for group, _payload in messages[:1]), async_to_sync(send))
+    told = ", ".join(group for group, _payload in messages[:1])
+    # In a loop that stays: the layer opens connections for each loop, which takes far longer than to send.
+    hint(told, lambda: background.run(send(), timeout_s=ANSWER_S))

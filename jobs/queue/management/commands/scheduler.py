@@ -19,6 +19,7 @@ from jobs.queue import dispatch, outlook, sweeps
 from jobs.queue.outlook import Lookout
 from jobs.queue.passes import Passes
 from portal.core import leases, live, storage
+from portal.core.models import Lease
 from portal.core.telemetry.beats import beat
 from portal.core.telemetry.swept import told
 from portal.kit.errors import RetryableError
@@ -109,13 +110,13 @@ class Leader:
         self.epoch: int | None = None
 
     def lead(self) -> bool:
-        rows = leases.named(dispatch.LEADER)
         try:
             if self.epoch is not None:
-                leases.renew(rows, epoch=self.epoch, ttl_s=LEADER_S)
+                leases.renew(Lease.objects.filter(name=dispatch.LEADER), epoch=self.epoch, ttl_s=LEADER_S)
         except leases.StaleLease:
             self.epoch = None
         if self.epoch is None:
+            rows = leases.named(dispatch.LEADER)
             leases.give_back_for_the_dead(rows)
             self.epoch = leases.take(rows, holder=self.holder, ttl_s=LEADER_S)
         return self.epoch is not None
