@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from portal.core.problems import PROBLEM
 from portal.ledger import queries
-from portal.ledger.models import LedgerEntry
+from portal.ledger.models import Donation, LedgerEntry
 from portal.ledger.statements import Statement, parse_month, statement
 from portal.members.access import signed_in
 from portal.members.models import Member
@@ -84,6 +84,15 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
         read_only_fields = fields
 
 
+class DonationSerializer(serializers.ModelSerializer[Donation]):
+    """How long a node of mine took work on one day, UTC."""
+
+    class Meta:
+        model = Donation
+        fields = ["day", "node", "node_seconds", "weight", "weighted_hours"]
+        read_only_fields = fields
+
+
 class StatementSerializer(serializers.Serializer[Statement]):
     """A month. What was refunded, as the platform's fault, is listed and not counted. What a steward put right has a
     reason, and no attempt or one of an entry that it undoes; negative device-seconds are given back.
@@ -97,6 +106,9 @@ class StatementSerializer(serializers.Serializer[Statement]):
     energy_measured = serializers.BooleanField(help_text="Whether all of that energy was measured.")
     given_hours = serializers.FloatField(
         help_text="Weighted hours that nodes I gave took work: each accelerator's at its price."
+    )
+    donations = DonationSerializer(
+        many=True, help_text="What these hours are made of, node by node and day by day."
     )
     entries = EntrySerializer(many=True)
 

@@ -140,5 +140,9 @@ class Donation(Entered):
         return f"{self.node} {self.day}"
 
     @property
+    def hours(self) -> float:
+        return self.node_seconds / 3600.0
+
+    @property
     def weighted_hours(self) -> float:
-        return self.node_seconds * self.weight / 3600.0
+        return self.hours * self.weight

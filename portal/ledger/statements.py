@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from portal.kit.errors import FieldError, UserError
 from portal.ledger.models import Donation, LedgerEntry
-from portal.ledger.queries import DONATED, KINDS, SECONDS_AN_HOUR, WEIGHTED
+from portal.ledger.queries import KINDS, SECONDS_AN_HOUR, WEIGHTED
 from portal.members.models import Member
 
 USED = Q(refunded=False)
@@ -54,7 +54,8 @@ class Statement:
     """A member's month. hours: device-hours by class; weighted_hours: those of all classes by their price and what
     part of an accelerator they took; energy_kwh: of the entries that tell it, `energy_measured` when all of those were
     measured. Refunded entries are listed and not counted; refunded_hours are theirs and those that a steward gave back,
-    which count as negative hours. given_hours: weighted hours that nodes of theirs took work.
+    which count as negative hours. donations: what nodes of theirs gave, a row for each node and day, and given_hours
+    their weighted hours.
     """
 
     member: Member
@@ -65,7 +66,11 @@ class Statement:
     refunded_hours: float
     energy_kwh: float
     energy_measured: bool
-    given_hours: float
+    donations: Sequence[Donation]
+
+    @property
+    def given_hours(self) -> float:
+        return sum(day.weighted_hours for day in self.donations)
 
 
 def statement(member: Member, month: Month) -> Statement:
@@ -81,7 +86,7 @@ def statement(member: Member, month: Month) -> Statement:
         refunded_hours=sum(_given_back(entry) for entry in entries),
         energy_kwh=sum(entry.energy_kwh or 0.0 for entry in metered),
         energy_measured=bool(metered) and all(entry.energy_measured for entry in metered),
-        given_hours=_given_hours(member, month),
+        donations=list(_given(member, month)),
     )
 
 
@@ -89,9 +94,8 @@ def _given_back(entry: LedgerEntry) -> float:
     return entry.hours if entry.refunded else max(0.0, -entry.hours)
 
 
-def _given_hours(member: Member, month: Month) -> float:
-    days = Donation.objects.filter(member=member, day__gte=month.start.date(), day__lt=month.end.date())
-    return (days.aggregate(all=Sum(DONATED))["all"] or 0.0) / SECONDS_AN_HOUR
+def _given(member: Member, month: Month) -> QuerySet[Donation]:
+    return Donation.objects.filter(member=member, day__gte=month.start.date(), day__lt=month.end.date())
 
 
 def _in(month: Month) -> QuerySet[LedgerEntry]:

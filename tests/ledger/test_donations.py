@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,11 +121,22 @@ def test_who_gives_is_entitled_to_more_until_it_fades(alice: Member, bob: Member
 
 
 @pytest.mark.django_db
-def test_the_statement_and_its_api_tell_what_was_given(alice: Member, api_for: Callable[..., Any]) -> None:
-    Donation.objects.create(
-        member=alice, node="n", day=leases.clock().date(), node_seconds=7200.0, weight=11.0
-    )
-    assert api_for(alice).get("/api/v1/me/statement").json()["given_hours"] == pytest.approx(22.0)
+def test_the_statement_and_its_api_tell_what_was_given(
+    alice: Member, bob: Member, api_for: Callable[..., Any], client: Client
+) -> None:
+    today = leases.clock().date()
+    for member, node, seconds in ((alice, "mill-n", 7200.0), (alice, "mill-m", 3600.0), (bob, "other", 60.0)):
+        Donation.objects.create(member=member, node=node, day=today, node_seconds=seconds, weight=11.0)
+    told = api_for(alice).get("/api/v1/me/statement").json()
+    assert told["given_hours"] == pytest.approx(33.0)
+    assert [(row["node"], row["weighted_hours"]) for row in told["donations"]] == [
+        ("mill-m", 11.0),
+        ("mill-n", 22.0),
+    ]
+    client.force_login(alice)
+    page = client.get("/ledger").content.decode()
+    assert "mill-n" in page
+    assert "other" not in page
 
 
 AMOUNTS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1e9), min_size=1)
