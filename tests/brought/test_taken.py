@@ -36,6 +36,11 @@ def test_with_data_it_is_measured_in_the_datasets_order(take: Take, digits: Path
     assert report["metrics"]["test"]["accuracy"] > 0.85
     assert report["samples"]["test"] == sum(row["support"] for row in report["metrics"]["test"]["per_class"])
     assert report["mistakes"][0]["label"] in TEN
+    mistakes, maps = report["explanations"]
+    assert mistakes["kind"] == "confident-mistakes"
+    assert maps["kind"] == "attribution-maps"
+    assert maps["deletion"]["score"] > maps["deletion"]["random"]
+    assert {example["right"] for example in maps["examples"]} == {True, False}
     assert {"Its answers were no probabilities; a softmax was put behind them."} < set(report["notes"])
     assert run.done["summary"]["metrics"]["accuracy"] == report["metrics"]["test"]["accuracy"]
     x, y = pixels_of(digits)
@@ -133,6 +138,8 @@ def test_a_table_by_rows_of_the_dataset(take: Take, iris: Path, tmp_path: Path) 
     report = report_of(take(saved(model, tmp_path / "m.h5"), ["virginica", "setosa", "versicolor"], iris))
     assert report["labels"] == ["setosa", "versicolor", "virginica"]
     assert [column["name"] for column in report["input"]["columns"]] == ["c0", "c1", "c2", "c3"]
+    kinds = [found["kind"] for found in report["explanations"]]
+    assert kinds == ["confident-mistakes", "permutation-importance", "surrogate-rules"]
 
 
 def test_a_number_is_foretold_without_labels(take: Take, tmp_path: Path) -> None:

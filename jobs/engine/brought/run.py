@@ -19,16 +19,23 @@ from jobs.engine.brought.normal import NO_NUMBERS, Normal, normalised
 from jobs.engine.brought.read import TITLES, read
 from jobs.engine.brought.refused import SAVE_ANEW, NotTakenError, first_line, ran_out_of_memory
 from jobs.engine.brought.task import ImportTask
+from jobs.engine.data import Arrays
 from jobs.engine.ends import End, Reason
 from jobs.engine.events import Control, Emit, Reporter
 from jobs.engine.pixels import SplitName
 
-PHASES = {"loading": (0.0, 0.5), "evaluating": (0.5, 0.95), "exporting": (0.95, 1.0)}
+PHASES = {
+    "loading": (0.0, 0.5),
+    "evaluating": (0.5, 0.8),
+    "explaining": (0.8, 0.95),
+    "exporting": (0.95, 1.0),
+}
 MODEL_FILE, REPORT_FILE = "model.keras", "report.json"
 HEADLINES = ("accuracy", "macro_f1", "mae", "rmse", "r2")
 OFF_BY = 1e-4  # of the largest answer
 BATCH_VALUES = 4_000_000
 MAX_BATCH = 256
+GRADIENTS_COST = 4  # how much more memory they are allowed for than answers, which keep no activations
 TOO_LARGE = (
     "Opening the model took more memory than a job may have here. No board could run it: bring a smaller one (less "
     "width, or a smaller input)."
@@ -106,10 +113,12 @@ def _report(given: ImportTask, normal: Normal, measure: Measure, reporter: Repor
     """The report in the form that training writes. Without data there are no metrics in it."""
     metrics: dict[str, Any] = {"test": {}, "validation": {}}
     mistakes: list[dict[str, Any]] = []
+    explained: list[dict[str, Any]] = []
     notes = list(normal.notes)
     if measure.arrays is not None:
-        metrics["validation"], _ = _measured(normal.model, measure, "validation", reporter, 0.0)
-        metrics["test"], mistakes = _measured(normal.model, measure, "test", reporter, 0.5)
+        metrics["validation"], _, _ = _measured(normal.model, measure, "validation", reporter, 0.0)
+        metrics["test"], mistakes, output = _measured(normal.model, measure, "test", reporter, 0.5)
+        explained = _explained(normal.model, measure.arrays, output, reporter)
         notes += measure.hints(given.pixels, lambda x: outputs(normal.model, x, lambda _part: None))
     else:
         notes.append(
@@ -125,6 +134,7 @@ def _report(given: ImportTask, normal: Normal, measure: Measure, reporter: Repor
         "samples": measure.counts(),
         "metrics": metrics,
         "mistakes": mistakes,
+        "explanations": explained,
         "history": [],
         "best_epoch": 0,
         "params": {},
@@ -136,7 +146,8 @@ def _report(given: ImportTask, normal: Normal, measure: Measure, reporter: Repor
 
 def _measured(
     model: Any, measure: Measure, split: SplitName, reporter: Reporter, done: float
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], list[dict[str, Any]], NDArray[np.float32]]:
+    """Metrics, mistakes and the model's answers for a split."""
     arrays = measure.arrays
     assert arrays is not None  # noqa: S101 - for mypy
     x, y = arrays.split(split)
@@ -147,14 +158,34 @@ def _measured(
         )
     names = arrays.names(split)
     if not arrays.labels:
-        return dict(evaluate.regression(found, y)), evaluate.misses(found, y, names)
-    return evaluate.classification(found, y, arrays.labels), evaluate.mistakes(found, y, arrays.labels, names)
+        return dict(evaluate.regression(found, y)), evaluate.misses(found, y, names), found
+    mistakes = evaluate.mistakes(found, y, arrays.labels, names)
+    return evaluate.classification(found, y, arrays.labels), mistakes, found
+
+
+def _explained(
+    model: Any, arrays: Arrays, output: NDArray[np.float32], reporter: Reporter
+) -> list[dict[str, Any]]:
+    """Why the model answers as it does, as for one that was trained here."""
+    # Imported here: explaining needs Keras, which is loaded once the file has been looked at.
+    from jobs.engine.explain.explain import Trained, explanations
+
+    def predict(x: NDArray[Any]) -> NDArray[np.float32]:
+        return outputs(model, x, lambda _part: None)
+
+    batch = max(1, _batch(arrays.test.x) // GRADIENTS_COST)
+    trained = Trained(model, predict, output, batch, seed=0)
+    return explanations(trained, arrays, reporter)
+
+
+def _batch(x: NDArray[Any]) -> int:
+    """How many such inputs are answered at once."""
+    return max(1, min(MAX_BATCH, BATCH_VALUES // max(1, int(np.prod(x.shape[1:])))))
 
 
 def outputs(model: Any, x: NDArray[Any], tick: Callable[[float], None]) -> NDArray[np.float32]:
     """What the model says to `x`, (n, outputs), a batch at a time. `tick` gets 0..1 and may raise to break off."""
-    size = max(1, min(MAX_BATCH, BATCH_VALUES // max(1, int(np.prod(x.shape[1:])))))
-    found = []
+    size, found = _batch(x), []
     for start in range(0, len(x), size):
         tick(start / len(x))
         batch = np.asarray(x[start : start + size], dtype=np.float32)
