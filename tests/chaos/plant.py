@@ -27,6 +27,7 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
 }
 LEAVE_S = 60.0
+BURY_S = 5.0
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -91,9 +92,25 @@ class Plant:
         """`orphans` are the processes begun in the block, by whatever part, that outlive it."""
         _adopt_orphans()
         before = psutil.Process().children()
+        over = threading.Event()
+        undertaker = threading.Thread(target=self._bury, args=(over,), name="undertaker")
+        undertaker.start()
         yield
+        over.set()
+        undertaker.join()
         mine = [each for each in psutil.Process().children() if each not in before]
         self.orphans = outlived([below for each in mine for below in with_all_below(each)])
+
+    def _bury(self, over: threading.Event) -> None:
+        """Let go of the adopted that have ended: nobody else would, and a node that looks at all processes would see
+        more of them with every kill.
+        """
+        while not over.wait(BURY_S):
+            parts = {part.process.pid for part in self.parts.values() if part.process}
+            for child in psutil.Process().children():
+                with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+                    if child.pid not in parts and child.status() == psutil.STATUS_ZOMBIE:
+                        os.waitpid(child.pid, os.WNOHANG)
 
     @contextlib.contextmanager
     def running(self, *names: str) -> Iterator[None]:
