@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -343,6 +344,9 @@ UNFOLD = {
     "SITE_TITLE": "Gristmill",
     "SITE_HEADER": "Gristmill",
     "SITE_SYMBOL": "grain",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("build/mark.svg")}
+    ],
     "SITE_URL": "/",
     "COLORS": {  # the accent of the member pages, so that stewards know the house
         "primary": {

@@ -80,7 +80,7 @@ class TeamShareInline(StackedInline):  # type: ignore[misc]
     """Without a row, a team has no share, and its members have their own."""
 
     model = TeamShare
-    extra = 0
+    extra = 1  # there is at most one, and who makes a team is to see that it may have a share
 
 
 MemberAdmin.inlines = [*MemberAdmin.inlines, QuotaInline]
