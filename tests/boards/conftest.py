@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hardware.targets.litert.file import read
 from hardware.targets.registry import TARGETS
 from jobs.engine.export.graph import inspect
 from jobs.engine.export.microcontroller import plain_c
 from jobs.engine.export.microcontroller.fit import reserved_arena
 from jobs.engine.export.microcontroller.project import Vectors, write_model, write_plain, write_tflm
-from jobs.engine.export.microcontroller.tensors import read
 from jobs.engine.export.microcontroller.tflm import Micro
 from tests.boards.cores import CORES, Core, missing
 from tests.export.conftest import Built, digits, farm_classes  # noqa: F401 - fixtures

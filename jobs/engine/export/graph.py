@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from hardware.targets.litert.file import operator_name, text
+
 _ALIGNMENT = 64  # bytes between two tensors of LiteRT's arena
 _MINIMUM_RUNTIME = b"min_runtime_version"
 _SIZES = {
@@ -20,9 +22,6 @@ _SIZES = {
     schema.TensorType.INT8: 1,
     schema.TensorType.FLOAT64: 8,
     schema.TensorType.UINT32: 4,
-}
-_BUILTIN_NAMES = {
-    code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
 }
 
 
@@ -48,7 +47,7 @@ def inspect(content: bytes) -> Graph:
     graph = model.subgraphs[0]
     names = [operator_name(code) for code in model.operatorCodes]
     used = {names[operator.opcodeIndex] for operator in graph.operators}
-    custom = {_text(code.customCode) for code in model.operatorCodes if code.customCode}
+    custom = {text(code.customCode) for code in model.operatorCodes if code.customCode}
     return Graph(
         operators=tuple(sorted(used)),
         custom=tuple(sorted(custom)),
@@ -56,18 +55,6 @@ def inspect(content: bytes) -> Graph:
         minimum_runtime=_minimum_runtime(model),
         output_step=_output_step(graph, names),
     )
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def operator_name(code: Any) -> str:
-    """The schema's name of an operator code; "CUSTOM …" for one that is not LiteRT's own."""
-    if code.customCode:
-        return f"CUSTOM {_text(code.customCode)}"
-    # Operators beyond 127 stand in the newer field; the older one then holds a placeholder.
-    return str(_BUILTIN_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "UNKNOWN"))
 
 
 def _arena(model: Any, graph: Any) -> int:

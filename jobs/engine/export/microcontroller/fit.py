@@ -1,7 +1,7 @@
 """Does a model fit a microcontroller? Arithmetic over its profile and what was measured."""
 
+from hardware.targets.litert.file import Net
 from hardware.targets.profiles import Target
-from jobs.engine.export.microcontroller.tensors import Net
 
 KIB = 1024
 # Flash for everything but the model: TensorFlow Lite Micro with a handful of kernels, the member's own program and the

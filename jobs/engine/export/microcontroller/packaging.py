@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hardware.targets.litert.file import Net, read
 from hardware.targets.profiles import Target, Variant
 from jobs.engine.export import measure, selftest
 from jobs.engine.export.convert import ConversionError, Converter
@@ -18,7 +19,6 @@ from jobs.engine.export.kinds import Added, Build
 from jobs.engine.export.manifest import DETAILS
 from jobs.engine.export.microcontroller import fit, plain_c, project, tflm
 from jobs.engine.export.microcontroller.readme import readme
-from jobs.engine.export.microcontroller.tensors import Net, read
 from jobs.engine.export.microcontroller.writer import NoKernelError
 from jobs.engine.export.variants import CALIBRATION_SAMPLES, LOSS_LIMIT, RefusedError, worth
 

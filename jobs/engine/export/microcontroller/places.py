@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jobs.engine.export.microcontroller.tensors import Net
+from hardware.targets.litert.file import Net
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hardware.targets.litert.file import Operator, read
 from jobs.engine.export.microcontroller import plain_float, plain_int8
 from jobs.engine.export.microcontroller.places import place
-from jobs.engine.export.microcontroller.tensors import Operator, read
 from jobs.engine.export.microcontroller.writer import NoKernelError, Writer
 
 _ALIGNMENT = 8

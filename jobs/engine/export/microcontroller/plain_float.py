@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jobs.engine.export.microcontroller.tensors import Operator, Tensor
+from hardware.targets.litert.file import Operator, Tensor
 from jobs.engine.export.microcontroller.writer import Writer, constant
 
 Emitter = Callable[[Writer, Operator], None]

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from ai_edge_litert import schema_py_generated as schema
 
-from jobs.engine.export.microcontroller.fixed import ADD_SHIFT, Factor, factor_of, mean_factor, softmax_factor
-from jobs.engine.export.microcontroller.tensors import Operator, Tensor
+from hardware.targets.litert.file import Operator, Tensor
+from hardware.targets.litert.fixed import ADD_SHIFT, Factor, factor_of, mean_factor, softmax_factor
 from jobs.engine.export.microcontroller.writer import Writer, braced, constant
 
 Emitter = Callable[[Writer, Operator], None]

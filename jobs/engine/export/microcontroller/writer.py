@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.engine.export.microcontroller.fixed import Factor
+from hardware.targets.litert.file import Net, Tensor
+from hardware.targets.litert.fixed import Factor
 from jobs.engine.export.microcontroller.places import Plan
-from jobs.engine.export.microcontroller.tensors import Net, Tensor
 
 _PER_LINE = 24
 C_TYPES = {np.int8: "int8_t", np.float32: "float", np.bool_: "uint8_t", np.int32: "int32_t"}

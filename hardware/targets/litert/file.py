@@ -1,4 +1,4 @@
-"""A .tflite file as the operators and tensors that code is written from."""
+"""A .tflite file as operators and tensors: what code for microcontrollers and circuits for FPGAs are made from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from jobs.engine.export.graph import operator_name
-
 _TYPES = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.INT32: np.int32,
@@ -16,13 +14,19 @@ _TYPES = {
     schema.TensorType.INT8: np.int8,
     schema.TensorType.BOOL: np.bool_,
 }
+_BUILTIN_NAMES = {
+    code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
+}
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """`scales` and `zero_points` are empty for an unquantised tensor; `data` is None for what is computed."""
+    """`name` is the file's own, often long, sometimes empty. `scales` and `zero_points` are empty for an unquantised
+    tensor; `data` is None for what is computed.
+    """
 
     number: int
+    name: str
     shape: tuple[int, ...]
     dtype: Any
     scales: tuple[float, ...]
@@ -78,6 +82,18 @@ class Net:
     output: Tensor
 
 
+def text(value: bytes | str) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def operator_name(code: Any) -> str:
+    """The schema's name of an operator code; "CUSTOM …" for one that is not LiteRT's own."""
+    if code.customCode:
+        return f"CUSTOM {text(code.customCode)}"
+    # Operators beyond 127 stand in the newer field; the older one then holds a placeholder.
+    return str(_BUILTIN_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "UNKNOWN"))
+
+
 def read(content: bytes) -> Net:
     """A model file of one subgraph with one input and one output; ValueError for others."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
@@ -107,6 +123,7 @@ def _tensor(model: Any, number: int, tensor: Any) -> Tensor:
     dtype = _TYPES.get(tensor.type)
     return Tensor(
         number,
+        text(tensor.name or ""),
         shape,
         dtype,
         tuple(float(scale) for scale in scales),
