@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from jobs.engine.data import load
+from jobs.engine.export.compared import compare
+from jobs.engine.export.measure import Runner
 from tests.export.conftest import Built, run_py
 
 pytestmark = pytest.mark.train
@@ -80,6 +82,21 @@ def test_a_bad_table_is_one_sentence(farm_values: Built, tmp_path: Path, text: s
     assert done.returncode == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_numbers_drop_is_the_difference_of_the_two_files_r2(farm_values: Built) -> None:
+    """Both run again, from the bundle."""
+    test = load(farm_values.home / "data", farm_values.home / "cache", "key").test
+    outputs = [
+        Runner((farm_values.bundle / name).read_bytes())(test.x)
+        for name in ("model.tflite", "model_fp32.tflite")
+    ]
+    found, told = compare(*outputs, test.y, classes=False), farm_values.manifest["variants"]
+    assert told["int8"]["compared"] == {
+        name: pytest.approx(value) if isinstance(value, float) else value
+        for name, value in found.as_json().items()
+    }
+    assert found.drop == pytest.approx(told["fp32"]["r2"] - told["int8"]["r2"], abs=1e-9)
 
 
 def test_reports_of_tables(farm_classes: Built, farm_values: Built) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hardware.targets.profiles import Target, Variant
+from hardware.targets.profiles import Kind, Target, Variant
 from jobs.engine.data import Arrays, load
 from jobs.engine.ends import End, Reason
 from jobs.engine.events import Control, Emit, Reporter
-from jobs.engine.export import dataless, measure, selftest
+from jobs.engine.export import dataless, measure, memory, selftest
 from jobs.engine.export.convert import keras_file
-from jobs.engine.export.kinds import Added, Build, packaging_for
+from jobs.engine.export.kinds import Added, Build, judge_for, packaging_for
 from jobs.engine.export.manifest import DETAILS, describe, finish, sha256
 from jobs.engine.export.readme import readme
 from jobs.engine.export.report_page import page
@@ -54,12 +54,20 @@ def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
     report = read_report(given.report)
     model = keras_file(given.model)
     arrays = _load(given, report, tuple(model.input_shape[1:]), lambda part: tick("loading", part))
-    exports = export(model, arrays, given.target, scratch=given.out, threads=threads, tick=tick)
+    exports = export(
+        model,
+        arrays,
+        given.target,
+        scratch=given.out,
+        threads=threads,
+        tick=tick,
+        why_not_there=judge_for(given.target),
+    )
     folder = _emptied(given.out / BUNDLE_FOLDER)
     build = Build(given, report, model, arrays, exports, folder, threads, tick)
     added = add(build)
     _write(build, added)
-    return {**_summary(exports, arrays), **added.summary}
+    return {**_summary(exports, arrays), **_memory(build), **added.summary}
 
 
 def _load(given: BuildTask, report: dict[str, Any], shape: tuple[int, ...], tick: Any) -> Arrays:
@@ -118,8 +126,29 @@ def _summary(exports: Exports, arrays: Arrays) -> dict[str, Any]:
         "model_bytes": len(default.content),
         "arena_bytes": default.graph.arena_bytes,
         "ram_bytes": default.need.ram_bytes,
+        "ram_estimated": True,
+        "operators": list(default.graph.operators),
+        **_compared(exports),
         "note": exports.note,
     }
+
+
+def _memory(build: Build) -> dict[str, int]:
+    """What running the default file took here, of a bundle for Linux. Not in the manifest, whose bytes are always the
+    same: this differs by some kB from run to run.
+    """
+    if build.target.kind is not Kind.LINUX:
+        return {}
+    path = build.folder / FILES[build.exports.default]
+    found = memory.peak_bytes(path, pictures=build.arrays.kind == "images")
+    return {"ram_measured_bytes": found} if found else {}
+
+
+def _compared(exports: Exports) -> dict[str, Any]:
+    """How the int8 file does beside the float model, and what was done for it, whichever of them runs."""
+    int8 = exports.made.get(Variant.INT8)
+    found = {"compared": int8.compared.as_json()} if int8 and int8.compared else {}
+    return {**found, **({"remedy": int8.treated.as_json()} if int8 and int8.treated else {})}
 
 
 def _sentence(summary: dict[str, Any], target: Target) -> str:

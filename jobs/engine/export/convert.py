@@ -54,9 +54,9 @@ class Converter:
         """The model as it is. ConversionError says which operations LiteRT's own cannot express."""
         return self._convert(self._converter())
 
-    def int8(self, samples: NDArray[np.float32]) -> bytes:
-        """Static int8 throughout, calibrated on `samples` (n, *shape)."""
-        return self._convert(self._quantising(samples))
+    def int8(self, samples: NDArray[np.float32], *, wide: bool = False) -> bytes:
+        """Static int8 throughout, calibrated on `samples` (n, *shape); `wide`: activations of 16 bits ("16x8")."""
+        return self._convert(self._quantising(samples, wide=wide))
 
     def int8_throughout(self, samples: NDArray[np.float32]) -> bytes:
         """As `int8`, with int8 for input and output too: for boards that have no floats to spare."""
@@ -91,7 +91,7 @@ class Converter:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return converter
 
-    def _quantising(self, samples: NDArray[np.float32]) -> Any:
+    def _quantising(self, samples: NDArray[np.float32], *, wide: bool = False) -> Any:
         import tensorflow as tf
 
         def representative() -> Iterator[list[NDArray[np.float32]]]:
@@ -101,10 +101,13 @@ class Converter:
         converter = self._converter()
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = representative
-        # The second set lets an operation without an int8 kernel stay float, where all would fail otherwise.
+        sets = tf.lite.OpsSet
+        # The second set lets an operation without such a kernel stay float, where all would fail otherwise.
         converter.target_spec.supported_ops = [
-            tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
-            tf.lite.OpsSet.TFLITE_BUILTINS,
+            sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            if wide
+            else sets.TFLITE_BUILTINS_INT8,
+            sets.TFLITE_BUILTINS,
         ]
         return converter
 

@@ -30,8 +30,8 @@ class Graph:
     """One model file, looked at.
 
     `arena_bytes` is the most that is alive at once of inputs, outputs and activations, each rounded up to
-    64 bytes: what LiteRT's planner needs at least. `output_step` is what one step of an int8 output is worth,
-    None for a float one.
+    64 bytes: what LiteRT's planner needs at least. `output_step` is what one step of an int8 output is worth (of one of
+    16 bits: what a step of 8 bits would be), None for a float one.
     """
 
     operators: tuple[str, ...]
@@ -114,6 +114,7 @@ def _output_step(graph: Any, names: list[str]) -> float | None:
     outputs = set(_numbers(graph.outputs))
     for operator in graph.operators:
         if names[operator.opcodeIndex] == "DEQUANTIZE" and outputs & set(_numbers(operator.outputs)):
-            scale = graph.tensors[int(operator.inputs[0])].quantization.scale
-            return float(scale[0]) if scale is not None and len(scale) else None
+            last = graph.tensors[int(operator.inputs[0])]
+            scale, wide = last.quantization.scale, last.type == schema.TensorType.INT16
+            return float(scale[0]) * (256 if wide else 1) if scale is not None and len(scale) else None
     return None

@@ -66,6 +66,19 @@ PACKAGINGS: dict[Kind, str] = {
 }
 
 
+# Of the kinds that judge a model file by running it: called as `function(content, target)`, a sentence or nothing.
+JUDGES: dict[Kind, str] = {Kind.MICROCONTROLLER: "jobs.engine.export.microcontroller.packaging:why_not"}
+
+
+def judge_for(target: Target) -> Callable[[bytes], str] | None:
+    """Says why a model file can't run on the target, or nothing; None where size and memory say enough."""
+    if target.kind not in JUDGES:
+        return None
+    module, name = JUDGES[target.kind].split(":")
+    function = getattr(importlib.import_module(module), name)
+    return lambda content: str(function(content, target))
+
+
 def packaging_for(target: Target) -> Add:
     """The function that completes bundles for a target. RefusedError when nothing is built for its kind (yet)."""
     if target.kind not in PACKAGINGS:

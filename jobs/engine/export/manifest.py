@@ -111,7 +111,12 @@ def about_variant(made: Exported, arrays: Arrays) -> dict[str, Any]:
         "model_bytes": len(made.content),
         "arena_bytes": made.graph.arena_bytes,
         "ram_bytes": made.need.ram_bytes,
+        "ram_estimated": True,
         "operators": list(made.graph.operators),
+        # It was run by LiteRT itself, which has every operator but those that others wrote.
+        "operators_supported": not made.graph.custom,
+        **({"compared": made.compared.as_json()} if made.compared else {}),
+        **({"remedy": made.treated.as_json()} if made.treated else {}),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from hardware.targets.profiles import Target
 from jobs.engine.data import Arrays
 from jobs.engine.export import dataless
+from jobs.engine.export.compared import in_words
 
 _COLUMNS_NAMED = 40
 _PICTURES = """\
@@ -103,6 +104,7 @@ def _scores(manifest: dict[str, Any]) -> str:
     return "\n".join(
         f"- `{variant['file']}` ({name}): "
         + ", ".join(f"{title} {variant[key]:.4g}" for key, title in shown.items() if key in variant)
+        + (f". {in_words(variant['compared'])}" if "compared" in variant else "")
         for name, variant in manifest["variants"].items()
     )
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from jobs.engine.data import Arrays
 from jobs.engine.export import charts, dataless
+from jobs.engine.export.proof_page import beside_the_float_model, proof
 from jobs.engine.export.variants import Exported, Exports
 from jobs.engine.export.why_page import why
 
@@ -27,12 +28,13 @@ table{border-collapse:collapse;margin:.5rem 0}
 th,td{padding:.25rem .6rem;border:1px solid #cbd5e0;text-align:right}
 th{font-weight:600}th[scope=row],td.name{text-align:left;max-width:16rem;overflow-wrap:anywhere}
 .wide{overflow-x:auto}figure{margin:.5rem 0}svg{width:100%;height:auto;max-width:40rem}
+.drop{color:#a82a20;border-left:4px solid;padding-left:.6rem}
 .mistakes{display:flex;flex-wrap:wrap;gap:1rem;padding:0}
 .mistakes li{list-style:none;width:9rem;overflow-wrap:anywhere}
 .mistakes li.pair{width:12rem}.mistakes img.pair{width:12rem}
 .mistakes img{width:6rem;height:6rem;object-fit:contain;image-rendering:pixelated;background:#edf2f7}
 @media(prefers-color-scheme:dark){body{color:#e2e8f0;background:#171923}th,td{border-color:#4a5568}
-small,figcaption{color:#a0aec0}}
+small,figcaption{color:#a0aec0}.drop{color:#f59a8e}}
 """
 
 
@@ -43,6 +45,7 @@ def page(manifest: dict[str, Any], report: dict[str, Any], exports: Exports, arr
     sections = [
         f"<h1>{name}</h1><p>{_intro(manifest, arrays)}</p>",
         _variants(manifest, arrays),
+        proof(manifest),
         *_measured(shipped, report, arrays),
     ]
     return (
@@ -92,19 +95,21 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _variants(manifest: dict[str, Any], arrays: Arrays) -> str:
     titles = {"accuracy": "accuracy", "macro_f1": "macro F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
-    found = manifest["variants"]
+    board = manifest.get("microcontroller")
+    found = {**({"on the board": board} if board else {}), **manifest["variants"]}
     keys = [key for key in titles if all(key in variant for variant in found.values())]
     rows = [
         [escape(f"{variant['file']} ({name})")]
         + [f"{variant[key]:.4f}" for key in keys]
-        + [f"{variant['model_bytes'] / 1024:,.0f} KiB", f"{variant['arena_bytes'] / 1024:,.0f} KiB"]
+        + [f"{variant['model_bytes'] / 1024:,.0f} KiB"]
         for name, variant in found.items()
     ]
     notes = [manifest["note"], *(f"{name}: {reason}" for name, reason in manifest["left_out"].items())]
     told = "".join(f"<p>{escape(note)}</p>" for note in dict.fromkeys(notes) if note)
-    head = ["model file", *(titles[key] for key in keys), "size", "activations"]
+    head = ["model file", *(titles[key] for key in keys), "size"]
     ran = ", run on the test samples" if dataless.is_measured(arrays) else ""
-    return f"<h2>The exported files{ran}</h2>{_table(head, rows)}{told}"
+    beside = beside_the_float_model(manifest)
+    return f"<h2>The exported files{ran}</h2>{_table(head, rows)}{beside}{told}"
 
 
 def _classes(metrics: dict[str, Any], arrays: Arrays) -> list[str]:

@@ -20,7 +20,7 @@ from jobs.engine.export.manifest import DETAILS
 from jobs.engine.export.microcontroller import fit, plain_c, project, tflm
 from jobs.engine.export.microcontroller.readme import readme
 from jobs.engine.export.microcontroller.writer import NoKernelError
-from jobs.engine.export.variants import CALIBRATION_SAMPLES, LOSS_LIMIT, RefusedError, worth
+from jobs.engine.export.variants import CALIBRATION_SAMPLES, LOSS_LIMIT, RefusedError, beside, worth
 
 # The cores that `make test-boards` runs plain C on, under QEMU.
 EMULATED = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
@@ -43,7 +43,7 @@ def add(build: Build) -> Added:
     """Write the project; RefusedError when the board can't run the model."""
     model = checked(_content(build), build.target)
     outputs = model.micro.run(build.arrays.test.x, lambda part: build.tick("packing", part))
-    metrics = worth(outputs, build.arrays)
+    metrics = _metrics(build, outputs)
     vectors = _vectors(build, model, outputs)
     project.write_model(build.folder, model.content, model.micro, build.arrays.labels, vectors)
     project.write_tflm(build.folder, model.graph.operators, model.reserved)
@@ -83,6 +83,15 @@ def checked(content: bytes, target: Target) -> Model:
     return Model(content, graph, net, micro, arena, reserved)
 
 
+def why_not(content: bytes, target: Target) -> str:
+    """Why a model file can't run there, in words; empty when it can."""
+    try:
+        checked(content, target)
+    except RefusedError as error:
+        return str(error)
+    return ""
+
+
 def _fits(target: Target, model_bytes: int, arena_bytes: int) -> None:
     if reason := fit.why_not(target, model_bytes=model_bytes, arena_bytes=arena_bytes):
         raise RefusedError(reason)
@@ -92,6 +101,9 @@ def _content(build: Build) -> bytes:
     arrays, exports = build.arrays, build.exports
     if arrays.kind == "table":
         return exports.made[exports.default].content
+    int8 = exports.made.get(Variant.INT8)
+    if int8 is not None and int8.treated is not None and int8.treated.applied:
+        return int8.content  # with floats in and out, as it was seen to help
     shape = tuple(build.model.input_shape[1:])
     try:
         with Converter(build.model, shape, build.task.out) as converter:
@@ -100,6 +112,12 @@ def _content(build: Build) -> bytes:
         raise RefusedError(
             f"The model could not be made int8, which {build.target.title} needs: {error}"
         ) from error
+
+
+def _metrics(build: Build, outputs: Any) -> dict[str, Any]:
+    """What the board's file is worth, by itself and beside the float model."""
+    compared = beside(outputs, build.exports.exact, build.arrays)
+    return {**worth(outputs, build.arrays), **({"compared": compared.as_json()} if compared else {})}
 
 
 def _vectors(build: Build, model: Model, outputs: Any) -> project.Vectors:
@@ -181,6 +199,9 @@ def _summary(build: Build, about: dict[str, Any]) -> dict[str, Any]:
     return {
         **found,
         "ram_bytes": about["arena_bytes"],
+        "ram_estimated": False,
+        "operators": about["operators"],
+        **({"compared": about["compared"]} if "compared" in about else {}),
         "note": note,
         "proof": about["proof"],
         "plain_c": "file" in about["plain_c"],

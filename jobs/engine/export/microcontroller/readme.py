@@ -48,6 +48,8 @@ The rest of this file is about the same model on a computer with Python, to comp
 
 def _ports(about: dict[str, Any], *, pictures: bool) -> str:
     source, out = about["input"], about["output"]
+    if "scale" not in source and pictures:
+        return f"The input is {source['shape']} of floats, row by row: pixels 0..255 as they are."
     if "scale" not in source:
         return "The input is one row of floats, as manifest.json's `input.columns` lists them (a missing number: NAN)."
     pixel = "a pixel 0..255" if pictures else "a value"
