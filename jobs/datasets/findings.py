@@ -65,6 +65,13 @@ class Column(_Shape):
     mean: FiniteFloat | None = None
 
 
+class Looks(_Shape):
+    """What the pictures look like."""
+
+    side: Annotated[int, Field(ge=1, le=10**6)]
+    coloured: bool
+
+
 class Report(_Shape):
     """What is in a version. `classes` counts the samples of each label, and is empty for regression."""
 
@@ -72,6 +79,7 @@ class Report(_Shape):
     classes: dict[Label, Count] = Field(default_factory=dict, max_length=MAX_CLASSES)
     splits: Splits
     columns: list[Column] | None = Field(default=None, max_length=MAX_COLUMNS)
+    pictures: Looks | None = None
     skipped: list[Skipped] = Field(default_factory=list, max_length=MAX_SKIPPED)
     skipped_total: Count = 0
 

@@ -77,6 +77,11 @@ class ColumnSerializer(serializers.Serializer[dict[str, Any]]):
     mean = serializers.FloatField(required=False)
 
 
+class LooksSerializer(serializers.Serializer[dict[str, Any]]):
+    side = serializers.IntegerField(help_text="The median of the pictures' shorter sides, in pixels.")
+    coloured = serializers.BooleanField(help_text="Whether some of them have a colour.")
+
+
 class ReportSerializer(serializers.Serializer[dict[str, Any]]):
     """What is in a version. `classes` is empty for regression; at most 200 of `skipped_total` are listed."""
 
@@ -84,6 +89,7 @@ class ReportSerializer(serializers.Serializer[dict[str, Any]]):
     classes = serializers.DictField(child=serializers.IntegerField())
     splits = SplitsSerializer()
     columns = ColumnSerializer(many=True, required=False)
+    pictures = LooksSerializer(required=False)
     skipped = SkippedSerializer(many=True)
     skipped_total = serializers.IntegerField()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jobs.engine import exhausted
+from jobs.engine.recipes.sizing.fitting import UnfitError
 from jobs.engine.spec import memory_to_ask
 from portal.kit.errors import UserError
 
@@ -82,8 +83,8 @@ def end_of(error: BaseException, gpu: GpuUse | None = None) -> End | None:
         return End(Reason.INTERRUPTED, INTERRUPTED)
     if isinstance(error, NanLossError | NoGpuError):
         return End(Reason.NAN_LOSS if isinstance(error, NanLossError) else Reason.CRASHED, str(error))
-    if isinstance(error, UserError):
-        return End(Reason.BAD_DATA, error.detail)
+    if isinstance(error, UnfitError | UserError):
+        return End(Reason.BAD_DATA if isinstance(error, UserError) else Reason.REFUSED, str(error))
     if exhausted.is_out_of_memory(error):
         return End(Reason.OUT_OF_MEMORY, _out_of_memory(error, gpu))
     if _is_disk_full(error):

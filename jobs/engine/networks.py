@@ -15,10 +15,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from jobs.engine.recipes.sizing.images import LARGEST_MAP, SMALLEST_MAP, STAGES
 from jobs.engine.tables import TableEncoding
 
-SMALLEST_MAP = 4
-LARGEST_MAP = 64
 PREPARE, CORE, PROBABILITIES, RESTORE = "prepare", "core", "probabilities", "restore"
 
 
@@ -56,7 +55,7 @@ def image_network(shape: tuple[int, int, int], *, classes: int, width: int, drop
     features = keras.Input(shape, name="features")
     x, side = _stem(features, min(shape[:2]), width)
     x = _block(x, width, name="stage1")
-    for stage in range(2, 5):
+    for stage in range(2, STAGES + 1):
         if side <= SMALLEST_MAP:
             break
         x, side = _block(x, width * min(2 ** (stage - 1), 4), strides=2, name=f"stage{stage}"), -(-side // 2)

@@ -92,6 +92,14 @@ class JobSpec(BaseModel):
     targets: Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=32)] = (
         Field(default_factory=list)
     )
+    fit: Annotated[
+        bool,
+        Field(
+            title="Make it fit",
+            description="If a target can't hold the model, the largest that all targets hold is trained instead: "
+            "narrower, less deep, or with smaller pictures.",
+        ),
+    ] = False
     warm_start: Annotated[str | None, Field(min_length=1, max_length=100)] = None
     name: Annotated[str, Field(max_length=120)] = ""
 
@@ -115,9 +123,11 @@ class JobSpec(BaseModel):
         return {**data, "params": complete.model_dump(mode="json")}
 
     @model_validator(mode="after")
-    def _distinct_targets(self) -> Self:
+    def _sound_targets(self) -> Self:
         if len(set(self.targets)) != len(self.targets):
             raise _errors([("targets",)], "repeated_target", "Name each target once")
+        if self.fit and not self.targets:
+            raise _errors([("targets",)], "nothing_to_fit", "Name the targets that the model is to fit")
         return self
 
 

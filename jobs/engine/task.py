@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from hardware.targets.profiles import Target, from_json
 
 
 class TrainTask(BaseModel):
@@ -13,10 +15,11 @@ class TrainTask(BaseModel):
     `cache` survives between jobs; `out` is the only other writable place. `resume` is a checkpoint of an earlier
     attempt, `warm_start` a .keras file. `checkpoint_s` is the most seconds of work that a crash may cost.
     `gpus` is how many the task was given, None for all that there are; `gpu_limit_mb` what it may take of each (MiB),
-    None for all.
+    None for all. `targets` are the profiles of the boards that the model has to fit before it is trained, if any; with
+    `fit` it is made small enough for them.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
 
     recipe: str
     params: dict[str, Any] = Field(default_factory=dict)
@@ -30,3 +33,13 @@ class TrainTask(BaseModel):
     gpus: int | None = None
     gpu_limit_mb: int | None = None
     checkpoint_s: float = 20.0
+    targets: tuple[Target, ...] = ()
+    fit: bool = False
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _profiles(cls, data: Any) -> tuple[Target, ...]:
+        try:
+            return tuple(each if isinstance(each, Target) else from_json(each) for each in data)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a target's profile: {error}") from error

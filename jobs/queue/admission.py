@@ -14,7 +14,8 @@ from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.engine.recipes.recipe import Recipe
 from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.spec import JobSpec
-from jobs.queue import kinds
+from jobs.queue import fitting, kinds
+from jobs.queue.fitting import Expected
 from portal.kit.errors import FieldError, UserError
 from portal.ledger import services as ledger
 from portal.members.models import Member
@@ -22,11 +23,14 @@ from portal.members.models import Member
 
 @dataclass(frozen=True)
 class Admitted:
-    """A request that can run: its recipe, the version it means, and the spec with every default filled in."""
+    """A request that can run: its recipe, the version it means, the spec with every default filled in, and what is
+    expected of the model on its targets.
+    """
 
     recipe: Recipe
     version: Version
     spec: dict[str, Any]
+    expected: Expected
 
 
 def admit(*, owner: Member, spec: JobSpec) -> Admitted:
@@ -43,7 +47,9 @@ def admit(*, owner: Member, spec: JobSpec) -> Admitted:
     _check_targets(spec, recipe)
     if spec.warm_start:
         kinds.warm_start_blob(owner=owner, model=spec.warm_start)
-    return Admitted(recipe, version, spec.model_dump(mode="json") | {"version": version.number})
+    expected = fitting.expected(spec, recipe, version)
+    complete = spec.model_dump(mode="json") | {"version": version.number, "params": expected.params}
+    return Admitted(recipe, version, complete, expected)
 
 
 def parse_spec(body: Any) -> JobSpec:

@@ -38,6 +38,7 @@ def asked(job: Job) -> list[tuple[str, Any]]:
     given = {**(job.spec.get("params") or {}), **(job.spec.get("resources") or {})}
     rows = [(titles.get(name, {}).get("title") or name, _word(value)) for name, value in given.items()]
     rows.append((_("Targets"), ", ".join(job.spec.get("targets") or [])))
+    rows.append((_("Made to fit"), _("yes") if job.spec.get("fit") else ""))
     return [(title, value) for title, value in rows if value not in (None, "")]
 
 

@@ -22,6 +22,14 @@ class JobForm(forms.Form):
         label=_("Name"), required=False, max_length=120, help_text=_("So that you find it again.")
     )
     targets = forms.MultipleChoiceField(label=_("Targets"), required=False)
+    fit = forms.BooleanField(
+        label=_("Make it fit"),
+        required=False,
+        help_text=_(
+            "If a board can't hold the model, the largest that all of them hold is trained instead: narrower, less "
+            "deep, or with smaller pictures."
+        ),
+    )
     accelerator = forms.ChoiceField(
         label=_("Runs on"),
         required=False,

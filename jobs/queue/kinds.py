@@ -74,6 +74,7 @@ class Extension:
     `trained` records what a train job yields, in the transaction in which it succeeds. `warm_start` gives the weights
     of a model to start from (member, model id), or raises UserError. `yields` says what jobs led to (those without
     are left out), in as few queries for all as for one. `panel` gives template variables for a job's page.
+    `latency_factors` says by how much real boards were slower than estimated, by target.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Extension:
     warm_start: Callable[[Member, str], Blob] | None = None
     yields: Callable[[Sequence[str]], Mapping[str, Yield]] | None = None
     panel: Callable[[Job], Mapping[str, Any]] | None = None
+    latency_factors: Callable[[], Mapping[str, float]] | None = None
 
 
 EXTENSIONS: dict[str, Extension] = {}
@@ -112,6 +114,15 @@ def yields_of(job_ids: Sequence[str]) -> Mapping[str, Yield]:
     for extension in EXTENSIONS.values():
         if extension.yields:
             found.update(extension.yields(job_ids))
+    return found
+
+
+def latency_factors() -> Mapping[str, float]:
+    """By how much real boards were slower than estimated, by target; those not named are taken to be as estimated."""
+    found: dict[str, float] = {}
+    for extension in EXTENSIONS.values():
+        if extension.latency_factors:
+            found.update(extension.latency_factors())
     return found
 
 

@@ -50,6 +50,7 @@ class Job(Identified):
         Version, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs"
     )
     spec = models.JSONField(_("what was asked"), default=dict)
+    fit = models.JSONField(_("what is expected on its targets"), default=dict, blank=True)
     accelerator = models.CharField(_("accelerator asked for"), max_length=4, default="any")
 
     progress = models.FloatField(_("progress, 0 to 1"), default=0.0)

@@ -10,7 +10,7 @@ from jobs.datasets import queries as datasets
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.engine.recipes.recipe import Recipe
 from jobs.engine.recipes.registry import RECIPES
-from jobs.queue import queries, services
+from jobs.queue import fitting, queries, services
 from jobs.queue.admission import parse_spec
 from jobs.queue.forms import JobForm, ParamsForm
 from jobs.queue.models import Job
@@ -45,7 +45,11 @@ class Page:
         return self.data if "csrfmiddlewaretoken" in self.data else None
 
     def _initial(self) -> dict[str, Any]:
-        return {"dataset": self.dataset and self.dataset.pk, "recipe": self.recipe and self.recipe.name}
+        return {
+            "dataset": self.dataset and self.dataset.pk,
+            "recipe": self.recipe and self.recipe.name,
+            "fit": "fit" in self.data,
+        }
 
     def _params(self) -> ParamsForm | None:
         if self.recipe is None:
@@ -67,6 +71,7 @@ class Page:
             "params": self.params.params(),
             "resources": self.form.resources(),
             "targets": fields["targets"],
+            "fit": fields["fit"],
             "name": fields["name"],
         }
         try:
@@ -113,7 +118,17 @@ class Page:
                 for recipe in self.recipes
             ],
             "targets": [self._target(name) for name, _title in self.choices],
+            "estimates": self._estimates(),
         }
+
+    def _estimates(self) -> dict[str, Any]:
+        """What is expected of the model on the targets chosen so far; nothing while parameters are wrong."""
+        version = next((v for v in self.versions if self.dataset and v.dataset_id == self.dataset.pk), None)
+        if self.params is None or self.recipe is None or version is None:
+            return {}
+        given = self.params.params() if self.params.is_bound and self.params.is_valid() else {}
+        chosen = [name for name, _title in self.choices if name in self.data.getlist("targets")]
+        return fitting.preview(self.recipe, version, given, chosen, shrink="fit" in self.data)
 
     def _target(self, name: str) -> dict[str, Any]:
         target = TARGETS[name]
@@ -148,6 +163,8 @@ def again(member: Member, data: QueryDict) -> QueryDict:
     filled = QueryDict(mutable=True)
     filled.update({"dataset": job.dataset_id or "", "recipe": job.recipe, "name": job.name})
     filled.setlist("targets", list(job.spec.get("targets") or []))
+    if job.spec.get("fit"):
+        filled["fit"] = "on"
     for name, value in (job.spec.get("params") or {}).items():
         if value is not None and value is not False:
             filled[f"params-{name}"] = str(value)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from jobs.engine.recipes.sizing.boards import Fits
 from jobs.queue.kinds import yields_of
 from jobs.queue.models import Attempt, Job, JobEvent, Metric
 from jobs.queue.queries import ids_of
@@ -26,6 +28,34 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 
     def get_end_reason(self, attempt: Attempt) -> str | None:
         return attempt.end_reason or None
+
+
+class OnTargetSerializer(serializers.Serializer[dict[str, Any]]):
+    """What the model is estimated to take on a target."""
+
+    target = serializers.CharField()
+    fits = serializers.ChoiceField(
+        choices=[str(each) for each in Fits], help_text="`close`: the job finds out before it trains."
+    )
+    reason = serializers.CharField(allow_blank=True)
+    model_bytes = serializers.IntegerField()
+    flash_bytes = serializers.IntegerField(help_text="What the target has.")
+    ram_bytes = serializers.IntegerField(help_text="On a microcontroller the arena.")
+    ram_free_bytes = serializers.IntegerField(help_text="What the target has.")
+    latency_ms = serializers.FloatField(
+        allow_null=True, help_text="Of one answer; null where no speed of the target is known."
+    )
+
+
+class FitSerializer(serializers.Serializer[dict[str, Any]]):
+    """Estimates, made when the job was submitted. `asked` and `chosen` name what was made smaller to fit."""
+
+    asked = serializers.DictField(child=serializers.IntegerField())
+    chosen = serializers.DictField(child=serializers.IntegerField())
+    sentence = serializers.CharField(allow_blank=True)
+    parameters = serializers.IntegerField()
+    macs = serializers.IntegerField(help_text="Multiply-accumulates of one answer.")
+    targets = OnTargetSerializer(many=True)
 
 
 class JobListSerializer(serializers.ListSerializer[Job]):
@@ -51,6 +81,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     progress = serializers.FloatField(min_value=0, max_value=1)
     metrics = serializers.DictField(child=serializers.FloatField())
     attempts = AttemptSerializer(many=True)
+    fit = serializers.SerializerMethodField()
     model = serializers.SerializerMethodField()
     bundles = serializers.SerializerMethodField()
 
@@ -60,7 +91,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         fields = [
             "id", "kind", "name", "status", "end_reason", "message", "owner", "recipe", "dataset", "version",
             "params", "resources", "targets", "created_at", "started_at", "ended_at", "progress", "metrics",
-            "attempts", "model", "bundles",
+            "attempts", "fit", "model", "bundles",
         ]  # fmt: skip
 
     def get_end_reason(self, job: Job) -> str | None:
@@ -74,6 +105,10 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     def get_targets(self, job: Job) -> list[str]:
         return list(job.spec.get("targets") or [])
+
+    @extend_schema_field(FitSerializer(allow_null=True))
+    def get_fit(self, job: Job) -> dict[str, Any] | None:
+        return job.fit or None
 
     def get_model(self, job: Job) -> str | None:
         return self._yield(job).model
@@ -138,6 +173,11 @@ class JobRequestSerializer(serializers.Serializer[Any]):
     params = serializers.DictField(required=False)
     resources = ResourcesSerializer(required=False)
     targets = serializers.ListField(child=serializers.CharField(), required=False)
+    fit = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Train the largest network that all targets hold, up to what `params` ask for.",
+    )
     warm_start = serializers.CharField(required=False, allow_null=True)
     name = serializers.CharField(required=False, max_length=120)
 

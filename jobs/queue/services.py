@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from jobs.datasets.models import Dataset, Version
 from jobs.engine.spec import JobKind, JobSpec
 from jobs.queue import admission, bells, lifecycle
+from jobs.queue.fitting import Expected
 from jobs.queue.models import Attempt, Job, JobEvent, Request, Submission
 from jobs.queue.reasons import FINAL, EndReason, Status
 from jobs.queue.yields import Yield
@@ -94,6 +95,7 @@ def _create(owner: Member, spec: JobSpec) -> Job:
         dataset=admitted.version.dataset,
         version=admitted.version,
         accelerator=spec.resources.accelerator,
+        expected=admitted.expected,
     )
     job.yielded = Yield()  # nothing yet, and who describes it need not ask
     prefetch_related_objects([job], Prefetch("attempts", Attempt.objects.none()))
@@ -111,6 +113,7 @@ def submit_internal(
     dataset: Dataset | None = None,
     version: Version | None = None,
     accelerator: str = "any",
+    expected: Expected | None = None,
 ) -> Job:
     """Queue a job that needs no further checks, and wake the scheduler. UserError when its data is deleted now."""
     if version is not None:
@@ -124,8 +127,10 @@ def submit_internal(
         dataset=dataset,
         version=version,
         accelerator=accelerator,
+        fit=expected.fit if expected else {},
     )
-    JobEvent.objects.create(job=job, old="", new=Status.QUEUED, sentence=_("Submitted."))
+    said = " ".join(filter(None, [_("Submitted."), expected.sentence if expected else ""]))
+    JobEvent.objects.create(job=job, old="", new=Status.QUEUED, sentence=said)
     live.ring(BELL)
     return job
 

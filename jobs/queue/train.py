@@ -5,6 +5,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from hardware.targets.profiles import Kind, Target
+from hardware.targets.registry import TARGETS
 from jobs.datasets.models import Version
 from jobs.queue.kinds import Assignment, JobKind, Result, record_trained, register, warm_start_blob
 from jobs.queue.models import Job
@@ -27,6 +29,7 @@ def assign(job: Job) -> Assignment:
     if version is None:
         raise UserError("bad_data", _("The dataset version was deleted before the job could start."))
     inputs = data_inputs(version)
+    targets = to_fit(job.spec)
     task: dict[str, Any] = {
         "kind": "train",
         "recipe": job.recipe,
@@ -37,6 +40,8 @@ def assign(job: Job) -> Assignment:
         "out": "/job/out",
         "resume": None,
         "warm_start": None,
+        "targets": [target.as_json() for target in targets],
+        "fit": bool(job.spec.get("fit")) and bool(targets),
         "memory_mb": (job.spec.get("resources") or {}).get("memory_mb"),
     }
     if job.checkpoint is not None:
@@ -46,6 +51,15 @@ def assign(job: Job) -> Assignment:
         inputs["warm-start.keras"] = warm_start_blob(owner=job.owner, model=model)
         task["warm_start"] = "/job/in/warm-start.keras"
     return Assignment(task=task, inputs=inputs, cache_key=version.pk)
+
+
+def to_fit(spec: Mapping[str, Any]) -> list[Target]:
+    """The targets that the engine looks at before it trains: all of them when it may make the model smaller, or when
+    there is a microcontroller among them. The others have room enough for the portal's estimate to be the last word.
+    """
+    found = [TARGETS[name] for name in spec.get("targets") or () if name in TARGETS]
+    tight = any(target.kind is Kind.MICROCONTROLLER for target in found)
+    return found if tight or spec.get("fit") else []
 
 
 def collect(_job: Job, result: Result) -> Mapping[str, Blob]:

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.queue import describe, newjob, queries, services
+from jobs.queue import describe, fitting, newjob, queries, services
 from jobs.queue.kinds import panel_context
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import OPEN, Status
@@ -102,6 +102,7 @@ def _context(job: Job) -> dict[str, Any]:
         "sentence": describe.sentence(job),
         "wait": wait_of(job) if job.status == Status.QUEUED and not job.request else None,
         "asked": describe.asked(job),
+        "fit_rows": fitting.rows(job.fit),
         "attempts": job.attempts.all(),
         "events": queries.events_of(job),
         "log_tail": log,

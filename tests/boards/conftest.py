@@ -67,6 +67,8 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     x = np.random.default_rng(2).integers(-128, 128, (40, 17, 13, 3)).astype(np.int8)
     # The fork that the C++ is run with is off by a step now and then.
     write_model(folder, content, micro, (), Vectors(x, micro.raw(x), 1.0))
-    write_tflm(folder, inspect(content).operators, reserved_arena(micro.arena_bytes(), read(content)))
+    write_tflm(
+        folder, inspect(content).operators, reserved_arena(micro.arena_bytes(), read(content).largest_window)
+    )
     write_plain(folder, plain_c.write(content))
     return folder

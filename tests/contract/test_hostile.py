@@ -47,7 +47,7 @@ VALUES: list[Any] = [
 FIELDS = {
     "/api/v1/datasets": ("name", "task", "label_column", "description", "visibility", "team"),
     "/api/v1/jobs": (
-        "kind", "recipe", "dataset", "version", "params", "resources", "targets", "warm_start", "name",
+        "kind", "recipe", "dataset", "version", "params", "resources", "targets", "fit", "warm_start", "name",
     ),
     "/api/v1/bundles": ("model", "target", "options"),
 }  # fmt: skip

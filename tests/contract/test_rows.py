@@ -17,7 +17,7 @@ DATASET = {"id", "name", "task", "label_column", "owner", "visibility", "team", 
 JOB = {
     "id", "kind", "name", "status", "end_reason", "message", "owner", "recipe", "dataset", "version", "params",
     "resources", "targets", "created_at", "started_at", "ended_at", "progress", "metrics", "attempts", "model",
-    "bundles",
+    "fit", "bundles",
 }  # fmt: skip
 MODEL = {"id", "job", "dataset", "version", "state", "reason", "labels", "metrics", "explanations", "keras"}
 BUNDLE = {

@@ -37,6 +37,7 @@ def test_the_three_things_it_says() -> None:
         '{"type":"result","state":"rejected","code":"x","reason":""}',
         json.dumps({**READY, "report": {**READY["report"], "samples": -1}}),
         json.dumps({**READY, "report": {**READY["report"], "classes": {str(n): 1 for n in range(1001)}}}),
+        json.dumps({**READY, "report": {**READY["report"], "pictures": {"side": 0, "coloured": True}}}),
         json.dumps({**READY, "files": ["x"] * 100}),
         "[" * 100_000,
     ],

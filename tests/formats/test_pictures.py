@@ -104,6 +104,18 @@ def test_the_list_of_skipped_files_is_bounded_and_the_total_true(tmp_path: Path)
     assert report["skipped_total"] == 300
 
 
+@pytest.mark.parametrize(("mode", "coloured"), [("L", False), ("RGB", True)])
+def test_what_pictures_look_like_is_told(tmp_path: Path, mode: str, coloured: bool) -> None:
+    """The size and the colours that a training will take, so that it is known before what a model needs."""
+    sizes = [(30, 20), (40, 50), (60, 90)]
+    files = {}
+    for number in range(12):
+        tint = Image.new(mode, sizes[number % 3], 20 * number if mode == "L" else (20 * number, 0, 90))
+        files[f"{'ab'[number % 2]}/{number}.png"] = encoded(tint)
+    report = checked(tmp_path, zipped(files)).report
+    assert report["pictures"] == {"side": 40, "coloured": coloured}
+
+
 # --- splits -----------------------------------------------------------------------------------------------
 
 

@@ -11,9 +11,10 @@ from jobs.datasets.formats.archives import Archive, Member, content_bytes
 from jobs.datasets.formats.index import FORMAT, SPLITS, ImageIndex, write_index
 from jobs.datasets.formats.labels_file import Labelling, read_labels
 from jobs.datasets.formats.layout import Placed, by_folders, counted, named
+from jobs.datasets.formats.looks import has_colour, median_side
 from jobs.datasets.formats.names import shown
 from jobs.datasets.formats.opening import open_archive
-from jobs.datasets.formats.outcome import Progress, Ready, Skips, Upload
+from jobs.datasets.formats.outcome import Looks, Progress, Ready, Skips, Upload
 from jobs.datasets.formats.parallel import default_workers, ordered_map
 from jobs.datasets.formats.pictures import Picture, look
 from jobs.datasets.formats.rejected import Rejected
@@ -63,7 +64,8 @@ def check_images(upload: Upload) -> Ready:
     _check_classes(labels, samples, skips)
     index = _index(archive.container, labels, samples)
     files = [write_index(upload.out, index), *strips.write(upload.out, labels)]
-    return _ready(index, files, skips)
+    looks: Looks = {"side": int(median_side(index)), "coloured": has_colour(upload.path, index)}
+    return _ready(index, looks, files, skips)
 
 
 def _pictures(members: list[Member], skips: Skips) -> list[str]:
@@ -253,7 +255,7 @@ def _check_splits(labels: Sequence[str], classes: Sequence[int], splits: Sequenc
             )
 
 
-def _ready(index: ImageIndex, files: list[str], skips: Skips) -> Ready:
+def _ready(index: ImageIndex, looks: Looks, files: list[str], skips: Skips) -> Ready:
     samples = index["samples"]
     splits = [sample["split"] for sample in samples]
     return {
@@ -263,6 +265,7 @@ def _ready(index: ImageIndex, files: list[str], skips: Skips) -> Ready:
             "samples": len(samples),
             "classes": counted(index["labels"][sample["label"]] for sample in samples),
             "splits": {split: splits.count(split) for split in SPLITS},
+            "pictures": looks,
             "skipped": skips.listed,
             "skipped_total": skips.total,
         },

@@ -33,13 +33,21 @@ class ColumnReport(TypedDict):
     mean: NotRequired[float]
 
 
+class Looks(TypedDict):
+    """Of pictures: the median of their shorter sides in pixels, and whether some have a colour."""
+
+    side: int
+    coloured: bool
+
+
 class Report(TypedDict):
-    """As in the API: `classes` is empty for regression, `columns` is there for tables only."""
+    """As in the API: `classes` is empty for regression, `columns` is there for tables only, `pictures` for pictures."""
 
     samples: int
     classes: dict[str, int]
     splits: dict[str, int]
     columns: NotRequired[list[ColumnReport]]
+    pictures: NotRequired[Looks]
     skipped: list[Skip]
     skipped_total: int
 

@@ -7,6 +7,13 @@ from pydantic import Field
 from hardware.targets.profiles import Kind
 from jobs.engine.recipes.params import BatchSize, Dropout, Epochs, LearningRate, TrainParams
 from jobs.engine.recipes.recipe import Recipe
+from jobs.engine.recipes.sizing.data import Data
+from jobs.engine.recipes.sizing.images import SMALLEST_SIDE, chosen_side, image_net
+from jobs.engine.recipes.sizing.net import Net
+from jobs.engine.recipes.sizing.search import Knobs, Sizing, downwards
+
+LEAST_WIDTH, WIDTH_STEP, SIDE_STEP = 4, 4, 8
+CHANNELS = {"colour": 3, "grey": 1}
 
 
 class ImageClassifierParams(TrainParams):
@@ -19,7 +26,7 @@ class ImageClassifierParams(TrainParams):
         int,
         Field(
             title="Width",
-            ge=4,
+            ge=LEAST_WIDTH,
             le=256,
             description="Features of the first layer; later layers have up to four times as many. Twice the width "
             "costs about four times the time and the memory.",
@@ -56,6 +63,21 @@ class ImageClassifierParams(TrainParams):
     dropout: Dropout = 0.2
 
 
+def _side(params: ImageClassifierParams, data: Data) -> int:
+    return params.image_size or chosen_side(data.side)
+
+
+def _net(params: ImageClassifierParams, data: Data) -> Net:
+    channels = CHANNELS.get(params.colour, data.channels)
+    return image_net(_side(params, data), channels, classes=data.classes, width=params.width)
+
+
+def _knobs(params: ImageClassifierParams, data: Data) -> Knobs:
+    """Smaller pictures, and fewer features; the number of stages follows from the pictures' size."""
+    sides = downwards(_side(params, data), SMALLEST_SIDE, SIDE_STEP)
+    return Knobs("image_size", sides, downwards(params.width, LEAST_WIDTH, WIDTH_STEP)[::-1])
+
+
 RECIPE = Recipe(
     name="image-classifier",
     task="image-classification",
@@ -65,4 +87,5 @@ RECIPE = Recipe(
     params=ImageClassifierParams,
     target_kinds=frozenset(Kind),
     trainer="jobs.engine.training.images:train_images",
+    sizing=Sizing(_net, _knobs),
 )

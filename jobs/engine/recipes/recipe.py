@@ -6,6 +6,7 @@ from typing import Any
 from hardware.targets.profiles import Kind
 from hardware.targets.registry import TARGETS
 from jobs.engine.recipes.params import TrainParams
+from jobs.engine.recipes.sizing.search import Sizing
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class Recipe:
     """One entry of the registry. Knows no TensorFlow.
 
     `target_kinds` are the kinds of target that its models can be built for. `trainer` is "module:function", resolved
-    in the training process alone and called as `function(task, params, reporter)`; see jobs.engine.main.
+    in the training process alone and called as `function(task, params, reporter)`; see jobs.engine.main. `sizing` tells
+    how large its networks are before any is built.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Recipe:
     params: type[TrainParams]
     target_kinds: frozenset[Kind]
     trainer: str
+    sizing: Sizing
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -7,6 +7,12 @@ from pydantic import Field
 from hardware.targets.profiles import Kind
 from jobs.engine.recipes.params import BatchSize, Dropout, Epochs, LearningRate, TrainParams
 from jobs.engine.recipes.recipe import Recipe
+from jobs.engine.recipes.sizing.data import Data
+from jobs.engine.recipes.sizing.net import Net
+from jobs.engine.recipes.sizing.search import Knobs, Sizing, downwards
+from jobs.engine.recipes.sizing.tables import table_net
+
+LEAST_WIDTH, WIDTH_STEP = 4, 4
 
 
 class TableParams(TrainParams):
@@ -17,7 +23,7 @@ class TableParams(TrainParams):
     learning_rate: LearningRate = 0.004
     width: Annotated[
         int,
-        Field(title="Width", ge=4, le=1024, description="Neurons in each hidden layer."),
+        Field(title="Width", ge=LEAST_WIDTH, le=1024, description="Neurons in each hidden layer."),
     ] = 64
     layers: Annotated[
         int,
@@ -34,6 +40,18 @@ class TableRegressorParams(TableParams):
     """Parameters of the table regressor."""
 
 
+def _net(params: TableParams, data: Data) -> Net:
+    return table_net(data, width=params.width, hidden=params.layers)
+
+
+def _knobs(params: TableParams, _data: Data) -> Knobs:
+    """Fewer hidden layers, and fewer neurons in each."""
+    depths = tuple(range(params.layers, -1, -1))
+    return Knobs("layers", depths, downwards(params.width, LEAST_WIDTH, WIDTH_STEP)[::-1])
+
+
+SIZING = Sizing(_net, _knobs)
+
 CLASSIFIER = Recipe(
     name="table-classifier",
     task="table-classification",
@@ -43,6 +61,7 @@ CLASSIFIER = Recipe(
     params=TableClassifierParams,
     target_kinds=frozenset(Kind),
     trainer="jobs.engine.training.tables:train_table",
+    sizing=SIZING,
 )
 REGRESSOR = Recipe(
     name="table-regressor",
@@ -53,4 +72,5 @@ REGRESSOR = Recipe(
     params=TableRegressorParams,
     target_kinds=frozenset(Kind),
     trainer="jobs.engine.training.tables:train_table",
+    sizing=SIZING,
 )

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from jobs.datasets.formats.images import ImageIndex
 from jobs.engine import data
 from jobs.engine.ends import BadDataError
 from jobs.engine.events import Reporter
-from jobs.engine.networks import image_network
+from jobs.engine.networks import Network, image_network
 from jobs.engine.pixels import SPLITS, UPLOAD_FILE, SplitName
 from jobs.engine.recipes.image_classifier import ImageClassifierParams
+from jobs.engine.recipes.sizing.data import Data
 from jobs.engine.task import TrainTask
 from jobs.engine.training.augment import Vary
+from jobs.engine.training.fitting import settled
 from jobs.engine.training.looks import chosen_size, is_coloured
 from jobs.engine.training.results import Summary
 from jobs.engine.training.session import Learner, Problem, check_splits, make_learner, train
@@ -24,8 +27,9 @@ def train_images(task: TrainTask, params: ImageClassifierParams, reporter: Repor
         raise BadDataError("This recipe learns from pictures, and the data is a table.")
     counts = _counts(index)
     check_splits(counts, len(index["labels"]))
-    side = params.image_size or chosen_size(index)
     channels = _channels(task, params, index)
+    params, fit = _settled(task, params, index, channels, reporter)
+    side = params.image_size or chosen_size(index)
     with ThreadPoolExecutor(1, thread_name_prefix="loading") as pool:
         loading = pool.submit(
             data.load,
@@ -36,12 +40,14 @@ def train_images(task: TrainTask, params: ImageClassifierParams, reporter: Repor
             channels=channels,
             on_progress=_watch(reporter),
         )
-        learner = _learner(params, (side, side, channels), len(index["labels"]), counts["train"])
+        network = _network(params, side, channels, len(index["labels"]))
+        learner = _learner(params, network, (side, side, channels), len(index["labels"]), counts["train"])
         arrays = loading.result()
     problem = Problem(
         arrays=arrays,
         input={"kind": "image", "height": side, "width": side, "channels": channels, "range": [0, 255]},
         augment=_augment(params, side, channels),
+        fit=fit,
     )
     return train(task, params, learner, problem, reporter)
 
@@ -51,10 +57,26 @@ def _counts(index: ImageIndex) -> dict[SplitName, int]:
     return {name: splits.count(name) for name in SPLITS}
 
 
+def _settled(
+    task: TrainTask, params: ImageClassifierParams, index: ImageIndex, channels: int, reporter: Reporter
+) -> tuple[ImageClassifierParams, dict[str, Any] | None]:
+    classes, side = len(index["labels"]), chosen_size(index)
+    data = Data(classes=classes, side=side, channels=channels)
+
+    def network(tried: ImageClassifierParams) -> Network:
+        return _network(tried, tried.image_size or side, channels, classes)
+
+    return settled(task, params, data, network, reporter)
+
+
+def _network(params: ImageClassifierParams, side: int, channels: int, classes: int) -> Network:
+    shape = (side, side, channels)
+    return image_network(shape, classes=classes, width=params.width, dropout=params.dropout)
+
+
 def _learner(
-    params: ImageClassifierParams, shape: tuple[int, int, int], classes: int, samples: int
+    params: ImageClassifierParams, network: Network, shape: tuple[int, ...], classes: int, samples: int
 ) -> Learner:
-    network = image_network(shape, classes=classes, width=params.width, dropout=params.dropout)
     size = min(params.batch_size, samples)
     learner = make_learner(network, classes=classes)
     learner.steps.trace((size, *shape), "uint8", "int64")

@@ -5,36 +5,25 @@ import os
 import tempfile
 from pathlib import Path
 
-import numpy as np
+from jobs.datasets.formats.images import ImageIndex
+from jobs.datasets.formats.looks import has_colour, median_side
+from jobs.engine.recipes.sizing.images import chosen_side
 
-from jobs.datasets.formats.images import ImageIndex, read_pixels
-
-SMALLEST, LARGEST = 8, 96
-LOOKED_AT = 24
-TINT = 12  # JPEG's rounding tints grey a little
 REMEMBERED = "colour.json"
 
 
 def chosen_size(index: ImageIndex) -> int:
     """The side that fits the data: the median picture's shorter side, between 8 and 96 pixels."""
-    sides = [min(sample["width"], sample["height"]) for sample in index["samples"]]
-    return int(np.clip(np.median(sides), SMALLEST, LARGEST))
+    return chosen_side(median_side(index))
 
 
 def is_coloured(upload: Path, cache: Path, key: str, index: ImageIndex) -> bool:
     """Whether any of a few pictures from all over the version has a colour; remembered in the version's cache."""
     found = _recall(cache / REMEMBERED, key)
     if found is None:
-        found = _look(upload, index)
+        found = has_colour(upload, index)
         _remember(cache / REMEMBERED, key, coloured=found)
     return found
-
-
-def _look(upload: Path, index: ImageIndex) -> bool:
-    samples = index["samples"]
-    few: ImageIndex = {**index, "samples": samples[:: max(1, len(samples) // LOOKED_AT)][:LOOKED_AT]}
-    pictures = read_pixels(upload, few, size=(SMALLEST, SMALLEST), channels=3)
-    return any(int(np.ptp(pixels.astype(np.int16), axis=2).max()) > TINT for _, pixels in pictures)
 
 
 def _recall(path: Path, key: str) -> bool | None:

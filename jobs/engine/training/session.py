@@ -44,7 +44,8 @@ class Learner:
 class Problem:
     """What is to be learned. `input` goes into the report: how a picture or row becomes the model's input.
 
-    For regression `mean` and `scale` are those of the training targets, by which the loss is scaled.
+    For regression `mean` and `scale` are those of the training targets, by which the loss is scaled. `fit` is what was
+    found out about its targets, for the report.
     """
 
     arrays: Arrays
@@ -52,6 +53,7 @@ class Problem:
     augment: Augment | None = None
     mean: float = 0.0
     scale: float = 1.0
+    fit: dict[str, Any] | None = None
 
     def training_split(self) -> Split:
         """The training samples, with a regression's targets scaled."""
@@ -182,6 +184,7 @@ class _Training:
             "params": self.params.model_dump(mode="json"),
             "parameters": int(self.learner.network.full.count_params()),
             "backend": keras.backend.backend(),
+            **({"fit": self.problem.fit} if self.problem.fit else {}),
         }
         write(self.task.out, self.learner.network.full, report, self.reporter)
         test = {name: value for name, value in report["metrics"]["test"].items() if isinstance(value, float)}

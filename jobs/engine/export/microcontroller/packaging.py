@@ -70,7 +70,7 @@ def checked(content: bytes, target: Target) -> Model:
         net = read(content)
         micro = tflm.Micro(content)
         arena = micro.arena_bytes()
-        reserved = fit.reserved_arena(arena, net)
+        reserved = fit.reserved_arena(arena, net.largest_window)
     except (tflm.MicroError, ValueError) as error:
         raise RefusedError(
             f"TensorFlow Lite Micro, which runs the model on {target.title}, cannot run it: {error}"

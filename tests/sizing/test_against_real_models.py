@@ -1,0 +1,111 @@
+"""The arithmetic of sizes, held against models that are really built, converted and measured."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.engine.recipes.sizing.data import Data
+from jobs.engine.recipes.sizing.estimate import (
+    ARENA_SLACK,
+    ARENA_TOLERANCE,
+    BYTES_SLACK,
+    BYTES_TOLERANCE,
+    Estimate,
+    estimate,
+)
+from jobs.engine.recipes.sizing.images import image_net
+from jobs.engine.recipes.sizing.tables import table_net
+from jobs.engine.tables import TableEncoding
+
+pytestmark = pytest.mark.train
+# side, channels, classes, width
+PICTURES = [(8, 1, 10, 16), (28, 3, 100, 12), (65, 3, 5, 8)]
+# numbers, of which with gaps, categories of each other column, classes (0: a number), width, hidden layers
+TABLES = [
+    (4, 0, (), 3, 64, 2), (10, 3, (5, 2), 2, 32, 0), (0, 0, (4, 7, 9), 0, 16, 3), (30, 5, (60,) * 4, 0, 256, 2),
+]  # fmt: skip
+
+
+def encoding(numbers: int, flagged: int, categories: tuple[int, ...]) -> TableEncoding:
+    return TableEncoding(
+        columns=numbers + len(categories),
+        numbers=tuple(range(numbers)),
+        means=np.linspace(1, 2, numbers).astype(np.float32),
+        factors=np.linspace(0.5, 1, numbers).astype(np.float32),
+        flagged=tuple(range(flagged)),
+        categories=tuple((numbers + place, count) for place, count in enumerate(categories)),
+        target_mean=3.0,
+        target_scale=2.0,
+    )
+
+
+def off(real: int, told: int) -> int:
+    return abs(real - told)
+
+
+def assert_close(model: Any, told: Estimate, scratch: Path) -> None:
+    """Within the tolerances by which a job is refused or let pass."""
+    from jobs.engine.export import dataless
+    from jobs.engine.export.convert import Converter
+    from jobs.engine.export.graph import inspect
+    from jobs.engine.export.microcontroller.tensors import read
+    from jobs.engine.export.microcontroller.tflm import Micro
+    from jobs.engine.export.trial import give_weights
+
+    give_weights(model)
+    shape = tuple(model.input_shape[1:])
+    samples = dataless.vectors(shape, 4).astype(np.float32)
+    with Converter(model, shape, scratch) as converter:
+        fp32 = converter.fp32()
+        pictures = len(shape) == 3
+        int8 = converter.int8(samples) if pictures else converter.int8_core(samples, inspect(fp32).operators)
+        micro = converter.int8_throughout(samples) if pictures else int8
+    files = [(len(int8), told.int8_bytes), (len(micro), told.int8_bytes), (len(fp32), told.fp32_bytes)]
+    assert [off(*each) for each in files if off(*each) > BYTES_TOLERANCE * each[1] + BYTES_SLACK] == []
+    memory = [
+        (Micro(micro).arena_bytes(), told.arena_bytes), (inspect(int8).arena_bytes, told.litert_bytes)
+    ]  # fmt: skip
+    assert [off(*each) for each in memory if off(*each) > ARENA_TOLERANCE * each[1] + ARENA_SLACK] == []
+    assert read(micro).largest_window == told.window
+
+
+@pytest.mark.parametrize(("side", "channels", "classes", "width"), PICTURES)
+def test_pictures(side: int, channels: int, classes: int, width: int, tmp_path: Path) -> None:
+    from jobs.engine.networks import image_network
+
+    model = image_network((side, side, channels), classes=classes, width=width, dropout=0.2).full
+    told = estimate(image_net(side, channels, classes=classes, width=width))
+    assert model.count_params() == told.parameters
+    assert_close(model, told, tmp_path)
+
+
+@pytest.mark.parametrize(("numbers", "flagged", "categories", "classes", "width", "hidden"), TABLES)
+def test_tables(
+    numbers: int,
+    flagged: int,
+    categories: tuple[int, ...],
+    classes: int,
+    width: int,
+    hidden: int,
+    tmp_path: Path,
+) -> None:
+    from jobs.engine.networks import table_network
+
+    coded = encoding(numbers, flagged, categories)
+    model = table_network(coded, classes=classes or None, width=width, hidden=hidden, dropout=0.1).full
+    data = Data(
+        classes=classes, columns=coded.columns, numbers=numbers, flagged=flagged, categories=categories
+    )
+    told = estimate(table_net(data, width=width, hidden=hidden))
+    assert model.count_params() == told.parameters
+    assert_close(model, told, tmp_path)
+
+
+@pytest.mark.parametrize("side", [*range(8, 20), 31, 32, 33, 63, 64, 65, 66, 96, 127, 128, 129, 191, 320])
+def test_every_picture_size_has_the_stages_that_are_counted(side: int) -> None:
+    from jobs.engine.networks import image_network
+
+    model = image_network((side, side, 3), classes=3, width=4, dropout=0.0).full
+    assert model.count_params() == estimate(image_net(side, 3, classes=3, width=4)).parameters

@@ -1,0 +1,140 @@
+"""What fits which board, by arithmetic: verdicts and their doubt, the search for the largest, latencies, reports."""
+
+from dataclasses import replace
+
+import pytest
+
+from hardware.targets.profiles import Target
+from hardware.targets.registry import TARGETS
+from hardware.targets.speeds import latency_s
+from jobs.engine.recipes.image_classifier import ImageClassifierParams
+from jobs.engine.recipes.registry import RECIPES
+from jobs.engine.recipes.sizing.boards import Fits, on_board, surely_fits
+from jobs.engine.recipes.sizing.data import Data, from_report
+from jobs.engine.recipes.sizing.fitting import UnfitError, fitted
+from jobs.engine.recipes.sizing.search import downwards
+from jobs.engine.recipes.tables import TableClassifierParams
+
+NANO, PI, F746 = (TARGETS[name] for name in ("arduino-nano-33-ble-sense", "raspberry-pi-4", "stm32f746"))
+IMAGES, TABLES = RECIPES["image-classifier"].sizing, RECIPES["table-classifier"].sizing
+PHOTOS = Data(classes=10, side=300, channels=3)
+WINE = Data(classes=3, columns=13, numbers=13)
+
+
+def with_memory(target: Target, count: int) -> Target:
+    return replace(target, ram_free_bytes=count)
+
+
+def test_doubt_lies_between_what_fits_and_what_does_not() -> None:
+    told = IMAGES.estimate(ImageClassifierParams(), PHOTOS)
+    needed = on_board(told, NANO).ram_bytes
+    found = [
+        on_board(told, with_memory(NANO, round(needed * share))).fits for share in (0.8, 0.99, 1.0, 1.01, 1.2)
+    ]
+    assert found == [Fits.TOO_LARGE, Fits.CLOSE, Fits.CLOSE, Fits.CLOSE, Fits.FITS]
+    assert "needs" in on_board(told, with_memory(NANO, needed // 2)).reason
+    assert on_board(told, NANO).reason == ""
+
+
+def test_flash_counts_too() -> None:
+    told = IMAGES.estimate(ImageClassifierParams(width=64, image_size=16), PHOTOS)
+    assert on_board(told, replace(F746, flash_bytes=told.int8_bytes // 2)).fits is Fits.TOO_LARGE
+
+
+def test_a_latency_is_work_by_clock_and_kernel() -> None:
+    # 7.49 million multiply-accumulates took 930 ms there: the figure that it goes by.
+    assert latency_s(NANO, 7_490_000) == pytest.approx(0.930)
+    assert latency_s(NANO, 7_490_000, factor=1.5) == pytest.approx(1.395)
+    assert latency_s(PI, 569_000_000) == pytest.approx(0.024)
+    assert latency_s(TARGETS["browser"], 10) is None
+
+
+def test_the_largest_that_fits_all_is_taken() -> None:
+    asked = ImageClassifierParams(width=64, image_size=96)
+    found = IMAGES.largest(asked, PHOTOS, [PI, NANO])
+    assert isinstance(found, ImageClassifierParams)
+    assert surely_fits(IMAGES.estimate(found, PHOTOS), NANO)
+    best = IMAGES.estimate(found, PHOTOS).macs
+    for side in downwards(96, 8, 8):
+        for width in downwards(64, 4, 4):
+            told = IMAGES.estimate(asked.model_copy(update={"width": width, "image_size": side}), PHOTOS)
+            assert told.macs <= best or not surely_fits(told, NANO), (side, width)
+
+
+def test_what_fits_stays_as_it_was_asked() -> None:
+    asked = ImageClassifierParams(width=8)
+    kept = fitted(IMAGES, asked, PHOTOS, [NANO], shrink=True)
+    assert kept.params is asked
+    assert (kept.asked, kept.chosen, kept.sentence) == ({}, {}, "")
+
+
+def test_what_was_made_smaller_is_said() -> None:
+    found = fitted(IMAGES, ImageClassifierParams(width=64), PHOTOS, [NANO], shrink=True)
+    assert found.asked == {"width": 64, "image_size": 96}
+    assert found.sentence == (
+        f"To fit Arduino Nano 33 BLE Sense, width 64 became {found.chosen['width']} and image size 96 became "
+        f"{found.chosen['image_size']}."
+    )
+    assert found.boards[0].fits is Fits.FITS
+
+
+def test_a_refusal_says_what_would_fit() -> None:
+    with pytest.raises(
+        UnfitError, match=r"Arduino Nano.*It would fit with width \d+ or image size \d+;"
+    ) as refused:
+        fitted(IMAGES, ImageClassifierParams(width=64), PHOTOS, [NANO], shrink=False)
+    for name, value in refused.value.most.items():
+        params = ImageClassifierParams(**{"width": 64, name: value})
+        assert surely_fits(IMAGES.estimate(params, PHOTOS), NANO)
+
+
+def test_nothing_may_be_small_enough() -> None:
+    tiny = with_memory(NANO, 2048)
+    with pytest.raises(UnfitError, match="Not even the smallest"):
+        fitted(IMAGES, ImageClassifierParams(), PHOTOS, [tiny], shrink=True)
+
+
+def test_tables_lose_layers_or_neurons() -> None:
+    asked = TableClassifierParams(width=1024, layers=8)
+    found = fitted(TABLES, asked, WINE, [NANO], shrink=True)
+    assert isinstance(found.params, TableClassifierParams)
+    assert set(found.chosen) <= {"width", "layers"}
+    assert found.boards[0].fits is Fits.FITS
+    assert "hidden layers" in found.sentence or "width" in found.sentence
+
+
+def test_the_widest_tables_are_searched_quickly() -> None:
+    import time
+
+    wide = Data(classes=3, columns=2000, numbers=1000, flagged=500, categories=(20,) * 1000)
+    began = time.process_time()
+    with pytest.raises(UnfitError):
+        fitted(TABLES, TableClassifierParams(width=1024, layers=8), wide, [NANO], shrink=True)
+    assert time.process_time() - began < 1
+
+
+def test_steps_down_end_where_they_must() -> None:
+    assert downwards(20, 8, 8) == (20, 16, 8)
+    assert downwards(16, 8, 8) == (16, 8)
+    assert downwards(8, 8, 8) == (8,)
+    assert downwards(6, 8, 8) == (6,)
+
+
+def test_a_report_tells_what_decides_the_size() -> None:
+    pictures = {"classes": {"a": 1, "b": 2}, "pictures": {"side": 48, "coloured": False}}
+    assert from_report(pictures) == Data(classes=2, side=48, channels=1)
+    columns = [
+        {"name": "a", "type": "number", "role": "feature", "missing": 0, "different": 9},
+        {"name": "b", "type": "number", "role": "feature", "missing": 2, "different": 9},
+        {"name": "c", "type": "category", "role": "feature", "missing": 1, "different": 5},
+        {"name": "d", "type": "ignored", "role": "ignored", "missing": 0, "different": 1},
+        {"name": "y", "type": "number", "role": "label", "missing": 0, "different": 9},
+    ]
+    assert from_report({"classes": {}, "columns": columns}) == Data(
+        classes=0, columns=3, numbers=2, flagged=1, categories=(5,)
+    )
+
+
+@pytest.mark.parametrize("report", [{}, {"samples": 9}, {"samples": 9, "classes": {"a": 1, "b": 2}}])
+def test_versions_of_before_tell_nothing(report: dict[str, object]) -> None:
+    assert from_report(report) is None
