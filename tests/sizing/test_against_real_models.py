@@ -47,10 +47,11 @@ def off(real: int, told: int) -> int:
 
 def assert_close(model: Any, told: Estimate, scratch: Path) -> None:
     """Within the tolerances by which a job is refused or let pass."""
+    from jobs.engine.export.microcontroller.tensors import read
+
     from jobs.engine.export import dataless
     from jobs.engine.export.convert import Converter
     from jobs.engine.export.graph import inspect
-    from jobs.engine.export.microcontroller.tensors import read
     from jobs.engine.export.microcontroller.tflm import Micro
     from jobs.engine.export.trial import give_weights
 

@@ -1,6 +1,5 @@
 """Does a model fit a microcontroller? Arithmetic over its profile and what was measured."""
 
-from hardware.targets.litert.file import Net
 from hardware.targets.profiles import Target
 
 KIB = 1024
