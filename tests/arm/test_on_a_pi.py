@@ -14,6 +14,12 @@ from tests.arm.processors import PI_2, PROCESSORS
 from tests.arm.systems import NARROW, NEWEST, USUAL, System
 
 KINDS = ("digits", "wine", "diabetes")
+TO_TYPE = """\
+    sudo apt-get install -y python3-venv python3-numpy python3-pil
+    python3 -m venv --system-site-packages ~/gristmill
+    ~/gristmill/bin/python -m pip install 'numpy<2' tflite-runtime
+    ~/gristmill/bin/python /run/BUNDLE/run.py --selftest
+"""
 
 
 def answers(text: str) -> list[dict[str, Any]]:
@@ -96,7 +102,7 @@ def test_openssl_checks_it_as_the_readme_says(system: System, taken: dict[str, T
 
 def test_the_latency_is_told(usual: System, taken: dict[str, Taken]) -> None:
     """Told, not judged: an emulator's times say nothing of a board's."""
-    done = taken["digits"].on_a_pi(usual, "--benchmark")
+    done = taken["digits"].on_a_pi(usual, "--benchmark", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["machine"], found["runs"] > 0) == ("aarch64", True)
@@ -149,7 +155,10 @@ def test_it_is_a_pi_and_nobody_in_particular(usual: System, taken: dict[str, Tak
             "/usr/lib/arm-linux-gnueabihf/blas",
             "numpy is installed, but cannot be loaded: libblas.so.3: cannot open",
         ),
-        ("/usr/local/lib/python3.11/dist-packages", 'python3 -m pip install "tflite-runtime" "numpy<2"'),
+        (
+            "/usr/local/lib/python3.11/dist-packages",
+            TO_TYPE,
+        ),
     ],
 )
 def test_what_a_board_lacks_is_named(

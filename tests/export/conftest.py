@@ -21,6 +21,7 @@ from jobs.engine.events import Wish
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0" + bytes(40)
 HOSTILE = '<script>alert("1")</script>'
 
 

@@ -1,6 +1,9 @@
 """Bundles of table models, as a board sees them."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from jobs.engine.data import load
 from jobs.engine.export.compared import compare
 from jobs.engine.export.measure import Runner
-from tests.export.conftest import Built, run_py
+from tests.export.conftest import WAV, Built, run_py
 
 pytestmark = pytest.mark.train
 
@@ -104,3 +107,38 @@ def test_reports_of_tables(farm_classes: Built, farm_values: Built) -> None:
     page = (farm_values.bundle / "report.html").read_text()
     assert "<circle" in page
     assert "Furthest off" in page
+
+
+def test_what_is_no_table_is_called_by_its_name(farm_values: Built, tmp_path: Path) -> None:
+    (tmp_path / "bark.wav").write_bytes(WAV)
+    (tmp_path / "digit.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = run_py(farm_values.bundle, tmp_path / "bark.wav", tmp_path / "digit.png", "--camera")
+    assert done.returncode == 1
+    assert "bark.wav: this is a sound; this model takes the rows of a table" in done.stderr
+    assert "digit.png: this is a picture; this model takes the rows of a table" in done.stderr
+    assert "--camera: this model takes the rows of a table" in done.stderr
+
+
+def test_ctrl_c_ends_a_long_table(farm_values: Built, tmp_path: Path) -> None:
+    lines = (farm_values.home / "data" / "upload").read_bytes().splitlines(keepends=True)
+    (tmp_path / "long.csv").write_bytes(lines[0] + b"".join(lines[1:]) * 200)
+    with subprocess.Popen(
+        [sys.executable, "-I", farm_values.bundle / "run.py", tmp_path / "long.csv"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as program:  # fmt: skip
+        assert program.stdout is not None
+        program.stdout.readline()
+        program.send_signal(signal.SIGINT)
+        _, said = program.communicate(timeout=20)
+    assert program.returncode == 130
+    assert b"Traceback" not in said
+
+
+def test_a_tables_answers_as_a_table(farm_values: Built) -> None:
+    lines = run_py(farm_values.bundle, "--csv", farm_values.home / "data" / "upload").stdout.splitlines()
+    assert (lines[0], len(lines)) == ("input,value", 601)
+
+
+def test_the_benchmark_of_a_table_starts_with_a_row(farm_classes: Built) -> None:
+    found = json.loads(run_py(farm_classes.bundle, "--benchmark", "--json", "--threads", 1).stdout)
+    assert found["p50_ms"] < found["load_ms"] < found["cold_start_ms"]

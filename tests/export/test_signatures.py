@@ -110,7 +110,7 @@ def test_keys_as_pem(tmp_path: Path) -> None:
         signing.load_public("no key")
 
 
-@pytest.mark.parametrize("name", ["run.py", "inputs.py", "verify.py"])
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.py")))
 def test_boards_run_python_3_9(name: str) -> None:
     ast.parse((FOLDER / name).read_text(), feature_version=(3, 9))
 

@@ -21,7 +21,7 @@ from jobs.engine.export.task import BuildTask, read_report
 from jobs.engine.export.variants import FILES, Exports, RefusedError, export
 
 PHASES = {"loading": (0.0, 0.1), "exporting": (0.1, 0.5), "evaluating": (0.5, 0.9), "packing": (0.9, 1.0)}
-DEVICE_FILES = ("run.py", "inputs.py", "verify.py")
+DEVICE_FILES = ("run.py", "inputs.py", "verify.py", "checks.py", "live.py", "trouble.py")
 BUNDLE_FOLDER = "bundle"
 
 

@@ -11,12 +11,27 @@ from jobs.engine.export.compared import in_words
 _COLUMNS_NAMED = 40
 _PICTURES = """\
     python3 run.py picture.jpg            # one line: the label, and how sure the model is
-    python3 run.py --json *.jpg           # one JSON line a picture
-    python3 run.py --watch ~/new          # answers every picture that appears in that folder"""
+    python3 run.py --top 3 folder         # every picture in it and in its folders; the three likeliest labels
+    python3 run.py --json *.jpg           # one JSON object a line, for programs
+    python3 run.py --csv folder > all.csv # for a spreadsheet
+    python3 run.py --watch ~/new          # answers each picture that appears there, once, also after a restart
+    python3 run.py --camera --interval 5  # answers the camera every 5 seconds, by picamera2 or OpenCV"""
 _TABLES = """\
-    python3 run.py table.csv              # one line a row
-    python3 run.py --json table.csv       # one JSON line a row; `input` is file:line, the header being line 1
-    python3 run.py --watch ~/new          # answers every table that appears in that folder"""
+    python3 run.py table.csv              # one line a row; or a folder: every table in it and in its folders
+    python3 run.py --json table.csv       # one JSON object a line, for programs
+    python3 run.py --csv table.csv        # for a spreadsheet
+    python3 run.py --watch ~/new          # answers each table that appears there, once, also after a restart"""
+_LABELS = """\
+A JSON object has `input` ({input}), `label`, `confidence` (0 to 1) and `scores`: all labels with theirs, or with
+`--top N` the N likeliest, likeliest first."""
+_VALUE = "A JSON object has `input` ({input}) and `value`."
+_BENCHMARK = """\
+`--benchmark --json` is one object too: `p50_ms`, `p95_ms`, `p99_ms` (milliseconds of an answer, once warm, of `runs`),
+`first_ms` (the first one), `load_ms` (LiteRT and the model), `cold_start_ms` (from starting the program to its answer
+about a file), `peak_ram_bytes`, and what was measured: `variant`, `threads`, `machine`, `board`, `python`."""
+_STATUS = """\
+What cannot be read is named on stderr, the rest is answered, and the exit status is then 1. `--watch` keeps what it has
+answered in a hidden file in that folder; hidden files and files that are still being written are left alone."""
 
 
 def readme(manifest: dict[str, Any], target: Target, arrays: Arrays, first: str = "") -> str:
@@ -45,13 +60,19 @@ Made by Gristmill for: {target.title}. {target.runtime.note}
 
 {_PICTURES if pictures else _TABLES + _columns(manifest)}
 
+{_keys(manifest)}
+
+{_STATUS}
+
 `--variant fp32` or `--variant int8` picks the model file, `--threads N` the processor cores.
 
 ## Check
 
     python3 run.py --selftest             # ends with PASS when this board computes as the portal did
-    python3 run.py --benchmark            # how long one input takes, in milliseconds
+    python3 run.py --benchmark            # how long an answer takes here, and how much memory
     python3 run.py --verify --key KEY.pem # is everything here as the portal signed it?
+
+{_BENCHMARK}
 
 Get KEY.pem from the portal you trust (`/api/v1/signing-key`), never from who gave you this folder. OpenSSL
 3 can check the manifest without running anything of an unknown copy:
@@ -82,6 +103,12 @@ def _worth(manifest: dict[str, Any], arrays: Arrays) -> str:
     which = "of the dataset that it was brought with" if brought else "which training never saw"
     start = f"Measured by running these very files on the {len(arrays.test.y)} test samples, {which}:"
     return f"{start}\n\n{_scores(manifest)}"
+
+
+def _keys(manifest: dict[str, Any]) -> str:
+    """What stands in a line of `--json`."""
+    what = "the file" if manifest["input"]["kind"] == "image" else "file:line, the names being line 1"
+    return (_LABELS if manifest["labels"] else _VALUE).format(input=what)
 
 
 def _columns(manifest: dict[str, Any]) -> str:

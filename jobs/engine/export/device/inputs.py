@@ -6,11 +6,9 @@ Raises ValueError with a sentence, or OSError, for what cannot be read.
 # ruff: noqa: B905 - zip(strict=True) came with Python 3.10; imports for types cost nothing here
 from __future__ import annotations
 
-import csv
 import math
 import re
 import struct
-import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +19,9 @@ import numpy as np
 # Every step repeats jobs/datasets/formats of Gristmill (pixels.py for pictures; table_columns.py,
 # table_features.py and names.py for tables). Tests there compare the two, value by value.
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+# How a file of each of Pillow's formats begins. Asked for one alone, Pillow loads no others: a first answer is sooner.
+FORMATS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"BM": "BMP", b"GIF8": "GIF", b"RIFF": "WEBP"}
+NO_PICTURE = "not a picture that can be read (JPEG, PNG, BMP, GIF or WebP)"
 ORIENTATION_TAG = 0x0112
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> Pillow's Transpose
 BILINEAR = 2  # Pillow's Resampling
@@ -35,14 +35,16 @@ def picture(path: Path, spec: dict[str, Any]) -> Any:
     """The pixels, float32 (1, height, width, channels), 0..255."""
     from PIL import Image  # here, because tables need no Pillow
 
-    height, width, channels = spec["height"], spec["width"], spec["channels"]
+    side = max(spec["height"], spec["width"])
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    formats = [name for sign, name in FORMATS.items() if start.startswith(sign)]
+    if not formats:
+        raise ValueError(NO_PICTURE)
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            image.draft(None, (2 * max(height, width), 2 * max(height, width)))
-            ready = opaque(upright(image), MODES[channels])
-            if ready.size != (width, height):
-                ready = ready.resize((width, height), BILINEAR)
-            pixels = np.asarray(ready, dtype=np.uint8)
+        with Image.open(path, formats=formats) as image:
+            image.draft(None, (2 * side, 2 * side))
+            return pixels(image, spec)
     except (
         OSError,
         SyntaxError,
@@ -57,10 +59,18 @@ def picture(path: Path, spec: dict[str, Any]) -> Any:
         zlib.error,
         Image.DecompressionBombError,
     ) as error:
-        if isinstance(error, PermissionError):
+        if isinstance(error, (PermissionError, FileNotFoundError)):
             raise
-        raise ValueError("not a picture that can be read (JPEG, PNG, BMP, GIF or WebP)") from None
-    return pixels.reshape(1, height, width, channels).astype(np.float32)
+        raise ValueError(NO_PICTURE) from None
+
+
+def pixels(image: Any, spec: dict[str, Any]) -> Any:
+    """The same of a Pillow image, such as a camera's."""
+    height, width, channels = spec["height"], spec["width"], spec["channels"]
+    ready = opaque(upright(image), MODES[channels])
+    if ready.size != (width, height):
+        ready = ready.resize((width, height), BILINEAR)
+    return np.asarray(ready, dtype=np.uint8).reshape(1, height, width, channels).astype(np.float32)
 
 
 def upright(image: Any) -> Any:
@@ -84,6 +94,8 @@ def opaque(image: Any, mode: str) -> Any:
 
 def rows(path: Path, spec: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each row of a table: `file:line` (where it starts; the header is line 1) and float32 (1, columns)."""
+    import csv  # here, and unicodedata below, because pictures need neither
+
     reader = spec["reader"]
     encoding = "utf-8-sig" if reader["encoding"] == "utf-8" else reader["encoding"]
     with path.open(newline="", encoding=encoding, errors="replace") as stream:
@@ -144,6 +156,8 @@ def parser(column: dict[str, Any], decimal: str) -> Callable[[str], float]:
 def clean(text: str) -> str:
     """NFC on one line, without control characters and direction marks, at most `MAX_NAME` long."""
     if not text.isascii() or not text.isprintable():
+        import unicodedata
+
         text = unicodedata.normalize("NFC", text.replace("\t", " ").replace("\n", " "))
         text = "".join(c for c in text if c not in BIDI and unicodedata.category(c) not in {"Cc", "Cs"})
     text = " ".join(text.split())

@@ -1,24 +1,26 @@
 #!/usr/bin/env python3
 """Runs the model of this folder on pictures or tables: `python3 run.py --help`.
 
-Python 3.9 or newer, numpy and a LiteRT runtime (ai-edge-litert or tflite-runtime); Pillow for pictures only.
-Gristmill ships this one file in every bundle; everything it knows about the model stands in manifest.json.
+Python 3.9 or newer, numpy and a LiteRT runtime (ai-edge-litert or tflite-runtime); Pillow for pictures only. Gristmill
+ships this program in every bundle; what it knows about the model stands in manifest.json. The files beside it are read
+when they are needed: a first answer does not wait for what it does not use.
 """
 
 # ruff: noqa: B905 - zip(strict=True) came with Python 3.10
-from __future__ import annotations
-
 import argparse
 import functools
 import hashlib
 import json
+import math
 import os
-import platform
-import runpy
 import sys
-import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator, Optional
+
+# A Python older than 3.6 stops at the next line and shows it; up to 3.8 it is said by the line after.
+NEEDED: str = "Gristmill's run.py needs Python 3.9 or newer. Try: python3 run.py"
+if sys.version_info < (3, 9):
+    sys.exit("error: " + NEEDED + " (this is Python " + sys.version.split()[0] + ")")
 
 HERE = Path(__file__).resolve().parent
 # A stray numpy.py beside this file must not be imported in place of the real one.
@@ -29,10 +31,17 @@ ENDINGS = {
     "image": (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
     "table": (".csv", ".tsv", ".txt"),
 }
+INTERRUPTED, PIPE_CLOSED = 130, 141  # as a shell says it of a program that ended by that signal
+STATUSES = """\
+Folders are looked through with all folders in them, except hidden ones. Exit status: 0 everything was answered, 1 not
+everything could be (stderr says what), 2 wrong options, 130 ended by Ctrl-C, 141 nobody reads the answers any more."""
 
 
 class UsageError(Exception):
-    """What a person can put right, in one line."""
+    """What a person can put right: a sentence, then lines that help, if there are any."""
+
+    def told(self) -> str:
+        return "\n".join(plain(line) for line in map(str, self.args))
 
 
 # --- the model ----------------------------------------------------------------------------------------------
@@ -41,55 +50,54 @@ class UsageError(Exception):
 @functools.lru_cache(maxsize=None)
 def part(name: str) -> dict[str, Any]:
     """What another file of this bundle defines, from its source: a cached .pyc is not what was signed."""
-    read(name)
-    return runpy.run_path(str(HERE / name))
+    found: dict[str, Any] = {"__name__": name, "__file__": str(HERE / name)}
+    exec(compile(read(name), found["__file__"], "exec", dont_inherit=True), found)  # noqa: S102
+    return found
 
 
 def inputs(path: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What `path` (a file, or a folder of them) holds, as (name, model input)."""
-    numpy()
+    """What a file holds, as (name, model input). UsageError for what cannot be read."""
     spec = manifest["input"]
+    numpy(manifest)
     reading = part("inputs.py")
     try:
-        if path.is_dir():
-            for inside in sorted(path.iterdir()):
-                if inside.suffix.lower() in ENDINGS[spec["kind"]]:
-                    yield from inputs(inside, manifest)
-        elif not path.exists():
-            raise UsageError(f"{path}: no such file")
-        elif spec["kind"] == "image":
+        if spec["kind"] == "image":
             yield str(path), reading["picture"](path, spec)
         else:
             yield from reading["rows"](path, spec)
-    except ImportError:
-        raise UsageError("Pictures need Pillow: python3 -m pip install pillow") from None
+    except ImportError as error:
+        raise lacking("Pictures need Pillow", error, manifest) from None
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {first_line(error)}") from None
+        other = part("trouble.py")["foreign"](path, spec["kind"]) if isinstance(error, ValueError) else ""
+        raise UsageError(f"{path}: {other or first_line(error)}") from None
 
 
-def numpy() -> Any:
+def lacking(what: str, error: ImportError, manifest: dict[str, Any]) -> UsageError:
+    """Which library is missing or does not load, and what to type on this very machine."""
+    return UsageError(*part("trouble.py")["lacking"](what, error, manifest))
+
+
+def numpy(manifest: dict[str, Any]) -> Any:
     try:
         import numpy as np
-    except ModuleNotFoundError:
-        raise UsageError("numpy is missing: python3 -m pip install numpy") from None
-    except ImportError as error:  # often a library of the system that numpy's wheel needs
-        cause = first_line(error.__cause__ or error.__context__ or error)
-        raise UsageError(f"numpy is installed, but cannot be loaded: {cause}") from None
+    except ImportError as error:
+        raise lacking("numpy is missing", error, manifest) from None
     return np
 
 
-def interpreter_class() -> Any:
+def interpreter_class(manifest: dict[str, Any]) -> Any:
     """LiteRT's interpreter, under its new name or its old one."""
-    numpy()
+    numpy(manifest)
     try:
         from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
+    except ImportError as first:
         try:
             from tflite_runtime.interpreter import Interpreter
-        except ImportError:
-            old = platform.machine() in ("armv6l", "armv7l")
-            package = '"tflite-runtime" "numpy<2"' if old else "ai-edge-litert"
-            raise UsageError(f"No LiteRT runtime is installed: python3 -m pip install {package}") from None
+        except ImportError as second:
+            neither = getattr(second, "name", "") in ("tflite_runtime", "tflite_runtime.interpreter")
+            raise lacking("No LiteRT runtime is installed", first if neither else second, manifest) from None
     return Interpreter
 
 
@@ -104,7 +112,7 @@ class Model:
                 f"{name} is damaged (its hash is not the manifest's); download the bundle again."
             )
         try:
-            self.interpreter = interpreter_class()(model_content=content, num_threads=threads)
+            self.interpreter = interpreter_class(manifest)(model_content=content, num_threads=threads)
             self.interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             needed = manifest["runtime"]["minimum"]
@@ -121,121 +129,121 @@ class Model:
         return self.interpreter.get_tensor(self.output)[0]
 
 
-def answer(name: str, output: Any, labels: list[str] | None) -> dict[str, Any]:
-    if not numpy().isfinite(output).all():
+# --- answers ------------------------------------------------------------------------------------------------
+
+
+def answer(name: str, output: Any, labels: list[str], top: int) -> dict[str, Any]:
+    """One line of --json. `scores` are all in the order of labels, or the `top` best ones, best first."""
+    values = [float(value) for value in output]
+    if not all(map(math.isfinite, values)):
         raise UsageError(f"{name}: the model's answer is not a number")
     if not labels:
-        return {"input": name, "value": float(output[0])}
-    best = int(output.argmax())
-    scores = {label: round(float(score), 6) for label, score in zip(labels, output)}
-    return {"input": name, "label": labels[best], "confidence": scores[labels[best]], "scores": scores}
+        return {"input": name, "value": values[0]}
+    scores = {label: round(value, 6) for label, value in zip(labels, values)}
+    best = values.index(max(values))
+    if top:
+        ranked = sorted(range(len(labels)), key=lambda place: -values[place])[:top]
+        scores = {labels[place]: scores[labels[place]] for place in ranked}
+    label = labels[best]
+    return {"input": name, "label": label, "confidence": round(values[best], 6), "scores": scores}
 
 
-def show(found: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(found), flush=True)
-    elif "value" in found:
-        print(f"{plain(found['input'])}: {found['value']:.6g}", flush=True)
-    else:
-        print(f"{plain(found['input'])}: {plain(found['label'])} ({found['confidence']:.1%})", flush=True)
+def for_people(found: dict[str, Any], top: int) -> str:
+    if "value" in found:
+        return f"{plain(found['input'])}: {found['value']:.6g}"
+    shown = found["scores"] if top else {found["label"]: found["confidence"]}
+    said = ", ".join(f"{plain(label)} ({score:.1%})" for label, score in shown.items())
+    return f"{plain(found['input'])}: {said}"
 
 
-def predict(paths: list[Path], manifest: dict[str, Any], model: Model, as_json: bool) -> int:
-    """Every input's answer; what cannot be read is named on stderr and makes the exit status 1."""
-    failed = 0
-    for path in paths:
+def show(given: argparse.Namespace, labels: list[str]) -> Callable[[dict[str, Any]], None]:
+    """What prints an answer, as the options ask for it."""
+    if given.json:
+        return lambda found: print(json.dumps(found), flush=True)
+    if given.csv:
+        write: Callable[[dict[str, Any]], None] = part("checks.py")["csv_lines"](labels, given.top)
+        return write
+    return lambda found: print(for_people(found, given.top), flush=True)
+
+
+class Asked:
+    """Answers what it is asked about; what cannot be read is named on stderr, and makes the exit status 1."""
+
+    def __init__(self, given: argparse.Namespace, manifest: dict[str, Any], variant: str) -> None:
+        self.manifest, self.top, self.failed = manifest, given.top, 0
+        self.model = Model(manifest, variant, given.threads)
+        self.show = show(given, manifest["labels"])
+
+    def paths(self, paths: list[Path]) -> None:
+        endings = ENDINGS[self.manifest["input"]["kind"]]
+        for path in paths:
+            if not path.is_dir():
+                self.file(path)
+                continue
+            found = False
+            for inside in part("live.py")["files"](path, endings, self.trouble):
+                found = True
+                self.file(inside)
+            if not found:
+                self.fail(UsageError(f"{path}: no file in this folder ends in {', '.join(endings)}"))
+
+    def trouble(self, error: OSError) -> None:
+        self.fail(UsageError(f"{error.filename}: {first_line(error)}"))
+
+    def file(self, path: Path) -> None:
         try:
-            for name, x in inputs(path, manifest):
-                show(answer(name, model(x), manifest["labels"]), as_json)
+            for name, x in inputs(path, self.manifest):
+                self.one(name, x)
         except UsageError as error:
-            print(plain(str(error)), file=sys.stderr)
-            failed = 1
-    return failed
+            self.fail(error)
+
+    def one(self, name: str, x: Any) -> None:
+        try:
+            self.show(answer(name, self.model(x), self.manifest["labels"], self.top))
+        except UsageError as error:
+            self.fail(error)
+
+    def fail(self, error: UsageError) -> None:
+        print(error.told(), file=sys.stderr, flush=True)
+        self.failed = 1
 
 
-def watch(folder: Path, manifest: dict[str, Any], model: Model, as_json: bool) -> int:
-    """Answers each file that appears in `folder` once it has stopped growing; ends with Ctrl-C."""
+# --- what else it does --------------------------------------------------------------------------------------
+
+
+def watch(folder: Path, asked: Asked) -> int:
+    """Answers each file that appears in `folder` once it is complete, until Ctrl-C."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    endings = ENDINGS[manifest["input"]["kind"]]
 
-    def look() -> dict[Path, tuple[int, int]]:
-        seen = {}
-        for entry in os.scandir(folder):
-            if entry.name.lower().endswith(endings) and entry.is_file():
-                seen[Path(entry.path)] = (entry.stat().st_size, entry.stat().st_mtime_ns)
-        return seen
+    def say(sentence: str) -> None:
+        print(plain(sentence), file=sys.stderr, flush=True)
 
-    before = done = look()
-    print(f"Watching {plain(str(folder))}; Ctrl-C ends.", file=sys.stderr, flush=True)
-    while True:
-        time.sleep(0.5)
-        try:
-            now = look()
-        except FileNotFoundError:
-            continue  # a file went between the listing and the look at it
-        ready = [path for path, state in now.items() if before.get(path) == state and done.get(path) != state]
-        predict(sorted(ready), manifest, model, as_json)
-        done.update({path: now[path] for path in ready})
-        before = now
-
-
-# --- checks -------------------------------------------------------------------------------------------------
-
-
-def selftest(manifest: dict[str, Any], variants: list[str], threads: int) -> int:
-    """Runs the vectors that came with the model; the last line is `PASS n/n`, or says how many failed."""
-    np = numpy()
-    with np.load(HERE / "selftest.npz", allow_pickle=False) as stored:
-        data = {name: stored[name] for name in stored.files}
-    good = np.ones(len(data["inputs"]), dtype=bool)
-    for variant in variants:
-        model, limit = Model(manifest, variant, threads), manifest["selftest"]["tolerance"][variant]
-        for number, (x, wanted) in enumerate(zip(data["inputs"], data[variant])):
-            wrong = differs(model(x[None].astype(np.float32)), wanted, limit)
-            if wrong:
-                good[number] = False
-                print(f"{variant}, vector {number}: {wrong}")
-    print(f"{'PASS' if good.all() else 'FAIL'} {int(good.sum())}/{len(good)}")
-    return 0 if good.all() else 1
-
-
-def differs(got: Any, wanted: Any, limit: float) -> str:
-    """What is wrong with an output, or nothing: it may be off by `limit`, a clear winner must win again."""
-    worst = float(abs(got - wanted).max())
-    if not worst <= limit:  # also when it is NaN
-        return f"off by {worst:.3g}, allowed are {limit:.3g}"
-    ranked = sorted(wanted, reverse=True)
-    if len(ranked) > 1 and ranked[0] - ranked[1] > limit and got.argmax() != wanted.argmax():
-        return f"class {int(got.argmax())} in place of {int(wanted.argmax())}"
-    return ""
-
-
-def benchmark(manifest: dict[str, Any], variant: str, threads: int) -> int:
-    """Prints the latency of one input, batch 1, as one JSON line; at most 200 runs or 5 seconds."""
-    np = numpy()
-    start = time.perf_counter()
-    model = Model(manifest, variant, threads)
-    loaded = time.perf_counter() - start
-    with np.load(HERE / "selftest.npz", allow_pickle=False) as stored:
-        vectors = stored["inputs"].astype(np.float32)
-    times: list[float] = []
-    end = time.perf_counter() + 5
-    for number in range(210):
-        x = vectors[number % len(vectors)][None]
-        start = time.perf_counter()
-        model(x)
-        times.append((time.perf_counter() - start) * 1000)
-        if time.perf_counter() > end:
-            break
-    times = times[min(10, len(times) - 1) :]  # the first ones warm the caches
-    p50, p95 = (round(float(value), 4) for value in np.percentile(times, [50, 95]))
-    found = {"variant": variant, "threads": threads, "runs": len(times), "p50_ms": p50, "p95_ms": p95}
-    print(json.dumps({**found, "load_ms": round(loaded * 1000, 2), "machine": platform.machine()}))
+    endings = ENDINGS[asked.manifest["input"]["kind"]]
+    part("live.py")["watch"](folder, HERE, endings, asked.file, say)
     return 0
 
 
-def verify(key: Path | None) -> int:
+def camera(source: str, interval: float, asked: Asked) -> int:
+    """Answers a picture of the camera every `interval` seconds, until Ctrl-C or the end of a film."""
+    spec, reading = asked.manifest["input"], part("inputs.py")
+    if spec["kind"] != "image":
+        raise UsageError("--camera: this model takes the rows of a table, not pictures.")
+    try:
+        for name, image in part("live.py")["camera"](source, interval, (spec["width"], spec["height"])):
+            asked.one(name, reading["pixels"](image, spec))
+    except ImportError as error:
+        if getattr(error, "name", "") == "PIL":
+            raise lacking("Pictures need Pillow", error, asked.manifest) from None
+        raise UsageError(*part("trouble.py")["no_camera_library"](source)) from None
+    except BrokenPipeError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"camera {source}: {first_line(error)}") from None
+    return 0
+
+
+def verify(key: Optional[Path]) -> int:
     """Checks the signature over manifest.json and every file against it, by verify.py beside this file."""
     if key is None:
         raise UsageError(
@@ -257,6 +265,8 @@ def plain(text: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return (str(error).strip().splitlines() or ["unknown"])[0]
 
 
@@ -278,24 +288,47 @@ def load_manifest() -> dict[str, Any]:
 
 
 def arguments() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(description="Runs this bundle's model on pictures or tables.")
-    options.add_argument(
-        "inputs", nargs="*", type=Path, metavar="INPUT", help="pictures, CSV tables, folders of them"
+    options = argparse.ArgumentParser(
+        description="Runs this bundle's model on pictures or tables.", epilog=STATUSES
     )
-    options.add_argument("--json", action="store_true", help="one JSON line an input, or a row of a table")
-    options.add_argument(
-        "--variant", choices=("int8", "fp32"), help="which model file (default: the manifest's)"
+    add = options.add_argument
+    add("inputs", nargs="*", type=Path, metavar="INPUT", help="pictures, CSV tables, folders of them")
+    form = options.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line (README.md has the keys)")
+    form.add_argument(
+        "--csv", action="store_true", help="a table: a first line with the names, a line an answer"
     )
-    options.add_argument(
-        "--threads", type=int, default=min(4, os.cpu_count() or 1), help="default: %(default)s"
+    add("--top", type=int, default=0, metavar="N", help="the N likeliest labels, not the first alone")
+    add(
+        "--watch",
+        type=Path,
+        metavar="FOLDER",
+        help="answer each file that appears there, once, also after a restart",
     )
-    options.add_argument("--selftest", action="store_true", help="does the model give the same answers here?")
-    options.add_argument("--benchmark", action="store_true", help="how long one input takes")
-    options.add_argument("--watch", type=Path, metavar="FOLDER", help="answer each file that appears there")
-    options.add_argument(
-        "--verify", action="store_true", help="check the signature and every file; needs --key"
+    add(
+        "--camera",
+        nargs="?",
+        const="0",
+        metavar="SOURCE",
+        help="answer a camera: its number (0), a film or address",
     )
-    options.add_argument("--key", type=Path, metavar="PEM", help="the portal's public key")
+    add(
+        "--interval",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="seconds between its pictures (default: %(default)s)",
+    )
+    add("--variant", choices=("int8", "fp32"), help="which model file (default: the manifest's)")
+    add("--threads", type=int, default=min(4, os.cpu_count() or 1), help="default: %(default)s")
+    add("--selftest", action="store_true", help="does the model give the same answers here?")
+    add(
+        "--benchmark",
+        action="store_true",
+        help="how long one answer takes, and how much memory (also with --json)",
+    )
+    add("--verify", action="store_true", help="check the signature and every file; needs --key")
+    add("--key", type=Path, metavar="PEM", help="the portal's public key")
     return options
 
 
@@ -305,30 +338,55 @@ def main() -> int:
     if given.verify:
         return verify(given.key)
     manifest = load_manifest()
-    if given.threads < 1:
-        raise UsageError("--threads must be at least 1")
+    if given.threads < 1 or given.top < 0 or not given.interval >= 0:
+        raise UsageError("--threads must be at least 1, --top and --interval at least 0")
     if given.variant and given.variant not in manifest["variants"]:
         raise UsageError(f"This bundle has no {given.variant} model: {manifest['left_out'][given.variant]}")
     variant = given.variant or manifest["default_variant"]
+
+    def load(name: str) -> Model:
+        return Model(manifest, name, given.threads)
+
     if given.selftest:
-        return selftest(
-            manifest, [given.variant] if given.variant else list(manifest["variants"]), given.threads
-        )
+        numpy(manifest)
+        named = [given.variant] if given.variant else list(manifest["variants"])
+        return int(part("checks.py")["selftest"](HERE, manifest, named, load))
     if given.benchmark:
-        return benchmark(manifest, variant, given.threads)
-    if given.watch:
-        return watch(given.watch, manifest, Model(manifest, variant, given.threads), given.json)
-    if not given.inputs:
-        options.error("name at least one INPUT, or one of --selftest, --benchmark, --watch, --verify")
-    return predict(given.inputs, manifest, Model(manifest, variant, given.threads), given.json)
+        numpy(manifest)
+        options_of_a_child = ["--variant", variant, "--threads", str(given.threads)]
+        found = part("checks.py")["benchmark"](HERE, manifest, lambda: load(variant), options_of_a_child)
+        told = {"variant": variant, "threads": given.threads, **found}
+        print(json.dumps(told) if given.json else part("checks.py")["in_words"](told))
+        return 0
+    if not (given.inputs or given.watch or given.camera):
+        options.error(
+            "name at least one INPUT, or one of --selftest, --benchmark, --watch, --camera, --verify"
+        )
+    asked = Asked(given, manifest, variant)
+    asked.paths(given.inputs)
+    try:
+        if given.watch:
+            return watch(given.watch, asked)
+        return camera(given.camera, given.interval, asked) if given.camera else asked.failed
+    except KeyboardInterrupt:
+        return 0  # how watching is meant to end
+
+
+def run() -> int:
+    """`main`, its errors as sentences on stderr and exit statuses."""
+    try:
+        return main()
+    except UsageError as error:
+        print(f"error: {error.told()}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or Python complains once more, at its end
+        return PIPE_CLOSED
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UsageError as error:
-        sys.exit(f"error: {plain(str(error))}")
-    except KeyboardInterrupt:
-        sys.exit(0)
-    except BrokenPipeError:
-        sys.exit(1)
+    sys.exit(run())

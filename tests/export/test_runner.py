@@ -1,0 +1,312 @@
+"""run.py as people and programs use it: folders, forms of answers, a watched folder, a camera, a closed pipe."""
+
+import contextlib
+import csv
+import functools
+import io
+import json
+import os
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.export.conftest import WAV, Built, run_py
+
+pytestmark = pytest.mark.train
+
+
+@functools.cache
+def images() -> Any:
+    from sklearn.datasets import load_digits  # only where digits are needed
+
+    return load_digits().images
+
+
+def digit(path: Path, number: int = 0) -> Path:
+    """One of the handwritten digits, as a PNG."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    Image.fromarray((images()[number] * 15.9).astype("uint8")).save(path, "PNG")
+    return path
+
+
+def answers(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three digits in folders of folders, and what is no picture of ours."""
+    home = tmp_path / "camera"
+    for number, name in enumerate(("b.png", "a/2.PNG", "a/deep/1.png", ".thumbnails/t.png", "a/.half.png")):
+        digit(home / name, number)
+    (home / "note.md").write_text("no picture")
+    (home / "again").symlink_to(home / "a")
+    return home
+
+
+def test_a_folder_is_looked_through_and_the_likeliest_are_told(digits: Built, folder: Path) -> None:
+    done = run_py(digits.bundle, "--json", "--top", 3, folder)
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    found = answers(done.stdout)
+    assert [line["input"] for line in found] == [
+        str(folder / name) for name in ("a/2.PNG", "a/deep/1.png", "b.png")
+    ]
+    for line in found:
+        assert list(line["scores"].values()) == sorted(line["scores"].values(), reverse=True)
+        assert len(line["scores"]) == 3
+        assert next(iter(line["scores"])) == line["label"]
+    said = run_py(digits.bundle, "--top", 2, folder / "b.png").stdout
+    assert said.count("%)") == 2
+
+
+def test_answers_as_a_table(digits: Built, folder: Path) -> None:
+    done = run_py(digits.bundle, "--csv", "--top", 2, folder)
+    head, *rows = csv.reader(io.StringIO(done.stdout))
+    assert head == ["input", "label", "confidence", "label_2", "confidence_2"]
+    found = answers(run_py(digits.bundle, "--json", folder).stdout)
+    assert [(row[0], row[1], float(row[2])) for row in rows] == [
+        (line["input"], line["label"], line["confidence"]) for line in found
+    ]
+    assert [float(row[4]) for row in rows] == [sorted(line["scores"].values())[-2] for line in found]
+
+
+def test_what_is_no_picture_is_called_by_its_name(digits: Built, tmp_path: Path) -> None:
+    contents = {
+        "bark.wav": WAV, "bark.mp3": b"\xff\xfb\x90", "hen.heic": b"\0\0\0\x18ftypheic", "x.csv": b"a,b\n1,2\n",
+        "empty.png": b"",
+    }  # fmt: skip
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "bare").mkdir()
+    good = digit(tmp_path / "good\x1b[31m.png")
+    done = run_py(digits.bundle, *(tmp_path / name for name in contents), tmp_path / "bare", good)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{tmp_path}/good?[31m.png: ")
+    for sentence in (
+        "bark.wav: this is a sound; this model takes pictures",
+        "bark.mp3: this is a sound; this model takes pictures",
+        "hen.heic: this is a HEIC picture (save it as JPEG)",
+        "x.csv: this is a table; this model takes pictures",
+        "empty.png: not a picture that can be read",
+        "bare: no file in this folder ends in .jpg",
+    ):
+        assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class Watching:
+    """`run.py --watch`, running."""
+
+    def __init__(self, bundle: Path, folder: Path) -> None:
+        self.program = subprocess.Popen(
+            [sys.executable, "-I", bundle / "run.py", "--watch", folder, "--json"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.program.stderr is not None
+        assert self.program.stdout is not None
+        self.said = ""
+        while "Watching" not in self.said:
+            self.said = self.program.stderr.readline()
+            assert self.program.poll() is None, self.said
+
+    def answer(self) -> str:
+        """The file that is answered next."""
+        assert self.program.stdout is not None
+        return Path(json.loads(self.program.stdout.readline())["input"]).name
+
+    def end(self, by: signal.Signals) -> list[str]:
+        """The files that were answered since."""
+        self.program.send_signal(by)
+        rest, error = self.program.communicate(timeout=10)
+        assert "Traceback" not in error
+        return [Path(line["input"]).name for line in answers(rest)]
+
+
+@contextlib.contextmanager
+def watching(bundle: Path, folder: Path) -> Iterator[Watching]:
+    watched = Watching(bundle, folder)
+    try:
+        yield watched
+    finally:
+        watched.program.kill()
+        watched.program.wait()
+
+
+def test_watching_goes_on_after_a_kill(digits: Built, folder: Path) -> None:
+    with watching(digits.bundle, folder) as watched:
+        assert "left alone" in watched.said
+        (folder / "words.md").write_text("no picture")
+        digit(folder / "a" / "new.png", 7)
+        assert watched.answer() == "new.png"
+        (journal,) = folder.glob(".gristmill-*.jsonl")
+        while '"a/new.png"' not in journal.read_text():  # killed before, it would answer it again
+            time.sleep(0.05)
+        assert watched.end(signal.SIGKILL) == []
+    with journal.open("a") as stream:
+        stream.write('["a/cut off')  # as a kill in the middle of a line leaves it
+    digit(folder / "meanwhile.png", 8)
+    digit(folder / "b.png", 9)  # another picture under an old name
+    with watching(digits.bundle, folder) as watched:
+        assert "going on" in watched.said
+        assert {watched.answer(), watched.answer()} == {"b.png", "meanwhile.png"}
+        digit(folder / "last.png", 3)
+        assert watched.answer() == "last.png"
+        assert watched.end(signal.SIGINT) == []
+        assert watched.program.returncode == 0
+    kept = [json.loads(line)[0] for line in journal.read_text().splitlines()]
+    assert set(kept) == {"a/2.PNG", "a/deep/1.png", "a/new.png", "b.png", "last.png", "meanwhile.png"}
+
+
+def test_a_file_is_answered_once_nobody_writes_it_any_more(digits: Built, tmp_path: Path) -> None:
+    content = digit(tmp_path / "elsewhere" / "x.png").read_bytes()
+    new = tmp_path / "new"
+    new.mkdir()
+    with watching(digits.bundle, new) as watched:
+        with (new / "slow.png").open("wb", buffering=0) as stream:
+            stream.write(content[:60])
+            time.sleep(2.0)  # far longer than between two looks
+            stream.write(content[60:])
+            shutil.copy(tmp_path / "elsewhere" / "x.png", new / "quick.png")
+            assert watched.answer() == "quick.png"
+        assert watched.answer() == "slow.png"
+        assert watched.end(signal.SIGINT) == []
+
+
+def test_where_the_journal_cannot_be_kept_it_says_so(digits: Built) -> None:
+    watched = subprocess.Popen(
+        [sys.executable, "-I", digits.bundle / "run.py", "--watch", "/proc/self/fdinfo"],  # takes no files
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert watched.stderr is not None
+        lines = [watched.stderr.readline()]
+        while "After a restart it will not know" not in lines[-1]:
+            lines.append(watched.stderr.readline())
+            assert watched.poll() is None, lines
+    finally:
+        watched.kill()
+        watched.communicate()
+
+
+def test_nobody_reads_the_answers(digits: Built, folder: Path) -> None:
+    for number in range(40):
+        digit(folder / f"{number}.png", number)
+    with subprocess.Popen(
+        [sys.executable, "-I", digits.bundle / "run.py", folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.readline()
+        program.stdout.close()
+        said = program.stderr.read().decode()
+    assert program.returncode == 141
+    assert "Traceback" not in said
+    assert "Broken" not in said
+
+
+def test_benchmark(digits: Built) -> None:
+    found = json.loads(run_py(digits.bundle, "--benchmark", "--json", "--threads", 1).stdout)
+    assert 0 < found["p50_ms"] <= found["p95_ms"] <= found["p99_ms"]
+    assert found["p50_ms"] < found["load_ms"] < found["cold_start_ms"]
+    assert (found["variant"], found["threads"]) == ("int8", 1)
+    assert found["runs"] >= 100
+    assert 20e6 < found["peak_ram_bytes"] < 1e9
+    for key in found:
+        assert f"`{key}`" in (digits.bundle / "README.md").read_text()
+    said = runpy.run_path(str(digits.bundle / "checks.py"))["in_words"](found)
+    assert "cold start:" in said
+    assert "memory, at its peak:" in said
+
+
+# Cameras are hardware: these stand in for the libraries that read them.
+OPENCV = """
+import numpy as np
+CAP_PROP_FRAME_WIDTH = CAP_PROP_FRAME_HEIGHT = COLOR_BGR2RGB = 0
+def cvtColor(frame, code): return np.ascontiguousarray(frame[:, :, ::-1])
+class VideoCapture:
+    def __init__(self, source): self.left, self.source = 3, source
+    def isOpened(self): return self.source != 7
+    def set(self, *_): pass
+    def release(self): pass
+    def grab(self): return True
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, np.load({frame!r})
+"""
+PICAMERA2 = """
+import numpy as np
+from PIL import Image
+class Picamera2:
+    def __init__(self, number):
+        if number: raise IndexError("list index out of range")
+    def create_video_configuration(self, main): return main
+    def configure(self, main): assert main["size"] == (640, 480)
+    def start(self): pass
+    def stop(self): pass
+    def close(self): print("closed")
+    def capture_image(self, name): return Image.fromarray(np.load({frame!r})[:, :, ::-1])
+"""
+
+
+def filmed(built: Built, libraries: Path, *args: object) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "-s", str(built.bundle / "run.py"), *map(str, args)]
+    env = {**os.environ, "PYTHONPATH": str(libraries)}
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, env=env)
+
+
+def test_a_camera_by_opencv(digits: Built, tmp_path: Path) -> None:
+    frame = np.zeros((48, 48, 3), np.uint8)
+    frame[:, :24, 2] = 255  # red, in OpenCV's order
+    np.save(tmp_path / "frame.npy", frame)
+    Image.fromarray(frame[:, :, ::-1].copy()).save(tmp_path / "frame.png")
+    (tmp_path / "cv2.py").write_text(OPENCV.replace("{frame!r}", repr(str(tmp_path / "frame.npy"))))
+    done = filmed(digits, tmp_path, "--json", "--camera", "film.avi", "--interval", 0)
+    assert done.returncode == 0, done.stderr
+    found = answers(done.stdout)
+    wanted = answers(run_py(digits.bundle, "--json", tmp_path / "frame.png").stdout)[0]
+    assert [line["scores"] for line in found] == [wanted["scores"]] * 3
+    assert found[0]["input"].startswith("camera film.avi 20")
+    gone = filmed(digits, tmp_path, "--camera", 7)
+    assert gone.returncode == 1
+    assert "camera 7: it cannot be opened" in gone.stderr
+    pulled = filmed(digits, tmp_path, "--camera", "--interval", 0)
+    assert (pulled.returncode, len(pulled.stdout.splitlines())) == (1, 3)
+    assert "camera 0: it gives no more pictures" in pulled.stderr
+
+
+def test_a_camera_by_picamera2(digits: Built, tmp_path: Path) -> None:
+    np.save(tmp_path / "frame.npy", np.zeros((48, 48, 3), np.uint8))
+    (tmp_path / "picamera2.py").write_text(PICAMERA2.replace("{frame!r}", repr(str(tmp_path / "frame.npy"))))
+    argv = [sys.executable, "-s", str(digits.bundle / "run.py"), "--camera", "--interval", "0.2"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as program:
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(2)]
+        program.send_signal(signal.SIGINT)
+        rest, said = program.communicate(timeout=10)
+    assert program.returncode == 0, said
+    assert all(line.startswith("camera 0 20") for line in lines)
+    assert rest.endswith("closed\n")  # the camera is let go of
+    gone = filmed(digits, tmp_path, "--camera", 1)
+    assert "camera 1: picamera2 has no such camera" in gone.stderr
+
+
+def test_no_library_for_a_camera(digits: Built) -> None:
+    done = run_py(digits.bundle, "--camera")
+    assert done.returncode == 1
+    assert "--camera needs picamera2 or OpenCV" in done.stderr
+    assert "-m pip install opencv-python-headless" in done.stderr
