@@ -47,8 +47,7 @@ def off(real: int, told: int) -> int:
 
 def assert_close(model: Any, told: Estimate, scratch: Path) -> None:
     """Within the tolerances by which a job is refused or let pass."""
-    from jobs.engine.export.microcontroller.tensors import read
-
+    from hardware.targets.litert.file import read
     from jobs.engine.export import dataless
     from jobs.engine.export.convert import Converter
     from jobs.engine.export.graph import inspect
