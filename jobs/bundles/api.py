@@ -65,12 +65,17 @@ class ModelSerializer(serializers.ModelSerializer[TrainedModel]):
     notes = serializers.SerializerMethodField(
         help_text="What was done to a brought model, and what would help it."
     )
+    receipt = serializers.DictField(
+        read_only=True,
+        help_text="What it was made of and what that took: recipe, seed, data, code, libraries, nodes, energy. `{}` "
+        "until it is ready, and for models of before there were receipts.",
+    )
 
     class Meta:
         model = TrainedModel
         fields = [
             "id", "name", "owner", "job", "dataset", "version", "task", "state", "reason", "labels",
-            "metrics", "explanations", "keras", "origin", "notes", "created_at",
+            "metrics", "explanations", "keras", "origin", "notes", "receipt", "created_at",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -146,13 +151,14 @@ class BundleSerializer(serializers.ModelSerializer[Bundle]):
     sha256 = serializers.CharField(source="zip.sha256", read_only=True, allow_null=True, default=None)
     signature = serializers.SerializerMethodField()
     metrics = serializers.DictField(read_only=True)
+    receipt = serializers.DictField(source="model.receipt", read_only=True, help_text="Its model's.")
     download = serializers.SerializerMethodField()
 
     class Meta:
         model = Bundle
         fields = [
             "id", "model", "target", "options", "state", "reason", "bytes", "sha256", "signature",
-            "metrics", "job", "download", "created_at",
+            "metrics", "receipt", "job", "download", "created_at",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.bundles import reports
+from jobs.bundles import receipts, reports
 from jobs.bundles.labels import checked_labels, refuse_other_classes
 from jobs.bundles.models import IMPORT, BundleState, ModelState, TrainedModel
 from jobs.bundles.services import KERAS_FILE, REPORT_FILE, read_report
@@ -223,6 +223,7 @@ def finish(job: Job, artefacts: Mapping[str, Blob], _summary: Mapping[str, Any])
     model.keras, model.report_file, model.upload = artefacts[KERAS_FILE], artefacts[REPORT_FILE], None
     model.state = ModelState.READY
     read_report(model)
+    model.receipt = receipts.of(model)
     model.save()
 
 

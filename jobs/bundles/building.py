@@ -1,6 +1,5 @@
 """The `build` kind: a model, its report and its data in; a signed bundle out."""
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -12,8 +11,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from hardware.targets.registry import TARGETS
-from jobs.bundles import reports, sealing
-from jobs.bundles.keys import signing_key
+from jobs.bundles import keys, receipts, reports, sealing
 from jobs.bundles.models import Bundle, BundleState, TrainedModel
 from jobs.bundles.services import BUILD, KERAS_FILE, REPORT_FILE
 from jobs.datasets.models import Version
@@ -23,12 +21,13 @@ from jobs.queue.reasons import EndReason
 from jobs.queue.train import data_inputs
 from portal.core import storage
 from portal.core.models import Blob
+from portal.kit import sources
 from portal.kit.errors import UserError
 
 BUNDLE_FILE = "bundle.zip"
 MAX_METRICS_BYTES = 64 * 1024
+APART = {"name", "created_at"}  # of the provenance: they stand in the manifest itself
 ENGINE = Path(settings.BASE_DIR) / "jobs" / "engine"
-SOURCES = {".py", ".c", ".cc", ".h"}
 
 
 def assign(job: Job) -> Assignment:
@@ -64,6 +63,8 @@ def _task(job: Job, model: TrainedModel, version: Version | None) -> dict[str, A
         "cache": "/cache",
         "out": "/job/out",
         "provenance": provenance(model, version),
+        "receipt": model.receipt or receipts.of(model),
+        "signed_by": keys.signed_by(),
         "options": job.spec.get("options", {}),
     }
 
@@ -85,23 +86,33 @@ def provenance(model: TrainedModel, version: Version | None) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """SHA-256 of the engine's source files by path: what made the model and the bundle."""
-    digest = hashlib.sha256()
-    for path in sorted(each for each in ENGINE.rglob("*") if each.suffix in SOURCES):
-        digest.update(f"{path.relative_to(ENGINE).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    """The engine's source files, by their fingerprint: what makes the bundle."""
+    return sources.fingerprint(ENGINE)
 
 
 def collect(job: Job, result: Result) -> Mapping[str, Blob]:
     """Check what the build left, sign it and store the zip. UserError `bad_bundle` when it is not what it
     says.
     """
-    bundle = Bundle.objects.select_related("model").get(job=job)
+    bundle = Bundle.objects.select_related(
+        "model__job", "model__keras", "model__version__upload", "model__dataset"
+    ).get(job=job)
     with tempfile.TemporaryDirectory(dir=storage.incoming()) as scratch:
         archive = Path(scratch) / BUNDLE_FILE
-        sealing.seal(result.out / "bundle", signing_key(), archive, bundle.folder)
+        key = keys.signing_key()
+        sealing.seal(result.out / "bundle", key, archive, bundle.folder, told=_told(bundle.model))
         return {BUNDLE_FILE: storage.adopt(archive)}
+
+
+def _told(model: TrainedModel) -> dict[str, Any]:
+    """What the manifest may say of these in no other words: the portal knows it, a build only repeats it."""
+    known: dict[str, Any] = {"created_at": model.created_at.isoformat(), "signed_by": keys.signed_by()}
+    if model.receipt:
+        known["receipt"] = model.receipt
+    if model.keras and (model.version or model.is_dataless):  # else its data was deleted while it was built
+        where = {name: value for name, value in provenance(model, model.version).items() if name not in APART}
+        known["provenance"] = {**where, "model_sha256": model.keras.sha256}
+    return known
 
 
 def finish(job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:

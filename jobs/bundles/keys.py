@@ -2,6 +2,8 @@
 start and kept in the home folder.
 """
 
+import hashlib
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -35,3 +37,11 @@ def _from_setting(pem: str) -> Ed25519PrivateKey:
 def public_pem() -> str:
     """The public half as PEM text, by which bundles are verified."""
     return signing.public_pem(signing_key())
+
+
+def signed_by() -> dict[str, str]:
+    """What manifests say of the key: its kind, and the SHA-256 of its 32 public bytes. Only a hint: what is signed, its
+    own signature proves.
+    """
+    raw = signing_key().public_key().public_bytes_raw()
+    return {"algorithm": "Ed25519", "key_sha256": hashlib.sha256(raw).hexdigest()}

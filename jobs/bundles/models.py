@@ -29,6 +29,8 @@ IMPORT = "import"
 class TrainedModel(Identified):
     """What a finished train job yields: Keras weights and the report of its evaluation. Or a model that a member
     brought: `upload` is their file for as long as it is being checked, and `keras` is there once it is ready.
+
+    `receipt` (see jobs.bundles.receipts) is written once: bundles that are built later say the same.
     """
 
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="trained_models")
@@ -42,6 +44,7 @@ class TrainedModel(Identified):
     reason = models.TextField(_("reason"), blank=True)
     labels = models.JSONField(_("labels"), default=list, blank=True)
     report = models.JSONField(_("report"), default=dict, blank=True)
+    receipt = models.JSONField(_("receipt"), default=dict, blank=True)
     upload = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     keras = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     report_file = models.ForeignKey(Blob, on_delete=models.PROTECT, null=True, related_name="+")

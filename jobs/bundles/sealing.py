@@ -14,7 +14,8 @@ import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -56,9 +57,16 @@ class SealError(UserError):
         super().__init__("bad_bundle", f"The bundle was not signed: {what}.")
 
 
-def seal(folder: Path, key: Ed25519PrivateKey, out_zip: Path, top: str) -> str:
+def seal(
+    folder: Path,
+    key: Ed25519PrivateKey,
+    out_zip: Path,
+    top: str,
+    *,
+    told: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """Check every file of `folder` against its manifest, sign that, and write it all into `out_zip` under
-    `top/`.
+    `top/`. What is `told` are entries that the manifest, if it has them, must have just so.
 
     `manifest.sig` holds the 64 bytes of the signature over the manifest's bytes; it is returned in base64.
     Raises SealError for anything but plain files with plain names that match the manifest one to one;
@@ -69,6 +77,7 @@ def seal(folder: Path, key: Ed25519PrivateKey, out_zip: Path, top: str) -> str:
     sources = _plain_files(folder)
     content = _read_manifest(sources.pop(MANIFEST, None))
     listed = _listed(content)
+    _check_told(json.loads(content), told)
     if SIGNATURE in sources:
         raise SealError(f"it holds a {SIGNATURE} already, which is for the portal to write")
     if set(listed) != set(sources):
@@ -135,6 +144,13 @@ def _listed(content: bytes) -> Mapping[str, ListedFile]:
         return Manifest.model_validate(json.loads(content)).files
     except (ValidationError, ValueError, RecursionError) as error:
         raise SealError("its manifest can't be read") from error
+
+
+def _check_told(manifest: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    """SealError when the manifest says something else about what the portal knows better."""
+    for name, value in told.items():
+        if name in manifest and manifest[name] != value:
+            raise SealError(f"its manifest says something else of {name!r} than the portal knows")
 
 
 def _difference(listed: set[str], found: set[str]) -> str:

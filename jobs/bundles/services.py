@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hardware.targets.registry import TARGETS
-from jobs.bundles import explanations, reports
+from jobs.bundles import explanations, receipts, reports
 from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
 from jobs.bundles.queries import visible_models
 from jobs.queue.models import Job
@@ -53,6 +53,7 @@ def record_trained(job: Job, artefacts: Mapping[str, Blob], _summary: Mapping[st
         report_file=artefacts.get(REPORT_FILE),
     )
     read_report(model)
+    model.receipt = receipts.of(model)
     model.save()
     if model.state == ModelState.READY:
         for target in job.spec.get("targets") or []:

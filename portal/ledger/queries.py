@@ -44,6 +44,12 @@ def quota_of(member: Member) -> Quota:
     return Quota.objects.filter(member=member).first() or Quota(member=member)
 
 
+def charges_of(attempts: Iterable[str]) -> dict[str, LedgerEntry]:
+    """What was entered for each of these attempts (by id) when it ended; one that never began has no entry."""
+    rows = LedgerEntry.objects.filter(attempt__in=list(attempts), corrects=None)
+    return {row.attempt: row for row in rows}
+
+
 def allowed_hours(quota: Quota) -> dict[str, float]:
     """Device-hours a month, by class."""
     return {kind: getattr(quota, f"{kind}_hours") for kind in KINDS}

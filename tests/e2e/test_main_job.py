@@ -105,6 +105,26 @@ def test_the_bundle_is_signed_and_notices_a_change(ada: Scripter, home: Path, tm
         (home / "labels.json").write_bytes(labels)
 
 
+def test_the_signed_receipt_says_what_it_was_made_of_and_took(
+    ada: Scripter, home: Path, trained: dict, digits: str, bundle: dict
+) -> None:
+    manifest = json.loads((home / "manifest.json").read_text())
+    receipt = manifest["receipt"]
+    assert receipt == ada.get(f"/models/{trained['model']}")["receipt"] == bundle["receipt"]
+    assert receipt["recipe"]["name"] == "image-classifier"
+    assert receipt["seed"] == receipt["recipe"]["params"]["seed"]
+    assert (receipt["data"]["dataset"], receipt["data"]["version"]) == (digits, 1)
+    assert receipt["data"]["sha256"] == manifest["provenance"]["dataset_sha256"]
+    assert receipt["code_version"] == manifest["provenance"]["code_version"]
+    assert receipt["libraries"]["keras"] == manifest["built_with"]["keras"]
+    took = receipt["training"]
+    assert [attempt["accelerator"] for attempt in took["attempts"]] == ["cpu"]
+    assert took["device_seconds"] > 0
+    assert took["energy_known"]
+    assert took["energy_kwh"] > 0
+    assert "ada" not in json.dumps(receipt).split('"')
+
+
 def test_downloads_can_be_resumed(ada: Scripter, bundle: dict) -> None:
     whole = ada.http.get(bundle["download"])
     assert "attachment" in whole.headers["Content-Disposition"]

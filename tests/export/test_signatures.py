@@ -1,7 +1,6 @@
 """The board's own Ed25519 against RFC 8032's vectors and against cryptography."""
 
 import ast
-import json
 import runpy
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from hypothesis import strategies as some
 
 from jobs.bundles import signing
 from jobs.engine.export import device
+from tests.bundles.folders import write_manifest
 
 FOLDER = Path(device.__file__).parent
 verify = runpy.run_path(str(FOLDER / "verify.py"))
@@ -132,8 +132,8 @@ def test_python_3_9_verifies_with_the_standard_library(tmp_path: Path) -> None:
     key = signing.new_key()
     for name in ("run.py", "verify.py"):
         shutil.copy(FOLDER / name, tmp_path)
-    manifest = json.dumps({"files": {}}).encode()
-    (tmp_path / "manifest.json").write_bytes(manifest)
+    write_manifest(tmp_path)
+    manifest = (tmp_path / "manifest.json").read_bytes()
     (tmp_path / "manifest.sig").write_bytes(signing.sign(key, manifest))
     (tmp_path / "key.pem").write_text(signing.public_pem(key))
     argv = [PYTHON39 or "", "-I", "-S", tmp_path / "run.py", "--verify", "--key", tmp_path / "key.pem"]

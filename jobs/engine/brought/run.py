@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.engine import evaluate
+from jobs.engine import evaluate, libraries
 from jobs.engine.brought.data import Measure, measure_of
 from jobs.engine.brought.interface import check_labels, interface_of
 from jobs.engine.brought.normal import NO_NUMBERS, Normal, normalised
@@ -140,6 +140,8 @@ def _report(given: ImportTask, normal: Normal, measure: Measure, reporter: Repor
         "params": {},
         "parameters": int(normal.model.count_params()),
         "backend": "tensorflow",
+        "libraries": libraries.versions(),
+        "code_version": libraries.code_version(),
         "notes": notes,
     }
 

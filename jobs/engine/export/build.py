@@ -11,7 +11,7 @@ from hardware.targets.profiles import Kind, Target, Variant
 from jobs.engine.data import Arrays, load
 from jobs.engine.ends import End, Reason
 from jobs.engine.events import Control, Emit, Reporter
-from jobs.engine.export import dataless, measure, memory, selftest
+from jobs.engine.export import dataless, measure, memory, receipt, selftest
 from jobs.engine.export.convert import keras_file
 from jobs.engine.export.kinds import Added, Build, judge_for, packaging_for
 from jobs.engine.export.manifest import DETAILS, describe, finish, sha256
@@ -105,6 +105,7 @@ def _write(build: Build, added: Added) -> None:
         model_sha256=sha256(given.model),
         selftest=selftest.write(folder / "selftest.npz", build.vectors),
     )
+    manifest.update(receipt.entries(given))
     manifest.update(added.manifest)
     (folder / "report.html").write_text(page(manifest, build.report, exports, arrays), encoding="utf-8")
     (folder / "README.md").write_text(readme(manifest, given.target, arrays, added.readme), encoding="utf-8")

@@ -74,8 +74,11 @@ Made by Gristmill for: {target.title}. {target.runtime.note}
 
 {_BENCHMARK}
 
-Get KEY.pem from the portal you trust (`/api/v1/signing-key`), never from who gave you this folder. OpenSSL
-3 can check the manifest without running anything of an unknown copy:
+Get KEY.pem from the portal you trust (`/api/v1/signing-key`), never from who gave you this folder. `--verify` names
+each file that was changed, removed or added, and ends with 0 (as signed), 1 (not as signed) or 2 (it could not
+check). With `--json` it tells a program; a zip or another folder that is named behind it is checked instead of this
+one, so that the `run.py` of a bundle you trust checks one you don't. OpenSSL 3 can check the manifest without
+running anything of an unknown copy:
 
     openssl pkeyutl -verify -pubin -inkey KEY.pem -rawin -in manifest.json -sigfile manifest.sig
 

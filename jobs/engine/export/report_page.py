@@ -13,6 +13,7 @@ from PIL import Image
 from jobs.engine.data import Arrays
 from jobs.engine.export import charts, dataless
 from jobs.engine.export.proof_page import beside_the_float_model, proof
+from jobs.engine.export.receipt import section as receipt_section
 from jobs.engine.export.variants import Exported, Exports
 from jobs.engine.export.why_page import why
 
@@ -47,6 +48,7 @@ def page(manifest: dict[str, Any], report: dict[str, Any], exports: Exports, arr
         _variants(manifest, arrays),
         proof(manifest),
         *_measured(shipped, report, arrays),
+        receipt_section(manifest),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from jobs.engine import libraries
 from jobs.engine.data import Arrays, Split
 from jobs.engine.ends import BadDataError, NanLossError
 from jobs.engine.events import Reporter
@@ -185,6 +186,8 @@ class _Training:
             "parameters": int(self.learner.network.full.count_params()),
             "backend": keras.backend.backend(),
             **({"fit": self.problem.fit} if self.problem.fit else {}),
+            "libraries": libraries.versions(),
+            "code_version": libraries.code_version(),
         }
         write(self.task.out, self.learner.network.full, report, self.reporter)
         test = {name: value for name, value in report["metrics"]["test"].items() if isinstance(value, float)}

@@ -34,14 +34,23 @@ ENDINGS = {
 INTERRUPTED, PIPE_CLOSED = 130, 141  # as a shell says it of a program that ended by that signal
 STATUSES = """\
 Folders are looked through with all folders in them, except hidden ones. Exit status: 0 everything was answered, 1 not
-everything could be (stderr says what), 2 wrong options, 130 ended by Ctrl-C, 141 nobody reads the answers any more."""
+everything could be or a check failed (stderr says what), 2 wrong options or --verify could not check, 130 ended by
+Ctrl-C, 141 nobody reads the answers any more."""
 
 
 class UsageError(Exception):
     """What a person can put right: a sentence, then lines that help, if there are any."""
 
+    status = 1
+
     def told(self) -> str:
         return "\n".join(plain(line) for line in map(str, self.args))
+
+
+class UncheckedError(UsageError):
+    """A check that could not be made, so that nobody takes it for one that failed."""
+
+    status = 2
 
 
 # --- the model ----------------------------------------------------------------------------------------------
@@ -243,17 +252,14 @@ def camera(source: str, interval: float, asked: Asked) -> int:
     return 0
 
 
-def verify(key: Optional[Path]) -> int:
-    """Checks the signature over manifest.json and every file against it, by verify.py beside this file."""
+def verify(key: Optional[Path], bundles: list[Path], as_json: bool) -> int:
+    """Checks bundles (this folder, when none is named) by verify.py beside this file; its exit status."""
     if key is None:
-        raise UsageError(
+        raise UncheckedError(
             "--verify needs --key PEM, the portal's public key (GET /api/v1/signing-key), not one from here."
         )
-    genuine, sentence = part("verify.py")["verify"](HERE, key)
-    if not genuine:
-        raise UsageError(sentence)
-    print(sentence)
-    return 0
+    status: int = part("verify.py")["report"](bundles, HERE, key, as_json, plain)
+    return status
 
 
 # --- the command line ---------------------------------------------------------------------------------------
@@ -327,7 +333,11 @@ def arguments() -> argparse.ArgumentParser:
         action="store_true",
         help="how long one answer takes, and how much memory (also with --json)",
     )
-    add("--verify", action="store_true", help="check the signature and every file; needs --key")
+    add(
+        "--verify",
+        action="store_true",
+        help="check the signature and every file, here or of the zips and folders named; needs --key",
+    )
     add("--key", type=Path, metavar="PEM", help="the portal's public key")
     return options
 
@@ -336,7 +346,7 @@ def main() -> int:
     options = arguments()
     given = options.parse_args()
     if given.verify:
-        return verify(given.key)
+        return verify(given.key, given.inputs, given.json)
     manifest = load_manifest()
     if given.threads < 1 or given.top < 0 or not given.interval >= 0:
         raise UsageError("--threads must be at least 1, --top and --interval at least 0")
@@ -378,13 +388,12 @@ def run() -> int:
         return main()
     except UsageError as error:
         print(f"error: {error.told()}", file=sys.stderr)
-        return 1
+        return error.status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or Python complains once more, at its end
+        # Or Python complains once more, at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
 
 

@@ -10,41 +10,189 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+OWN = ("manifest.json", "manifest.sig")  # in a bundle, but not in its own list
+MAX_MANIFEST_BYTES = 4 * 1024**2
 # What comes before the key in a SubjectPublicKeyInfo of Ed25519 (RFC 8410, section 4).
 PREFIX = bytes.fromhex("302a300506032b6570032100")
 
 
-def verify(folder: Path, key_file: Path) -> tuple[bool, str]:
-    """Whether the bundle in `folder` is genuine by the public key in `key_file` (PEM), and a sentence."""
-    key = public_key(key_file)
+class VerifyError(Exception):
+    """One thing that is wrong; `problem` is its word for programs, `file` the file it is about."""
+
+    def __init__(self, problem: str, sentence: str, file: str | None = None) -> None:
+        super().__init__(sentence)
+        self.problem, self.file = problem, file
+
+    def as_json(self) -> dict[str, Any]:
+        return {"problem": self.problem, "file": self.file, "sentence": str(self)}
+
+
+def report(
+    bundles: list[Path], here: Path, key_file: Path, as_json: bool, plain: Callable[[str], str]
+) -> int:
+    """Says of each bundle (of `here`, when none is named) what is wrong: 0 when all are as signed, 1 when one is not, 2
+    when that could not be found out. `plain` makes a text fit for a terminal.
+    """
+    status = 0
+    for path in bundles or [here]:
+        found = examine(path, key_file)
+        problems = found["problems"]
+        if as_json:
+            print(json.dumps(found), flush=True)
+        elif not problems:
+            which = f"{plain(str(path))}: " if bundles else ""
+            print(f"{which}OK: the signature is valid and all {found['files']} files are as signed.")
+        else:
+            for each in problems:
+                print(f"error: {plain(each['sentence'])}", file=sys.stderr)
+        unchecked = any(each["problem"] in ("key", "unreadable") for each in problems)
+        status = max(status, 2 if unchecked else bool(problems))
+    return status
+
+
+def verify(source: Path, key_file: Path) -> tuple[bool, str]:
+    """Whether the bundle (its folder, or the zip as it was downloaded) is genuine by the public key in `key_file`,
+    and a sentence.
+    """
+    found = examine(source, key_file)
+    if found["genuine"]:
+        return True, f"OK: the signature is valid and all {found['files']} files are as signed."
+    return False, " ".join(each["sentence"] for each in found["problems"])
+
+
+def examine(source: Path, key_file: Path) -> dict[str, Any]:
+    """`genuine`, how many `files` are signed, and all `problems` (see `VerifyError`; the words are in README.md)."""
+    files: int = 0
+    problems: list[VerifyError] = []
+    try:
+        key = needed_key(key_file)
+        bundle: Folder | Zipped = Zipped(source) if source.is_file() else Folder(source, key_file)
+        listed = signed_files(bundle, key)
+        files, problems = len(listed), list(differences(bundle, listed))
+    except VerifyError as error:
+        problems = [error]
+    told = [each.as_json() for each in problems]
+    return {"bundle": str(source), "genuine": not told, "files": files, "problems": told}
+
+
+def needed_key(path: Path) -> bytes:
+    key = public_key(path)
     if key is None:
-        return False, f"{key_file}: not an Ed25519 public key in PEM form"
-    try:
-        manifest, signature = (folder / "manifest.json").read_bytes(), (folder / "manifest.sig").read_bytes()
-    except OSError:
-        return False, "manifest.json or manifest.sig is missing: this bundle is not signed."
-    if not signed(key, signature, manifest):
-        return False, "The signature is NOT valid: this bundle does not come from the holder of that key."
-    files = json.loads(manifest)["files"]
-    for name, wanted in files.items():
-        if not unchanged(folder, name, wanted):
-            return False, f"{name!a} is NOT the file that was signed."
-    return True, f"OK: the signature is valid and all {len(files)} files are as signed."
+        raise VerifyError("key", f"{path}: not an Ed25519 public key in PEM form", str(path))
+    return key
 
 
-def unchanged(folder: Path, name: str, wanted: dict[str, Any]) -> bool:
-    if Path(name).name != name:
-        return False  # nothing outside the folder belongs to a bundle
+class Folder:
+    """An unpacked bundle. What begins with a dot (`.venv`) is no part of any, nor is the key that it is checked by."""
+
+    def __init__(self, path: Path, key_file: Path) -> None:
+        if not path.is_dir():
+            raise VerifyError("unreadable", f"{path}: no such file or folder", str(path))
+        self.path, self.key_file = path, key_file
+
+    def names(self) -> list[str]:
+        key = self.key_file.resolve()
+        there = [each for each in self.path.iterdir() if not each.name.startswith(".")]
+        return [each.name for each in there if each.resolve() != key]
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """The content; None when it can't be read, or is larger than `most`."""
+        path = self.path / name
+        try:
+            if not path.is_file():
+                return None
+            with path.open("rb") as file:
+                content = file.read(most + 1)
+        except OSError:
+            return None
+        return None if len(content) > most else content
+
+
+class Zipped:
+    """A bundle's zip: one folder, in which all its files are."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.zip = zipfile.ZipFile(path)
+        except (OSError, ValueError, zipfile.BadZipFile):
+            broken = f"{path} is no whole zip, perhaps it was cut short: download it again."
+            raise VerifyError("zip", broken, str(path)) from None
+        manifests = [name for name in self.zip.namelist() if name.split("/")[-1] == OWN[0]]
+        self.top = min(manifests, key=len, default="")[: -len(OWN[0])]
+
+    def names(self) -> list[str]:
+        names = self.zip.namelist()
+        return [
+            name[len(self.top) :] if name.startswith(self.top) else f"/{name}"
+            for name in names
+            if name != self.top
+        ]
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """The content; None when it can't be read, or is larger than `most`."""
+        try:
+            with self.zip.open(self.top + name) as file:
+                content = file.read(most + 1)
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile):
+            return None
+        return None if len(content) > most else content
+
+
+def signed_files(bundle: Folder | Zipped, key: bytes) -> dict[str, Any]:
+    """`files` of the manifest, once its signature holds. VerifyError when it does not."""
+    there = bundle.names()
+    for name in OWN:
+        if name not in there:
+            raise VerifyError("missing", f"{name} is missing: this bundle is NOT signed.", name)
+    manifest, signature = (bundle.read(name, MAX_MANIFEST_BYTES) or b"" for name in OWN)
     try:
-        content = (folder / name).read_bytes()
-    except OSError:
-        return False
-    return bool(len(content) == wanted["bytes"] and hashlib.sha256(content).hexdigest() == wanted["sha256"])
+        found = json.loads(manifest)
+        files: dict[str, Any] = found["files"]
+        named = found.get("signed_by", {}).get("key_sha256")
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        raise VerifyError(
+            "signature", "manifest.json is damaged: it is NOT what was signed.", OWN[0]
+        ) from None
+    if signed(key, signature, manifest):
+        return files
+    own = hashlib.sha256(key).hexdigest()
+    if named and named != own:
+        raise VerifyError(
+            "wrong key",
+            f"The signature is NOT valid by this key (SHA-256 {own[:16]}…): the bundle says that it was signed with "
+            f"another one (SHA-256 {str(named)[:16]!a}…).",
+        )
+    raise VerifyError(
+        "signature",
+        "The signature is NOT valid: manifest.json or manifest.sig was changed, or it was another key.",
+    )
+
+
+def differences(bundle: Folder | Zipped, listed: dict[str, Any]) -> Iterator[VerifyError]:
+    """What is not as it was signed, file by file."""
+    there = bundle.names()
+    for name, wanted in sorted(listed.items()):
+        if name not in there:
+            yield VerifyError("missing", f"{name!a} is missing.", name)
+            continue
+        content = bundle.read(name, wanted["bytes"])
+        if content is None or hashlib.sha256(content).hexdigest() != wanted["sha256"]:
+            yield VerifyError("changed", f"{name!a} is NOT the file that was signed.", name)
+    rest = sorted(there)
+    for name in [*listed, *OWN]:
+        if name in rest:
+            rest.remove(name)  # once: a zip may hold two files of one name
+    for name in rest:
+        yield VerifyError("added", f"{name!a} was added: it is NOT among what was signed.", name)
 
 
 def public_key(path: Path) -> bytes | None:
