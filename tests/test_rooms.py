@@ -40,7 +40,16 @@ OPEN_MODULES = ("jobs.engine.spec", "jobs.engine.recipes")
 OWN = {"hardware.nodes.probe": ("jobs.queue", "hardware.nodes")}  # registration reads its own probe
 COMPOSITION = ("portal.settings", "portal.urls", "portal.asgi", "portal.celery")
 COMPOSITION_USERS = ("portal.site", "jobs.queue.management")  # programs that start the composition
-HEAVY = ("tensorflow", "keras", "sklearn", "ai_edge_litert", "ai_edge_quantizer", "tflite_micro")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "sklearn",
+    "ai_edge_litert",
+    "ai_edge_quantizer",
+    "tflite_micro",
+    "onnxruntime",
+    "tf2onnx",
+)
 
 
 def modules() -> Iterator[tuple[str, Path]]:

@@ -9,12 +9,15 @@ GIB = 1024**3
 
 
 class Kind(StrEnum):
-    """What kind of machine a target is; each kind has its own way of building and running."""
+    """What kind of machine a target is; each kind has its own way of building and running. A `format` is no machine,
+    but a file to go on with elsewhere.
+    """
 
     LINUX = "linux"
     MICROCONTROLLER = "microcontroller"
     BROWSER = "browser"
     FPGA = "fpga"
+    FORMAT = "format"
 
 
 class Status(StrEnum):
@@ -28,10 +31,11 @@ class Status(StrEnum):
 
 
 class Variant(StrEnum):
-    """The model files a bundle can hold: `int8` is static int8 inside with float input and output."""
+    """The model files a bundle can hold: `int8` is static int8 inside with float input and output, `onnx` is float."""
 
     INT8 = "int8"
     FP32 = "fp32"
+    ONNX = "onnx"
 
 
 @dataclass(frozen=True, kw_only=True)

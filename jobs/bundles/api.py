@@ -184,7 +184,7 @@ class TargetSerializer(serializers.Serializer[dict[str, Any]]):
 
     name = serializers.CharField()
     title = serializers.CharField()
-    kind = serializers.ChoiceField(choices=["linux", "microcontroller", "browser", "fpga"])
+    kind = serializers.ChoiceField(choices=["linux", "microcontroller", "browser", "fpga", "format"])
     ram_bytes = serializers.IntegerField()
     flash_bytes = serializers.IntegerField()
     status = serializers.ChoiceField(choices=["offered", "experimental", "planned"])

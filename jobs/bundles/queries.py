@@ -13,6 +13,8 @@ from jobs.queue.yields import Yield
 from portal.core.models import Blob
 from portal.members.models import Member
 
+ONNX = "onnx"
+
 
 def visible_models(member: Member) -> QuerySet[TrainedModel]:
     """Models that `member` may see, newest first, with what a row shows."""
@@ -43,7 +45,8 @@ def with_bundles(models: QuerySet[TrainedModel]) -> QuerySet[TrainedModel]:
 def to_try(model: TrainedModel) -> Bundle | None:
     """The bundle that the model is tried out with: the newest for browsers, which explains, else the newest at all."""
     rows = list(model.bundles.filter(state=BundleState.READY).select_related("zip").order_by("-id"))
-    return next((row for row in rows if row.kind == Kind.BROWSER), rows[0] if rows else None)
+    litert = [row for row in rows if row.target != ONNX]  # which has no files of LiteRT
+    return next((row for row in litert if row.kind == Kind.BROWSER), litert[0] if litert else None)
 
 
 def yields_of(job_ids: Sequence[str]) -> dict[str, Yield]:

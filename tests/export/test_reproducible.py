@@ -17,8 +17,8 @@ from tests.export.conftest import Built
 pytestmark = pytest.mark.train
 ROOT = Path(__file__).parents[2]
 TARGETS = {
-    "digits": ["raspberry-pi-4", "stm32f746", "browser"],
-    "farm_classes": ["raspberry-pi-4", "stm32f746"],
+    "digits": ["raspberry-pi-4", "stm32f746", "browser", "onnx", "keras"],
+    "farm_classes": ["raspberry-pi-4", "stm32f746", "onnx"],
 }
 
 

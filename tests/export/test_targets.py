@@ -16,6 +16,7 @@ LINUX = {
     "raspberry-pi-zero-2-w", "linux-pc", "linux-arm64", "linux-armhf",
 }  # fmt: skip
 MICROCONTROLLERS = {"esp32-s3", "arduino-nano-33-ble-sense", "raspberry-pi-pico-2", "stm32f746"}
+FORMATS = {"onnx", "keras", "savedmodel"}
 FPGA = {"ulx3s-85f", "ice40-hx8k"}
 
 
@@ -27,6 +28,7 @@ def test_what_is_listed() -> None:
     assert names(Kind.LINUX) == LINUX
     assert names(Kind.MICROCONTROLLER) == MICROCONTROLLERS
     assert names(Kind.BROWSER) == {"browser"}
+    assert names(Kind.FORMAT) == FORMATS
     assert names(Kind.FPGA) == FPGA
     assert {TARGETS[name].status for name in LINUX} == {Status.OFFERED}
 

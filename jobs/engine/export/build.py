@@ -90,7 +90,8 @@ def _emptied(folder: Path) -> Path:
 
 def _write(build: Build, added: Added) -> None:
     """What every bundle holds, beside what its kind of target `added`."""
-    given, arrays, exports, folder = build.task, build.arrays, build.exports, build.folder
+    given, arrays, folder = build.task, build.arrays, build.folder
+    exports = added.exports or build.exports
     for variant, made in exports.made.items():
         (folder / FILES[variant]).write_bytes(made.content)
     for name in DEVICE_FILES:
@@ -103,7 +104,7 @@ def _write(build: Build, added: Added) -> None:
         target=given.target,
         provenance=given.provenance,
         model_sha256=sha256(given.model),
-        selftest=selftest.write(folder / "selftest.npz", build.vectors),
+        selftest=selftest.write(folder / "selftest.npz", added.vectors or build.vectors),
     )
     manifest.update(receipt.entries(given))
     manifest.update(added.manifest)

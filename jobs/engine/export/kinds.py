@@ -48,12 +48,15 @@ class Build:
 @dataclass(frozen=True)
 class Added:
     """What a kind adds beside its files: entries of the manifest and of the bundle's metrics, which replace those of
-    the same name, and the first section of README.md, in Markdown.
+    the same name, and the first section of README.md, in Markdown. `exports` and `vectors`, where given, take the place
+    of LiteRT's files and of their self-test: the bundle then holds none of these.
     """
 
     manifest: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     readme: str = ""
+    exports: Exports | None = None
+    vectors: Vectors | None = None
 
 
 Add = Callable[[Build], Added]
@@ -61,6 +64,7 @@ Add = Callable[[Build], Added]
 # the model can't run on the target.
 PACKAGINGS: dict[Kind, str] = {
     Kind.BROWSER: "jobs.engine.export.browser:add",
+    Kind.FORMAT: "jobs.engine.export.formats.packaging:add",
     Kind.LINUX: "jobs.engine.export.linux:add",
     Kind.MICROCONTROLLER: "jobs.engine.export.microcontroller.packaging:add",
 }

@@ -64,7 +64,7 @@ Made by Gristmill for: {target.title}. {target.runtime.note}
 
 {_STATUS}
 
-`--variant fp32` or `--variant int8` picks the model file, `--threads N` the processor cores.
+{_picks(manifest)}`--threads N` says how many processor cores to use.
 
 ## Check
 
@@ -91,11 +91,18 @@ running anything of an unknown copy:
 """
 
 
+def _picks(manifest: dict[str, Any]) -> str:
+    names = [f"`--variant {name}`" for name in manifest["variants"]]
+    return f"{' or '.join(names)} picks the model file, " if len(names) > 1 else ""
+
+
 def _python(target: Target) -> str:
     oldest, newest = target.runtime.min_python, target.runtime.max_python
     if newest:
         versions = f"Python {oldest}" if newest == oldest else f"Python {oldest} to {newest}"
         return f"{versions}: the LiteRT runtime has no wheels for others there."
+    if "ai-edge-litert" not in target.runtime.packages:
+        return f"Python {oldest} or newer."
     return f"Python {oldest} or newer. `tflite-runtime` with `numpy<2` serves as well."
 
 
@@ -135,7 +142,7 @@ def _scores(manifest: dict[str, Any]) -> str:
         f"- `{variant['file']}` ({name}): "
         + ", ".join(f"{title} {variant[key]:.4g}" for key, title in shown.items() if key in variant)
         + (f". {in_words(variant['compared'])}" if "compared" in variant else "")
-        for name, variant in manifest["variants"].items()
+        for name, variant in {**manifest["variants"], **manifest.get("formats", {})}.items()
     )
 
 

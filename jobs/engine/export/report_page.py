@@ -98,12 +98,16 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 def _variants(manifest: dict[str, Any], arrays: Arrays) -> str:
     titles = {"accuracy": "accuracy", "macro_f1": "macro F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
     board = manifest.get("microcontroller")
-    found = {**({"on the board": board} if board else {}), **manifest["variants"]}
+    found = {
+        **({"on the board": board} if board else {}),
+        **manifest["variants"],
+        **manifest.get("formats", {}),
+    }
     keys = [key for key in titles if all(key in variant for variant in found.values())]
     rows = [
         [escape(f"{variant['file']} ({name})")]
         + [f"{variant[key]:.4f}" for key in keys]
-        + [f"{variant['model_bytes'] / 1024:,.0f} KiB"]
+        + [f"{variant['model_bytes'] / 1024:,.0f} KiB" if "model_bytes" in variant else "–"]
         for name, variant in found.items()
     ]
     notes = [manifest["note"], *(f"{name}: {reason}" for name, reason in manifest["left_out"].items())]

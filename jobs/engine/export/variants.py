@@ -17,7 +17,7 @@ from jobs.engine.export.convert import ConversionError, Converter
 from jobs.engine.export.fit import Need, why_not
 from jobs.engine.export.graph import Graph, inspect
 
-FILES = {Variant.INT8: "model.tflite", Variant.FP32: "model_fp32.tflite"}
+FILES = {Variant.INT8: "model.tflite", Variant.FP32: "model_fp32.tflite", Variant.ONNX: "model.onnx"}
 CALIBRATION_SAMPLES = 300
 # An int8 file that loses more of its accuracy (or R²) than this is shipped, but not run unless asked for.
 LOSS_LIMIT = 0.03

@@ -96,9 +96,14 @@ def numpy(manifest: dict[str, Any]) -> Any:
     return np
 
 
-def interpreter_class(manifest: dict[str, Any]) -> Any:
-    """LiteRT's interpreter, under its new name or its old one."""
+def interpreter_class(manifest: dict[str, Any], name: str) -> Any:
+    """What runs the file `name`: LiteRT's interpreter, under its new name or its old one; of ONNX one that is alike."""
     numpy(manifest)
+    if name.endswith(".onnx"):
+        try:
+            return part("onnx_model.py")["interpreter_class"]()
+        except ImportError as error:
+            raise lacking("ONNX Runtime is not installed", error, manifest) from None
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as first:
@@ -121,12 +126,12 @@ class Model:
                 f"{name} is damaged (its hash is not the manifest's); download the bundle again."
             )
         try:
-            self.interpreter = interpreter_class(manifest)(model_content=content, num_threads=threads)
+            self.interpreter = interpreter_class(manifest, name)(model_content=content, num_threads=threads)
             self.interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             needed = manifest["runtime"]["minimum"]
             raise UsageError(
-                f"This LiteRT runtime cannot run {name} (made for {needed}): {first_line(error)}"
+                f"This runtime cannot run {name} (made for {needed}): {first_line(error)}"
             ) from None
         self.input = self.interpreter.get_input_details()[0]["index"]
         self.output = self.interpreter.get_output_details()[0]["index"]
@@ -305,27 +310,10 @@ def arguments() -> argparse.ArgumentParser:
         "--csv", action="store_true", help="a table: a first line with the names, a line an answer"
     )
     add("--top", type=int, default=0, metavar="N", help="the N likeliest labels, not the first alone")
-    add(
-        "--watch",
-        type=Path,
-        metavar="FOLDER",
-        help="answer each file that appears there, once, also after a restart",
-    )
-    add(
-        "--camera",
-        nargs="?",
-        const="0",
-        metavar="SOURCE",
-        help="answer a camera: its number (0), a film or address",
-    )
-    add(
-        "--interval",
-        type=float,
-        default=1.0,
-        metavar="S",
-        help="seconds between its pictures (default: %(default)s)",
-    )
-    add("--variant", choices=("int8", "fp32"), help="which model file (default: the manifest's)")
+    add("--watch", type=Path, metavar="FOLDER", help="answer each file that appears there, once")
+    add("--camera", nargs="?", const="0", metavar="SOURCE", help="answer a camera, film or address")
+    add("--interval", type=float, default=1.0, metavar="S", help="seconds between its pictures (1)")
+    add("--variant", help="which model file: int8, fp32 or onnx (default: the manifest's)")
     add("--threads", type=int, default=min(4, os.cpu_count() or 1), help="default: %(default)s")
     add("--selftest", action="store_true", help="does the model give the same answers here?")
     add(
@@ -351,7 +339,8 @@ def main() -> int:
     if given.threads < 1 or given.top < 0 or not given.interval >= 0:
         raise UsageError("--threads must be at least 1, --top and --interval at least 0")
     if given.variant and given.variant not in manifest["variants"]:
-        raise UsageError(f"This bundle has no {given.variant} model: {manifest['left_out'][given.variant]}")
+        reason = manifest["left_out"].get(given.variant, "it has " + ", ".join(manifest["variants"]))
+        raise UsageError(f"This bundle has no {given.variant} model: {reason}")
     variant = given.variant or manifest["default_variant"]
 
     def load(name: str) -> Model:
