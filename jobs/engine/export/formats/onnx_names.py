@@ -23,7 +23,7 @@ def renamed(content: bytes) -> bytes:
 
 def _rename(graph: Any) -> None:
     """Of a graph without graphs in it, which could use its values. Initializers are put in order of use."""
-    found = {each.name: each.name for each in [*graph.input, *graph.output]} | {"": ""}
+    found: dict[str, str] = {each.name: each.name for each in [*graph.input, *graph.output]} | {"": ""}
     taken = set(found)
 
     def name(old: str) -> str:
