@@ -14,7 +14,7 @@ import pytest
 from jobs.bundles.signing import new_key, private_pem
 from tests.export.conftest import Built
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 TARGETS = {
     "digits": ["raspberry-pi-4", "stm32f746", "browser", "onnx", "keras"],

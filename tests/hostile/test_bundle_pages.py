@@ -45,16 +45,27 @@ def arrays() -> Arrays:
 
 
 def manifest(text: str) -> dict[str, Any]:
-    variant = {"file": text, "accuracy": 0.5, "macro_f1": 0.5, "model_bytes": 1000, "arena_bytes": 1000}
+    variant = {
+        "file": text,
+        "accuracy": 0.5,
+        "macro_f1": 0.5,
+        "model_bytes": 1000,
+        "arena_bytes": 1000,
+        "ram_bytes": 1000,
+        "operators": [text],
+        "operators_supported": True,
+    }
     return {
         "name": text,
         "created_at": text,
         "task": text,
+        "labels": [text],
         "target": {"title": text},
         "variants": {"fp32": variant, text: variant},
         "left_out": {"int8": text},
         "note": text,
         "input": {
+            "kind": "table",
             "reader": {"delimiter": ",", "decimal": ".", "encoding": "utf-8"},
             "columns": [{"name": text}],
         },

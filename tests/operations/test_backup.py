@@ -27,6 +27,8 @@ from tests.e2e.portal import ROOT, Portal
 from tests.operations.homes import Home
 from tests.postgres import cluster, program
 
+pytestmark = pytest.mark.long
+
 Tables = dict[str, list[Any]]
 
 

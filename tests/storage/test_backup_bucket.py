@@ -11,6 +11,8 @@ from tests.operations.homes import Home
 from tests.operations.test_backup import settled, tables
 from tests.storage.servers import KEYS, Line, Server
 
+pytestmark = pytest.mark.long
+
 PREFIX = "mill/blobs"
 
 

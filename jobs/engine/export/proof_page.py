@@ -10,8 +10,11 @@ _KIB = 1024
 
 
 def proof(manifest: Found) -> str:
-    """HTML of a manifest's model files: those for a computer, and the board's own where it has one."""
-    files = _files(manifest)
+    """HTML of a manifest's model files: those for a computer, and the board's own where it has one. Nothing where no
+    file was measured for a board, as of a bundle to go on with elsewhere.
+    """
+    if not (files := [found for found in _files(manifest) if "arena_bytes" in found]):
+        return ""
     rows = "".join(_row(found, manifest["target"]) for found in files)
     head = "".join(
         f'<th scope="col">{cell}</th>' for cell in ("model file", "flash", "activations", "peak RAM")

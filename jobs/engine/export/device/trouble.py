@@ -56,7 +56,7 @@ def lacking(what: str, error: ImportError, manifest: dict[str, Any]) -> list[str
 def unloadable(error: ImportError) -> list[str]:
     """For a library that is there and does not load: often one of the system's is missing."""
     if isinstance(error, ModuleNotFoundError) and error.name in (
-        "numpy", "PIL", "ai_edge_litert", "tflite_runtime", "ai_edge_litert.interpreter"
+        "numpy", "PIL", "onnxruntime", "ai_edge_litert", "tflite_runtime", "ai_edge_litert.interpreter"
     ):  # fmt: skip
         return []
     cause = error.__cause__ or error.__context__ or error
