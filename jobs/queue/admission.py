@@ -42,6 +42,7 @@ def admit(*, owner: Member, spec: JobSpec) -> Admitted:
             "recipe", _("There is no recipe of that name. There are: %(known)s.") % {"known": known}
         )
     version = _version(owner, spec, recipe)
+    kinds.check_use(spec.kind, spec.resources.accelerator)
     _check_machine(spec)
     ledger.check_may_use(owner, spec.resources.accelerator)
     _check_targets(spec, recipe)

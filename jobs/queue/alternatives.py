@@ -8,6 +8,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 
 from jobs.queue.columns import Machine
+from jobs.queue.kinds import usable_by
 from jobs.scheduler import forecast
 from jobs.scheduler.forecast import Effort, Range
 from jobs.scheduler.snapshot import NOWHERE, Floats, Snapshot
@@ -32,12 +33,12 @@ def sooner(
 ) -> dict[str, list[dict[str, str]]]:
     """For the jobs that are next: what would have them start sooner, and when (ISO 8601), the soonest first."""
     place = {job: row for row, job in enumerate(snapshot.jobs.ids)}
-    found = {}
+    found, able = {}, usable_by(order[:LOOKED_AT])
     for job in [each for each in order if each in place][:LOOKED_AT]:
         row, now = place[job], starts.get(job)
         better = [
             (then.median, change.words)
-            for change in _changes(snapshot, machine, row)
+            for change in _changes(snapshot, machine, row, able.get(job, frozenset()))
             if (then := _start(snapshot, row, change))
             and (now is None or then.median < now.median - LITTLE_S)
         ]
@@ -64,10 +65,12 @@ def _start(snapshot: Snapshot, row: int, change: Change) -> Range | None:
     return forecast.starts(other, seed=0, effort=EFFORT).get(jobs.ids[row])
 
 
-def _changes(snapshot: Snapshot, machine: Machine, row: int) -> Iterator[Change]:
-    """Another class, fewer accelerators, less memory: whatever may matter where it waits."""
+def _changes(
+    snapshot: Snapshot, machine: Machine, row: int, able: frozenset[str]
+) -> Iterator[Change]:
+    """Another class that it is able to use, fewer accelerators, less memory: whatever may matter where it waits."""
     jobs, usable = snapshot.jobs, snapshot.jobs.speed[row] > 0
-    for kind in dict.fromkeys(machine.kinds):
+    for kind in [each for each in dict.fromkeys(machine.kinds) if each in able]:
         of_kind = np.array([each == kind for each in machine.kinds], dtype=np.bool_)
         if not (usable & of_kind).any() and jobs.pool[row] == NOWHERE:
             relative = np.where(of_kind, machine.speeds, 0.0)

@@ -12,8 +12,8 @@ from jobs.queue import open_jobs
 from jobs.queue.backlog import Backlog
 from jobs.queue.models import Attempt
 from jobs.queue.open_jobs import Row
-from jobs.queue.table import ASKED, Table, table
-from jobs.queue.work import ANY, speeds
+from jobs.queue.table import COMBINATIONS, Table, from_bits, table
+from jobs.queue.work import speeds
 from jobs.scheduler import lifetable
 from jobs.scheduler.lifetable import LifeTable
 from jobs.scheduler.snapshot import Bools, Floats, Ints, Jobs, Owners, Pools, Snapshot
@@ -118,7 +118,7 @@ def take_snapshot(
     open_ = running.plus(backlog.waiting(known, now=now))
     present, owner = _dense(open_.owner, len(backlog.owners.names))
     owners = [backlog.owners.names[number] for number in present]
-    usable = _usable(machine, open_.asked, owner, ledger.hours_standing(owners), owners)
+    usable = _usable(machine, open_.classes, owner, ledger.hours_standing(owners), owners)
     return Snapshot(
         now=now,
         jobs=_jobs(open_, owner, usable, backlog.priors(known)),
@@ -170,21 +170,21 @@ class Usable:
 
 
 def _usable(
-    machine: Machine, asked: Ints, owner: Ints, hours: Mapping[str, Hours], owners: Sequence[str]
+    machine: Machine, classes: Ints, owner: Ints, hours: Mapping[str, Hours], owners: Sequence[str]
 ) -> Usable:
     count = max(len(owners), 1)
-    pairs, pair = _dense(asked * count + owner, len(ASKED) * count)
-    found = [_of_kind(machine, ASKED[each // count], hours[owners[each % count]]) for each in pairs]
+    pairs, pair = _dense(classes * count + owner, COMBINATIONS * count)
+    found = [_of_classes(machine, from_bits(each // count), hours[owners[each % count]]) for each in pairs]
     speed = np.stack([speed for speed, _spare in found]) if found else np.zeros((0, len(machine.kinds)))
     spare = np.array([spare for _speed, spare in found], dtype=np.bool_)
     return Usable(speed=speed[pair], spare=spare[pair])
 
 
-def _of_kind(machine: Machine, asked: str, hours: Hours) -> tuple[Floats, bool]:
-    """What a member whose `hours` these are may use for a job that asks for this kind. Where hours are left of one
-    kind and spent of another, only the first is used; where all are spent, what would be idle of any.
+def _of_classes(machine: Machine, classes: frozenset[str], hours: Hours) -> tuple[Floats, bool]:
+    """What a member whose `hours` these are may use for a job that may run on these classes. Where hours are left of
+    one class and spent of another, only the first is used; where all are spent, what would be idle of any.
     """
-    may = [asked in {ANY, kind} and kind not in hours.closed for kind in machine.kinds]
+    may = [kind in classes and kind not in hours.closed for kind in machine.kinds]
     left = [able and kind not in hours.spent for able, kind in zip(may, machine.kinds, strict=True)]
     chosen = left if any(left) else may
     usable = np.where(np.array(chosen, dtype=np.bool_), machine.speeds, 0.0)

@@ -8,9 +8,17 @@ from django.utils.translation import gettext_lazy as _
 
 from hardware.nodes.models import AcceleratorKind
 from jobs.engine.recipes.recipe import Recipe
+from jobs.engine.spec import SubmittedKind
+from jobs.queue.kinds import KINDS
 
 FIRST = frozenset({"epochs", "batch_size", "learning_rate", "early_stop", "image_size"})
 """Parameters shown at once; the others are folded away."""
+
+
+def _places() -> list[tuple[str, Any]]:
+    """The accelerator classes that a training can use."""
+    able = KINDS[SubmittedKind.TRAIN].runs_on
+    return [("any", _("whatever is free first")), *(each for each in AcceleratorKind.choices if each[0] in able)]
 
 
 class JobForm(forms.Form):
@@ -33,7 +41,7 @@ class JobForm(forms.Form):
     accelerator = forms.ChoiceField(
         label=_("Runs on"),
         required=False,
-        choices=[("any", _("whatever is free first")), *AcceleratorKind.choices],
+        choices=_places,
         initial="any",
     )
     memory_mb = forms.IntegerField(

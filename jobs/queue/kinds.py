@@ -4,17 +4,19 @@ Higher rooms fill it when they start (`AppConfig.ready`): bundles registers `bui
 yields. Lower code never names them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from hardware.nodes.models import AcceleratorKind
+from jobs.engine.spec import AcceleratorClass
 from jobs.queue.models import Job
 from jobs.queue.yields import Yield
 from portal.core.models import Blob
-from portal.kit.errors import UserError
+from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
 
 
@@ -48,7 +50,8 @@ class JobKind:
     `assign` makes the assignment (reads the database only). `collect` stores the results as blobs by name, outside of
     any transaction; it may raise UserError to fail the job in words. `finish` records them in the transaction that
     moves the job to succeeded. `ended` runs in the transaction of a move to failed or cancelled. What is not
-    `preemptible` keeps its place until it ends: it saves no checkpoint.
+    `preemptible` keeps its place until it ends: it saves no checkpoint. `runs_on` are the accelerator classes that it
+    makes use of: of another it would take the place, at its price, and compute on the processor.
     """
 
     name: str
@@ -57,6 +60,7 @@ class JobKind:
     finish: Callable[[Job, Mapping[str, Blob], Mapping[str, Any]], None]
     ended: Callable[[Job], None] = lambda job: None  # noqa: ARG005
     preemptible: bool = True
+    runs_on: frozenset[str] = frozenset({AcceleratorKind.CPU})
 
 
 KINDS: dict[str, JobKind] = {}
@@ -65,6 +69,32 @@ KINDS: dict[str, JobKind] = {}
 def register(kind: JobKind) -> None:
     """Make a kind known. A second one of the same name replaces the first (a reload of the same code)."""
     KINDS[kind.name] = kind
+
+
+def usable(kind: str, asked: str) -> frozenset[str]:
+    """The accelerator classes on which a job of this kind may run that asks for `asked`, a class or `any`. One of a
+    kind that nobody knows is kept from none: it fails in words where it runs.
+    """
+    able = KINDS[kind].runs_on if kind in KINDS else frozenset(AcceleratorKind)
+    return able if asked == AcceleratorClass.ANY else able & {asked}
+
+
+def usable_by(jobs: Collection[str]) -> dict[str, frozenset[str]]:
+    """The classes that each of these jobs could ask for."""
+    rows = Job.objects.filter(pk__in=list(jobs)).values_list("pk", "kind")
+    return {job: usable(kind, AcceleratorClass.ANY) for job, kind in rows}
+
+
+def check_use(kind: str, asked: str) -> None:
+    """UserError `unsuitable_accelerator` when a job of this kind has no use for the class that it asks for."""
+    if usable(kind, asked):
+        return
+    able = ", ".join(each.upper() for each in sorted(usable(kind, AcceleratorClass.ANY)))
+    detail = _("Jobs of this kind make no use of a %(asked)s. Choose one of these: %(able)s, or “any”.")
+    detail %= {"asked": asked.upper(), "able": able}
+    raise UserError(
+        "unsuitable_accelerator", detail, errors=[FieldError("resources.accelerator", detail)]
+    )
 
 
 @dataclass(frozen=True)

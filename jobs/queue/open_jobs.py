@@ -10,7 +10,7 @@ import numpy as np
 from django.db.models import QuerySet
 
 from jobs.queue import estimates
-from jobs.queue.kinds import KINDS
+from jobs.queue.kinds import KINDS, usable
 from jobs.queue.models import Attempt, Job, Request
 from jobs.queue.reasons import Status
 from jobs.queue.work import Speeds, work_of
@@ -26,13 +26,13 @@ FIELDS = (
 class Row:
     """One open job. Times are seconds since the epoch, `work_s` and `pace_s` seconds on its fastest type: what it has
     had, and what is left at the pace that it last told (NaN: none). `ran_s` is what it has run on whatever; `size`
-    epochs times samples; `units` the accelerators it holds.
+    epochs times samples; `classes` of accelerator are those that it may use, `units` the ones it holds.
     """
 
     pk: str
     owner: str
     submitted_at: float
-    accelerator: str
+    classes: frozenset[str]
     gang: int
     memory_mb: int
     ran_s: float = 0.0
@@ -129,12 +129,13 @@ def _row(
     hold: _Hold | None,
 ) -> Row:
     resources, (ran, work) = asked.resources or {}, done.get(asked.pk, (0.0, 0.0))
-    pace = speeds.relative(asked.accelerator, hold.units) if hold else 0.0
+    classes = usable(asked.kind, asked.accelerator)
+    pace = speeds.relative(classes, hold.units) if hold else 0.0
     return Row(
         pk=asked.pk,
         owner=asked.owner,
         submitted_at=asked.created_at.timestamp(),
-        accelerator=asked.accelerator,
+        classes=classes,
         gang=len(hold.units) if hold else resources.get("count") or 1,
         memory_mb=resources.get("memory_mb") or 0,
         ran_s=ran,

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.queue.open_jobs import Row
-from jobs.queue.work import ANY
 from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints
 from portal.ledger.queries import KINDS
 
-ASKED = (ANY, *KINDS)  # what a job may ask for
+COMBINATIONS = 1 << len(KINDS)  # of the classes of accelerator that a job may use
 
 
 class Numbers:
@@ -31,14 +30,14 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of `open_jobs.Row`. owner, recipe: by their `Numbers`; asked: by its place in ASKED; unit: of a job
+    """The columns of `open_jobs.Row`. owner, recipe: by their `Numbers`; classes: those it may use, as `bits`; unit: of a job
     that others may come beside, the number of its accelerator within the pool.
     """
 
     ids: NDArray[np.object_]
     owner: Ints
     recipe: Ints
-    asked: Ints
+    classes: Ints
     submitted_at: Floats
     gang: Ints
     memory_mb: Ints
@@ -80,7 +79,7 @@ def table(rows: Sequence[Row], owners: Numbers, recipes: Numbers, place: Mapping
         ids=column(lambda row: row.pk, object),
         owner=column(lambda row: owners.of(row.owner), np.int64),
         recipe=column(lambda row: recipes.of(row.recipe), np.int64),
-        asked=column(lambda row: ASKED.index(row.accelerator), np.int64),
+        classes=column(lambda row: bits(row.classes), np.int64),
         submitted_at=column(lambda row: row.submitted_at, np.float64),
         gang=column(lambda row: row.gang, np.int64),
         memory_mb=column(lambda row: row.memory_mb, np.int64),
@@ -95,6 +94,15 @@ def table(rows: Sequence[Row], owners: Numbers, recipes: Numbers, place: Mapping
         since=column(lambda row: row.since, np.float64),
         unit=column(lambda row: _unit(row, place), np.int64),
     )
+
+
+def bits(classes: Collection[str]) -> int:
+    """Classes of accelerator as a number below COMBINATIONS."""
+    return sum(1 << place for place, each in enumerate(KINDS) if each in classes)
+
+
+def from_bits(number: int) -> frozenset[str]:
+    return frozenset(each for place, each in enumerate(KINDS) if number >> place & 1)
 
 
 def _unit(row: Row, place: Mapping[str, int]) -> int:

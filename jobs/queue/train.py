@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from hardware.nodes.models import AcceleratorKind
 from hardware.targets.profiles import Kind, Target
 from hardware.targets.registry import TARGETS
 from jobs.datasets.models import Version
@@ -15,6 +16,7 @@ from portal.core.models import Blob
 from portal.kit.errors import UserError
 
 DATA = ("index.json.gz", "table.npz")
+RUNS_ON = frozenset({AcceleratorKind.CPU, AcceleratorKind.GPU})  # the engine finds no other, and knows no board
 
 
 def data_inputs(version: Version) -> dict[str, Blob]:
@@ -68,4 +70,6 @@ def collect(_job: Job, result: Result) -> Mapping[str, Blob]:
 
 
 def install() -> None:
-    register(JobKind(name="train", assign=assign, collect=collect, finish=record_trained))
+    register(
+        JobKind(name="train", assign=assign, collect=collect, finish=record_trained, runs_on=RUNS_ON)
+    )

@@ -10,9 +10,9 @@ from django.utils.translation import ngettext
 
 from hardware.nodes.models import Accelerator
 from jobs.queue.describe import sentence as state_of
+from jobs.queue.kinds import usable
 from jobs.queue.models import Job, Outlook
 from jobs.queue.reasons import Status
-from jobs.queue.work import ANY
 from portal.ledger import queries as ledger
 from portal.members.models import Member
 
@@ -113,7 +113,7 @@ def _hours(job: Job) -> str:
     """That the month's hours are used up, of every class that it could run on; empty while some are left."""
     allowed = ledger.allowed_hours(ledger.quota_of(job.owner))
     there = set(Accelerator.objects.filter(enabled=True).values_list("kind", flat=True))
-    kinds = there if job.accelerator == ANY else {job.accelerator}
+    kinds = usable(job.kind, job.accelerator) & (there | {job.accelerator})
     open_ = sorted(kind for kind in kinds if allowed.get(kind, 0.0) > 0)
     used = ledger.hours_used(job.owner, since=ledger.month_start(timezone.now()))
     if not open_ or any(used[kind] < allowed[kind] for kind in open_):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Max, QuerySet
 
 from hardware.nodes.models import Accelerator
+from jobs.queue.kinds import usable
 from jobs.queue.models import Attempt
 
 ANY = "any"
@@ -14,18 +15,22 @@ SLOWEST = 1e-9
 
 @dataclass(frozen=True)
 class Speeds:
-    """What accelerators do in a second. by_id: of each one; best: of the fastest of each kind, and of `any`."""
+    """What accelerators do in a second. by_id: of each one; best: of the fastest of each class."""
 
     by_id: Mapping[str, float]
     best: Mapping[str, float]
 
-    def fraction(self, kind: str, speed: float) -> float:
-        """A speed over that of the fastest accelerator that a job which asks for `kind` may use; at most 1."""
-        return min(1.0, speed / max(self.best.get(kind, speed), SLOWEST))
+    def fastest(self, classes: Collection[str]) -> float:
+        """That of the fastest accelerator of these classes; 0 where there is none."""
+        return max((self.best.get(each, 0.0) for each in classes), default=0.0)
 
-    def relative(self, kind: str, accelerators: Collection[str]) -> float:
+    def fraction(self, classes: Collection[str], speed: float) -> float:
+        """A speed over that of the fastest accelerator that a job may use; at most 1."""
+        return min(1.0, speed / max(self.fastest(classes) or speed, SLOWEST))
+
+    def relative(self, classes: Collection[str], accelerators: Collection[str]) -> float:
         """The same for what it runs on; a gang is as fast as its slowest member."""
-        return self.fraction(kind, min((self.by_id.get(pk, 1.0) for pk in accelerators), default=1.0))
+        return self.fraction(classes, min((self.by_id.get(pk, 1.0) for pk in accelerators), default=1.0))
 
 
 def speeds() -> Speeds:
@@ -33,8 +38,7 @@ def speeds() -> Speeds:
     rows = list(Accelerator.objects.filter(enabled=True).values_list("pk", "kind", "relative_speed"))
     best: dict[str, float] = {}
     for _pk, kind, speed in rows:
-        for name in (kind, ANY):
-            best[name] = max(best.get(name, 0.0), speed)
+        best[kind] = max(best.get(kind, 0.0), speed)
     return Speeds({pk: speed for pk, _kind, speed in rows}, best)
 
 
@@ -43,13 +47,13 @@ def work_of(attempts: QuerySet[Attempt], known: Speeds, *, now: float) -> dict[s
     rows = (
         attempts.filter(started_at__isnull=False)
         .annotate(speed=Max("accelerators__relative_speed"))
-        .values_list("job_id", "job__accelerator", "started_at", "ended_at", "speed")
+        .values_list("job_id", "job__kind", "job__accelerator", "started_at", "ended_at", "speed")
         .order_by()
     )
     found: dict[str, tuple[float, float]] = {}
-    for job, kind, started, ended, speed in rows:
+    for job, kind, asked, started, ended, speed in rows:
         assert started is not None  # noqa: S101 - for mypy: filtered so
         lasted = max(0.0, (ended.timestamp() if ended else now) - started.timestamp())
         ran, work = found.get(job, (0.0, 0.0))
-        found[job] = (ran + lasted, work + lasted * known.fraction(kind, speed or 1.0))
+        found[job] = (ran + lasted, work + lasted * known.fraction(usable(kind, asked), speed or 1.0))
     return found

@@ -6,14 +6,16 @@ of them after every kill would take most of a small machine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from hardware.nodes.models import AcceleratorKind
 from jobs.queue import agent
-from jobs.queue.kinds import Assignment, JobKind, Result, register
+from jobs.queue.kinds import KINDS, Assignment, JobKind, Result, register
 from jobs.queue.models import Job
 from jobs.runner.warm import WarmParent
 from portal.core.models import Blob
@@ -26,7 +28,9 @@ GIB = 1024**3
 
 def install() -> None:
     """In every process of the portal: only a node ever looks at the last three."""
-    register(JobKind(KIND, assign=_assign, collect=_collect, finish=_finish))
+    anywhere = frozenset(AcceleratorKind)
+    register(JobKind(KIND, assign=_assign, collect=_collect, finish=_finish, runs_on=anywhere))
+    register(replace(KINDS["train"], runs_on=anywhere))
     agent.TARGET = "noop_engine:run"
     agent.WarmParent = _warm_parent
     kind = TRAINING if settings.CHAOS_TRAINS else "cpu"

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from hardware.nodes.models import Accelerator
 from jobs.queue import estimates
-from jobs.queue.kinds import KINDS
+from jobs.queue.kinds import KINDS, usable
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import FINAL, POLICY, EndReason
 from jobs.queue.work import Speeds, speeds
@@ -64,8 +64,9 @@ def read(*, days: int, now: datetime) -> History:
 
 
 def machine() -> tuple[Pool, ...]:
-    """All accelerators that are switched on, whether their nodes are up just now or not."""
-    rows = Accelerator.objects.filter(enabled=True).order_by("node__name", "kind", "index")
+    """All accelerators that are switched on and of use to some job, whether their nodes are up just now or not."""
+    used = frozenset[str]().union(*(kind.runs_on for kind in KINDS.values()))
+    rows = Accelerator.objects.filter(enabled=True, kind__in=used).order_by("node__name", "kind", "index")
     alike = Counter(
         rows.values_list("node__name", "kind", "model", "relative_speed", "memory_bytes", "price")
     )
@@ -183,7 +184,7 @@ class _Reading:
         size = estimates.size(row.params or {}, self.samples.get(row.version or ""))
         whole = self.priors.get(row.recipe, np.nan) * size
         if np.isfinite(whole):
-            return max(tries.work, float(whole) * self.speeds.best.get(row.accelerator, 1.0))
+            return max(tries.work, float(whole) * (self.speeds.fastest(usable(row.kind, row.accelerator)) or 1.0))
         if tries.work > 0:
             return tries.work
         self.left_out[_("have not run yet, and nobody knows how long they will take")] += 1
