@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
-from hardware.nodes import services, windows
+from hardware.nodes import queries, services, windows
 from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
@@ -83,12 +83,15 @@ class NodeAdmin(StewardAdmin):
         super().delete_model(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
-        rows: QuerySet[Node] = super().get_queryset(request)
+        rows = queries.with_silence(super().get_queryset(request))
         return rows.prefetch_related("accelerators")
 
     @column(_("state"), order="state", colours=STATE_COLOURS)
     def show_state(self, node: Node) -> tuple[str, str]:
-        return node.state, node.get_state_display()
+        state = node.shown_state
+        if node.is_silent and state != NodeState.OFFLINE:
+            return state, str(_("%(state)s, not heard of") % {"state": state.label})
+        return state, str(state.label)
 
     @column(_("accelerators"))
     def show_accelerators(self, node: Node) -> str:

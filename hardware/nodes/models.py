@@ -67,6 +67,8 @@ class Node(Identified):
     load = models.JSONField(_("load at the last heartbeat"), default=dict, blank=True)
     trouble = models.TextField(_("why it takes no work now"), blank=True, default="", editable=False)
 
+    is_silent = False  # see `queries.with_silence`
+
     class Meta:
         ordering = ["name"]
 
@@ -77,6 +79,14 @@ class Node(Identified):
     def title(self) -> str:
         """What people call it."""
         return self.label or self.name
+
+    @property
+    def shown_state(self) -> NodeState:
+        """Its state, and `offline` as soon as it is silent, though the sweep that writes this down is yet to come. A
+        steward's word outlasts silence.
+        """
+        is_gone = self.is_silent and self.state == NodeState.ACTIVE
+        return NodeState.OFFLINE if is_gone else NodeState(self.state)
 
 
 class Accelerator(Identified):

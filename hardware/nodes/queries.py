@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import BooleanField, Case, Prefetch, QuerySet, Value, When
 
 from hardware.nodes import windows
 from hardware.nodes.models import Node
+from hardware.nodes.services import SILENT_AFTER, silent_since
+from portal.core import leases
 
 SKEW_TOLD = timedelta(seconds=5)
 
@@ -15,9 +17,18 @@ def coming_windows() -> "Prefetch[str]":
     return Prefetch("windows", queryset=windows.coming(), to_attr="coming_windows")
 
 
+def with_silence(rows: QuerySet[Node]) -> QuerySet[Node]:
+    """Nodes with `is_silent`: whether they were not heard of for `SILENT_AFTER`, by the database's clock. What is shown
+    goes by this, so that a dead node is told of in time even where no scheduler runs.
+    """
+    silent = silent_since(leases.in_future(-SILENT_AFTER.total_seconds()))
+    told = Case(When(silent, then=Value(True)), default=Value(False), output_field=BooleanField())
+    return rows.annotate(is_silent=told)
+
+
 def nodes() -> QuerySet[Node]:
     """All nodes by name with their donors, accelerators and coming windows, in three queries."""
-    rows = Node.objects.order_by("name").select_related("donor")
+    rows = with_silence(Node.objects.order_by("name")).select_related("donor")
     return rows.prefetch_related("accelerators", coming_windows())
 
 

@@ -58,6 +58,12 @@ class WindowSerializer(serializers.ModelSerializer[MaintenanceWindow]):
 class NodeSerializer(serializers.ModelSerializer[Node]):
     """A node of `queries.nodes`."""
 
+    state = serializers.ChoiceField(choices=NodeState.choices, source="shown_state", read_only=True)
+    silent = serializers.BooleanField(
+        source="is_silent",
+        read_only=True,
+        help_text="Whether it has not been heard of for so long that it must be gone, whatever its state.",
+    )
     accelerators = AcceleratorSerializer(many=True, read_only=True)
     sandbox = SandboxSerializer(read_only=True)
     load = serializers.DictField(read_only=True)
@@ -80,6 +86,7 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
             "label",
             "donor",
             "state",
+            "silent",
             "trouble",
             "last_seen_at",
             "clock_skew_s",

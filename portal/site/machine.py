@@ -5,7 +5,7 @@ from typing import TypedDict
 from django.db.models import Count, Prefetch
 
 from hardware.nodes.models import Accelerator, Node, NodeState
-from hardware.nodes.queries import coming_windows
+from hardware.nodes.queries import coming_windows, with_silence
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import OPEN, Status
 from portal.members.models import Member
@@ -42,7 +42,7 @@ def nodes_seen_by(member: Member) -> list[Node]:
         Prefetch("attempts", queryset=open_attempts, to_attr="open_attempts")
     ).order_by("kind", "index")
     nodes = list(
-        Node.objects.order_by("name").prefetch_related(
+        with_silence(Node.objects.order_by("name")).prefetch_related(
             Prefetch("accelerators", queryset=accelerators), coming_windows()
         )
     )
@@ -54,7 +54,7 @@ def nodes_seen_by(member: Member) -> list[Node]:
 def _slot(node: Node, accelerator: Accelerator, member: Member) -> Slot:
     attempts: list[Attempt] = accelerator.open_attempts  # type: ignore[attr-defined]
     job = attempts[0].job if attempts else None
-    takes_work = accelerator.enabled and node.state == NodeState.ACTIVE and not node.trouble
+    takes_work = accelerator.enabled and node.shown_state == NodeState.ACTIVE and not node.trouble
     may_see = job is not None and (member.is_staff or job.owner_id == member.pk)
     return Slot(
         title=f"{accelerator.title} · {node.title}",

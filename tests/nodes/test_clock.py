@@ -35,8 +35,8 @@ def test_it_registers_by_the_databases_clock(off: timedelta, monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr(timezone, "now", wrong)
         registered(CPU)
-    assert services.mark_silent(right() + timedelta(seconds=29)) == 0
-    assert services.mark_silent(right() + timedelta(seconds=31)) == 1
+    assert services.mark_silent(right() + timedelta(seconds=19)) == 0
+    assert services.mark_silent(right() + timedelta(seconds=21)) == 1
     assert Node.objects.get().state == NodeState.OFFLINE
 
 

@@ -63,7 +63,7 @@ class Chore:
 
 def chores() -> list[Chore]:
     return [
-        Chore(5, told("silent_nodes", lambda: nodes.mark_silent(leases.clock())), judges=True),
+        Chore(2, told("silent_nodes", lambda: nodes.mark_silent(leases.clock())), judges=True),
         Chore(5, lambda: windows.open_and_close_windows(leases.clock())),
         Chore(300, lambda: samples.thin_samples(leases.clock()), aside=True),
         Chore(600, lambda: donations.sweep(leases.clock()), aside=True),
