@@ -35,7 +35,8 @@ class Node(Identified):
     """One computer of the shared machine. It registers itself, by its `name`, when its worker starts.
 
     `label` and `donor` are the stewards', `donor_since` when the donor was named. `window` is the maintenance window
-    that made its `state`; None when a steward did, or nobody. `clock_skew` is how far its clock was ahead of the
+    that made its `state`; None when a steward did, or nobody. `worker` is the process that works for it
+    (`portal.kit.identity.me`), empty once it left. `clock_skew` is how far its clock was ahead of the
     database's at the last heartbeat.
     """
 
@@ -51,6 +52,7 @@ class Node(Identified):
     )
     donor_since = models.DateTimeField(null=True, blank=True, editable=False)
     key_sha256 = models.CharField(max_length=64)
+    worker = models.CharField(max_length=120, blank=True, default="", editable=False)
     state = models.CharField(_("state"), max_length=12, choices=NodeState.choices, default=NodeState.ACTIVE)
     window = models.ForeignKey(
         "MaintenanceWindow",

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateTimeField, Max, Q, Value
+from django.db.models import DateTimeField, Max, Q, QuerySet, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -20,13 +20,16 @@ from hardware.nodes.found import FIRST_TERMS, Found, accelerators
 from hardware.nodes.keys import kept
 from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
 from hardware.nodes.probe.sampling import Reading
-from portal.core import live
+from portal.core import leases, live
 from portal.core.leases import clock as database_clock
+from portal.kit import identity
 from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
 from portal.members.services import audit
 
 SILENT_AFTER = timedelta(seconds=20)  # ten beats; with the sweep it is offline within the promised 30 s
+HELD_FOR = timedelta(seconds=10)  # since its last beat a worker that may live keeps the name
+IN_USE = "node_name_in_use"
 SETTABLE = frozenset({NodeState.ACTIVE, NodeState.DRAINING, NodeState.MAINTENANCE})
 SCHEDULER_BELL = "scheduler"
 
@@ -55,20 +58,27 @@ def register(
     probe: Mapping[str, Any],
     sandbox: Mapping[str, Any],
     load: Mapping[str, Any] | None = None,
+    worker: str = "",
+    after: str = "",
 ) -> Node:
     """Enter a node, or welcome it back: called when its worker starts.
 
     `key` is the node's own secret (`own_key`); of it only the SHA-256 is kept. `load` takes the place of what an
-    earlier worker said last. Raises UserError `node_name_taken` when the name belongs to a computer with another key.
+    earlier worker said last. `worker` is the process that works for the node from now on (`identity.me`), `after` one
+    that is known to have ended. Raises UserError `node_name_taken` when the name belongs to a computer with another
+    key, `node_name_in_use` while another worker beats that has the key too, as one on a copy of the home has.
     """
     digest = hashlib.sha256(key.encode()).hexdigest()
     node, _made = Node.objects.select_for_update().get_or_create(name=name, defaults={"key_sha256": digest})
     if not hmac.compare_digest(node.key_sha256, digest):
         raise _name_taken(name)
+    if _is_held(node, worker, after):
+        raise _name_in_use(name)
+    node.worker = worker
     node.probe, node.sandbox, node.load = dict(probe), dict(sandbox), dict(load or {})
     if node.state == NodeState.OFFLINE:
         node.state = NodeState.ACTIVE
-    node.save(update_fields=["probe", "sandbox", "load", "state"])
+    node.save(update_fields=["worker", "probe", "sandbox", "load", "state"])
     Node.objects.filter(pk=node.pk).update(last_seen_at=Now())  # not by the node's clock, which may be wrong
     node.refresh_from_db(fields=["last_seen_at"])
     _update_accelerators(node, accelerators(probe))
@@ -83,6 +93,30 @@ def _name_taken(name: str) -> UserError:
         "a steward delete the old node in the admin."
     )
     return UserError("node_name_taken", sentence % {"name": name}, status=409)
+
+
+def _is_held(node: Node, worker: str, after: str) -> bool:
+    """Whether another worker than this one has the name. It let go when it left, is known to have ended, or was silent
+    for as long as nobody is who lives.
+    """
+    if node.worker in {"", worker, after} or identity.is_gone(node.worker):
+        return False
+    lately = leases.in_future(-HELD_FOR.total_seconds())
+    return Node.objects.filter(pk=node.pk, last_seen_at__gt=lately).exists()
+
+
+def _name_in_use(name: str) -> UserError:
+    sentence = _(
+        "Another worker is at work as node “%(name)s” with the same key. If this home or computer is a copy of that "
+        "one's, remove secrets/node-key here and give this node a name of its own with GRISTMILL_NODE; else stop the "
+        "other worker."
+    )
+    return UserError(IN_USE, sentence % {"name": name}, status=409)
+
+
+def _worked_by(node: Node, worker: str) -> "QuerySet[Node]":
+    """The node's row, as long as that worker has its name, or nobody."""
+    return Node.objects.filter(pk=node.pk, worker__in={"", worker})
 
 
 def _update_accelerators(node: Node, found: list[Found]) -> None:
@@ -120,6 +154,7 @@ def heartbeat(
     node: Node,
     load: Mapping[str, Any],
     *,
+    worker: str = "",
     trouble: str = "",
     readings: Sequence[Reading] = (),
     clock: datetime | None = None,
@@ -128,24 +163,31 @@ def heartbeat(
 
     `trouble` says why the node itself can take none (empty: it can); `readings` go into the time series. A node
     that was offline is active again. The time is the database's, so that nodes' clocks need not agree; `clock` is
-    what the node's own says, of which only the difference is noted.
+    what the node's own says, of which only the difference is noted. Raises Node.DoesNotExist when it was deleted, and
+    UserError `node_name_in_use` when another than `worker` works for it by now.
     """
-    rows = Node.objects.filter(pk=node.pk)
+    rows = _worked_by(node, worker)
     back = rows.filter(state=NodeState.OFFLINE).update(state=NodeState.ACTIVE)
     well = rows.exclude(trouble="").update(trouble="") if not trouble else 0
     is_loaded = bool(load.get("warm")) and rows.filter(load__warm=0.0).exists()
     skew = None if clock is None else Value(clock, output_field=DateTimeField()) - Now()
-    rows.update(last_seen_at=Now(), load=dict(load), trouble=trouble, clock_skew=skew)
+    ours = rows.update(
+        worker=worker, last_seen_at=Now(), load=dict(load), trouble=trouble, clock_skew=skew
+    )
     if back or well or is_loaded:
         live.ring(SCHEDULER_BELL)
-    state = NodeState(rows.values_list("state", flat=True).get())
+    state = NodeState(Node.objects.values_list("state", flat=True).get(pk=node.pk))
+    if not ours:
+        raise _name_in_use(node.name)
     samples.record(node, readings, takes_work=state == NodeState.ACTIVE and not trouble)
     return state
 
 
-def leave(node: Node) -> None:
+def leave(node: Node, *, worker: str = "") -> None:
     """The node's worker ends: no work is sent to it until it registers again. A steward's word stays."""
-    Node.objects.filter(pk=node.pk, state=NodeState.ACTIVE).update(state=NodeState.OFFLINE)
+    rows = _worked_by(node, worker)
+    rows.filter(state=NodeState.ACTIVE).update(state=NodeState.OFFLINE)
+    rows.update(worker="")
 
 
 def mark_silent(now: datetime) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 from django.conf import settings
@@ -34,7 +35,8 @@ from portal.core import storage
 from portal.core.telemetry import logs
 from portal.core.telemetry.beats import beat
 from portal.kit import clock
-from portal.kit.identity import me
+from portal.kit.errors import UserError
+from portal.kit.identity import is_gone, me
 
 log = logging.getLogger(__name__)
 BEAT_S = 2.0
@@ -62,6 +64,9 @@ class Agent:
         self.stopping = threading.Event()
         self._left = threading.Event()
         self.trouble = ""
+        self.displaced = False
+        self._before = ""
+        self._found: dict[str, Any] = {}
         self._told_warm = False
         self._cut_off: set[str] = set()
         self._threads: dict[str, threading.Thread] = {}
@@ -82,34 +87,68 @@ class Agent:
             devices=gpu_devices(),
         )
 
-    def start(self) -> None:
+    def start(self, before: str = "") -> None:
         """Clear up after an earlier process, register this node, warm the engine up, and begin to beat.
 
-        Call it while holding `nodefiles.only_worker`. UserError when the node's name is another computer's.
+        Call it while holding `nodefiles.only_worker`, with what it yields. UserError when the node's name is another
+        computer's, or another worker's that lives.
         """
+        self._before = before
         for folder in (nodefiles.attempts_root(), nodefiles.cache_root(), storage.blobs_root()):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         nodefiles.sweep_attempts(keep=set())
         self._warm.start()
-        self._register()
-        self._disown()
+        self._register_in_turn()
         for thread in self._beats:
             thread.start()
 
+    def _register_in_turn(self) -> None:
+        """Register; where another worker has the name, once it has been silent for long enough to be gone."""
+        until = time.monotonic() + nodes.HELD_FOR.total_seconds() + BEAT_S
+        while True:
+            try:
+                self._register()
+            except UserError as error:
+                if error.code != nodes.IN_USE or time.monotonic() > until or self.stopping.is_set():
+                    raise
+            else:
+                return
+            self.stopping.wait(EAGER_S)
+
     def _register(self) -> None:
         report = self._warm.report
+        self._found = self._found or probe(Path(settings.HOME))
         self.node = nodes.register(
             name=settings.NODE_NAME,
             key=nodes.own_key(),
-            probe=probe(Path(settings.HOME)),
+            probe=self._found,
             sandbox={"available": report.available, "enforced": report.enforced, "missing": report.missing},
             load=self._load(),
+            worker=self.holder,
+            after=self._before,
         )
+        self._disown()
 
     def _disown(self) -> None:
-        """What an earlier process of this node claimed died with it: that is known now, not in half a minute."""
+        """What an earlier process of this node claimed died with it: where that is sure it is known now, not in half a
+        minute. One that may live, on a copy of this home, keeps its leases until they run out.
+        """
         for attempt in Attempt.objects.filter(CLAIMED, node=self.node, ended_at=None):
-            lifecycle.take_away(attempt, EndReason.NODE_LOST, only=CLAIMED)
+            if attempt.holder == self._before or is_gone(attempt.holder):
+                lifecycle.take_away(attempt, EndReason.NODE_LOST, only=CLAIMED)
+
+    def _come_back(self) -> None:
+        """Another worker goes by this node's name, and this one takes no work while it does. What runs here runs on:
+        its leases are its own.
+        """
+        try:
+            self._register()
+        except UserError as error:
+            if not self.displaced:
+                log.error("this worker takes no work: %s", error.detail)  # noqa: TRY400 - told in words
+            self.displaced = True
+        else:
+            self.displaced = False
 
     @property
     def is_draining(self) -> bool:
@@ -118,10 +157,14 @@ class Agent:
         """
         return self.maintenance.is_set() or self._left.is_set()
 
+    @property
+    def _takes_nothing(self) -> bool:
+        return self.is_draining or self.displaced or bool(self.trouble)
+
     def take(self, attempt_id: str) -> None:
         """Run the attempt in a thread of its own, unless somebody has claimed it."""
         with self._lock:
-            if attempt_id in self._threads or self.stopping.is_set() or self.is_draining or self.trouble:
+            if attempt_id in self._threads or self.stopping.is_set() or self._takes_nothing:
                 return
             thread = threading.Thread(target=self._run, args=(attempt_id,), name=attempt_id)
             self._threads[attempt_id] = thread
@@ -176,13 +219,17 @@ class Agent:
             state = nodes.heartbeat(
                 self.node,
                 load,
+                worker=self.holder,
                 trouble=self.trouble,
                 readings=self._sampler.due(),
                 clock=clock.now(),
             )
-            self._told_warm = bool(load["warm"])
+            self._told_warm, self.displaced = bool(load["warm"]), False
         except Node.DoesNotExist:  # a steward deleted it while it works
             self._register()
+            return
+        except UserError:
+            self._come_back()
             return
         (self.maintenance.set if state == NodeState.MAINTENANCE else self.maintenance.clear)()
         self._excuse()
@@ -249,8 +296,8 @@ class Agent:
     def _give_back(self) -> None:
         """Tell the scheduler that this node goes, so that it sends nothing more and what it sent goes elsewhere."""
         try:
-            if self.node is not None:
-                nodes.leave(self.node)
+            if self.node is not None and not self.displaced:
+                nodes.leave(self.node, worker=self.holder)
                 for attempt in Attempt.objects.filter(node=self.node, claimed_at=None, ended_at=None):
                     lifecycle.withdraw(attempt, EndReason.DRAINED)
         except DatabaseTrouble:

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -18,6 +19,7 @@ from jobs.datasets.models import Version
 from jobs.runner.disk import size
 from jobs.runner.leftovers import remove
 from jobs.runner.limits import GIB, MIB
+from portal.kit import identity
 from portal.kit.errors import UserError
 
 DISK_LOW_BYTES = 2 * GIB
@@ -35,20 +37,40 @@ def cache_root() -> Path:
 
 
 @contextlib.contextmanager
-def only_worker() -> Iterator[None]:
-    """Be the one worker on this home. UserError when another process is.
+def only_worker() -> Iterator[str]:
+    """Be the one worker on this home; yields who was it before (`identity.me`), where it is sure that it has ended,
+    else nothing. UserError when another process is.
 
-    So everything that lies in the node's folders, and every attempt that this node claimed before, is nobody's.
+    So everything that lies in the node's folders, and every attempt that the one before claimed, is nobody's.
     """
     path = Path(settings.HOME) / "run" / "node.lock"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("a") as file:
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             sentence = _("Another worker runs on %(home)s. Give this one a home of its own (GRISTMILL_HOME).")
             raise UserError("node_running", sentence % {"home": settings.HOME}) from None
-        yield
+        before = _last_holder(file)
+        file.truncate(0)
+        file.write(f"{_place(file)} {identity.me()}")
+        file.flush()
+        yield before
+
+
+def _last_holder(file: IO[str]) -> str:
+    """Who wrote itself into this lock, which the kernel took from it when it ended. Of a copy of the file, or one that
+    another boot left (which may be another computer's, of the same image), that says nothing.
+    """
+    file.seek(0)
+    place, _, name = file.read().partition(" ")
+    boot, ours = (each.partition(".")[0] for each in (name, identity.machine()))
+    return name if place == _place(file) and boot == ours else ""
+
+
+def _place(file: IO[str]) -> str:
+    status = os.fstat(file.fileno())
+    return f"{status.st_dev}:{status.st_ino}"
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@ back.
 """
 
 import contextlib
+import shutil
 import subprocess
 import sys
 import time
@@ -185,6 +186,32 @@ def test_another_computer_that_claims_the_name_is_turned_away(
         assert impostor.process.wait(timeout=60) == 1
     assert "Another computer is registered as node “a”" in impostor.log.read_text()
     assert mill.value("SELECT state FROM nodes_node WHERE name = 'a'") == "active"
+
+
+def test_a_copy_of_a_node_is_turned_away_and_takes_nothing_from_it(
+    mill: Headless,
+    eve: Patient,
+    data: str,
+    nodes: tuple[Beside, Beside],
+    networks: tuple[Network, Network],
+    tmp_path: Path,
+) -> None:
+    with others.only(mill, eve, "a"):
+        job = phases.submit(eve, data, epochs=EPOCHS)
+        phases.has_learnt(eve, job, 1)
+        child = mill.child(node=nodes[0].top)
+        child.suspend()
+    home = tmp_path / "home"
+    (home / "secrets").mkdir(parents=True)
+    shutil.copy2(nodes[0].home / "secrets" / "node-key", home / "secrets")
+    extra = surroundings(mill, networks[1]) | {"GRISTMILL_NODE": "a"}
+    with others.running(Beside(mill, home, ("node",), extra, networks[1].within)) as copy:
+        assert copy.process is not None
+        assert copy.process.wait(timeout=BACK_S + SILENT_S) == 1
+    assert "Another worker is at work as node “a” with the same key" in copy.log.read_text()
+    child.resume()
+    done = eve.ended(job)
+    assert [(each["node"], each["end_reason"]) for each in done["attempts"]] == [("a", "done")]
 
 
 def test_each_node_tells_of_itself(mill: Headless, eve: Patient, nodes: tuple[Beside, Beside]) -> None:

@@ -1,6 +1,8 @@
 """A node's worker: what it finds when it starts, what it does when it goes, and what it keeps on its disk."""
 
+import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from hardware.nodes import services as nodes
 from hardware.nodes.models import Node, NodeState
 from jobs.datasets.models import Version
 from jobs.queue import lifecycle, nodefiles
@@ -15,7 +18,9 @@ from jobs.queue.agent import Agent
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import EndReason, Status
+from portal.kit import identity
 from portal.kit.errors import UserError
+from tests.nodes.conftest import ELSEWHERE, long_gone
 
 Submit = Callable[..., Job]
 Start = Callable[..., Held]
@@ -35,12 +40,22 @@ def agent(node: Node) -> Iterator[Agent]:
 
 
 def test_a_home_has_one_worker(tmp_path: Path) -> None:
-    with nodefiles.only_worker():
+    with nodefiles.only_worker() as before:
+        assert before == ""
         with pytest.raises(UserError) as refused, nodefiles.only_worker():
             pass
         assert refused.value.code == "node_running"
+    with nodefiles.only_worker() as before:
+        assert before == identity.me()  # whose lock could not be had if it lived
+
+
+def test_who_was_before_on_a_copied_home_may_live(tmp_path: Path, settings: Any) -> None:
     with nodefiles.only_worker():
         pass
+    shutil.copytree(tmp_path / "run", tmp_path / "copy" / "run")
+    settings.HOME = tmp_path / "copy"
+    with nodefiles.only_worker() as before:
+        assert before == ""
 
 
 def test_what_a_killed_worker_had_claimed_goes_back_at_once(
@@ -48,9 +63,10 @@ def test_what_a_killed_worker_had_claimed_goes_back_at_once(
 ) -> None:
     claimed, other = submit(), submit()
     held = start(claimed)
+    Attempt.objects.filter(pk=held.attempt_id).update(holder=long_gone())
     elsewhere = start(other)
     Attempt.objects.filter(pk=elsewhere.attempt_id).update(
-        node=Node.objects.create(name="mill-2", key_sha256="1" * 64)
+        node=Node.objects.create(name="mill-2", key_sha256="1" * 64), holder=long_gone()
     )
     agent._disown()
     claimed.refresh_from_db()
@@ -58,6 +74,44 @@ def test_what_a_killed_worker_had_claimed_goes_back_at_once(
     assert (claimed.status, other.status) == (Status.QUEUED, Status.RUNNING)
     with pytest.raises(lifecycle.StaleLease):
         lifecycle.own(held)
+
+
+def test_what_a_worker_claimed_that_may_live_stays_its_own(
+    submit: Submit, start: Start, node: Node, agent: Agent
+) -> None:
+    """It is on a copy of this home, and cannot be asked: until its lease ends, nobody else runs that job."""
+    held = start(submit())
+    for holder in (ELSEWHERE, agent.holder):
+        Attempt.objects.filter(pk=held.attempt_id).update(holder=holder)
+        agent._disown()
+        lifecycle.own(held)
+    agent._before = ELSEWHERE  # this home's lock was its
+    Attempt.objects.filter(pk=held.attempt_id).update(holder=ELSEWHERE)
+    agent._disown()
+    with pytest.raises(lifecycle.StaleLease):
+        lifecycle.own(held)
+
+
+def test_a_worker_whose_name_another_took_stands_back_until_it_is_gone(
+    submit: Submit, node: Node, agent: Agent, settings: Any
+) -> None:
+    settings.NODE_NAME = node.name
+    agent._beat()
+    Node.objects.update(worker=ELSEWHERE, key_sha256=hashlib.sha256(nodes.own_key().encode()).hexdigest())
+    job = submit()
+    attempt = lifecycle.begin(job, node=node, accelerators=list(node.accelerators.all()))
+    seen = Node.objects.get().last_seen_at
+    agent.node = Node.objects.get()
+    agent._beat()
+    agent.take(attempt.pk)
+    assert (agent.displaced, agent._threads) == (True, {})
+    assert Node.objects.get().last_seen_at == seen
+    agent._give_back()
+    assert (Node.objects.get().state, Attempt.objects.get().ended_at) == (NodeState.ACTIVE, None)
+    Node.objects.update(last_seen_at=timezone.now() - nodes.HELD_FOR)
+    agent._beat()
+    assert not agent.displaced
+    assert Node.objects.get().worker == agent.holder
 
 
 @pytest.mark.django_db(transaction=True)

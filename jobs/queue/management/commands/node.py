@@ -20,15 +20,17 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         try:
-            with nodefiles.only_worker():
-                self._work()
+            with nodefiles.only_worker() as before:
+                self._work(before)
         except UserError as error:
             raise CommandError(error.detail) from None
 
-    def _work(self) -> None:
-        """The agent first: it finds its work in the database, and the broker may be away."""
+    def _work(self, before: str) -> None:
+        """The agent first: it finds its work in the database, and the broker may be away. `before` is the worker before
+        this one.
+        """
         worker_shutting_down.connect(_leave, weak=False)
-        agent().start()
+        agent().start(before)
         try:
             app.worker_main(
                 [

@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('nodes', '0004_donations'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='node',
+            name='worker',
+            field=models.CharField(blank=True, default='', editable=False, max_length=120),
+        ),
+    ]
