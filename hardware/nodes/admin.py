@@ -30,13 +30,14 @@ STATE_COLOURS = {
     NodeState.OFFLINE: "danger",
 }
 TERMS = ["label", "relative_speed", "price", "sharing", "enabled"]
-FOUND = ["kind", "index", "model", "memory_bytes"]
+PLACE = ["kind", "index"]
+FOUND = [*PLACE, "model", "memory_bytes"]
 SAID = ["state", "trouble", "last_seen_at", "clock_skew", "load", "probe", "sandbox"]
 AT_REST = frozenset({NodeState.OFFLINE, NodeState.MAINTENANCE})
 
 
 class AcceleratorForm(AcceleratorModelForm):
-    """What an accelerator is, is typed for a new one only, which the node does not find by itself."""
+    """Which accelerator it is, is typed for a new one only, which the node does not find by itself."""
 
     class Meta:
         model = Accelerator
@@ -44,7 +45,7 @@ class AcceleratorForm(AcceleratorModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in FOUND:
+        for name in PLACE:
             self.fields[name].disabled = not self.instance._state.adding  # noqa: SLF001 - Django's documented attribute
 
 

@@ -94,7 +94,8 @@ class Node(Identified):
 class Accelerator(Identified):
     """What jobs run on: a node's CPU, one GPU, one board.
 
-    `kind`, `index`, `model` and `memory_bytes` are what the node finds, or what a steward added `by_hand`.
+    `kind`, `index`, `model` and `memory_bytes` are what the node finds, or what a steward added `by_hand`. Of the last
+    two a steward may know better: those named in `corrected` stay as they were said.
     `label`, `relative_speed`, `price` (charge for each second against one CPU's), `sharing` (how many jobs at most
     may run on it at once) and `enabled` are the stewards'; a restart of the node leaves them alone. One that the
     node no longer finds is disabled with the time in `missing_since`, and enabled again when it is back.
@@ -113,6 +114,7 @@ class Accelerator(Identified):
     )
     enabled = models.BooleanField(_("takes work"), default=True)
     by_hand = models.BooleanField(_("added by a steward"), default=False, editable=False)
+    corrected = models.JSONField(_("corrected by a steward"), default=list, blank=True, editable=False)
     missing_since = models.DateTimeField(_("not found since"), null=True, blank=True, editable=False)
 
     class Meta:

@@ -5,16 +5,24 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from hardware.nodes.found import MODEL_LENGTH
 from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
 from hardware.nodes.samples import Point
 from portal.members.models import Member
 
 LABEL = 80
+MOST_BYTES = 2**53  # what JSON's readers hold exactly
 AT_MOST = 100_000
 MAX_STEP_S = 86_400
 
 
 class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
+    corrected = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Which of `model` and `memory_bytes` a steward said otherwise than the node finds it.",
+    )
+
     class Meta:
         model = Accelerator
         fields = [
@@ -29,6 +37,7 @@ class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
             "sharing",
             "enabled",
             "by_hand",
+            "corrected",
             "missing_since",
         ]
         read_only_fields = fields
@@ -109,7 +118,11 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
 
 
 class CorrectionSerializer(serializers.Serializer[dict[str, Any]]):
+    """`model` and `memory_bytes` stay over restarts, until they are set to what the node finds."""
+
     id = serializers.CharField()
+    model = serializers.CharField(max_length=MODEL_LENGTH, allow_blank=True, required=False)
+    memory_bytes = serializers.IntegerField(min_value=0, max_value=MOST_BYTES, required=False)
     label = serializers.CharField(max_length=LABEL, allow_blank=True, required=False)  # type: ignore[assignment] # a field
     relative_speed = serializers.FloatField(min_value=0.001, max_value=AT_MOST, required=False)
     price = serializers.FloatField(min_value=0, max_value=AT_MOST, required=False)
@@ -133,8 +146,8 @@ class NewAcceleratorSerializer(serializers.Serializer[dict[str, Any]]):
 
     kind = serializers.ChoiceField(choices=AcceleratorKind.choices)
     index = serializers.IntegerField(min_value=0, max_value=32_767, required=False)
-    model = serializers.CharField(max_length=120)
-    memory_bytes = serializers.IntegerField(min_value=0, max_value=2**53, default=0)
+    model = serializers.CharField(max_length=MODEL_LENGTH)
+    memory_bytes = serializers.IntegerField(min_value=0, max_value=MOST_BYTES, default=0)
 
 
 class SamplesQuerySerializer(serializers.Serializer[dict[str, Any]]):

@@ -30,6 +30,7 @@ from portal.members.services import audit
 SILENT_AFTER = timedelta(seconds=20)  # ten beats; with the sweep it is offline within the promised 30 s
 HELD_FOR = timedelta(seconds=10)  # since its last beat a worker that may live keeps the name
 IN_USE = "node_name_in_use"
+FINDINGS = ("model", "memory_bytes")  # what a node finds, and a steward may know better
 SETTABLE = frozenset({NodeState.ACTIVE, NodeState.DRAINING, NodeState.MAINTENANCE})
 SCHEDULER_BELL = "scheduler"
 
@@ -41,8 +42,12 @@ def own_key() -> str:
 
 @dataclass(frozen=True)
 class Correction:
-    """What a steward says of one accelerator; None leaves a field as it is."""
+    """What a steward says of one accelerator; None leaves a field as it is. `model` and `memory_bytes` as the node finds
+    them take back an earlier correction.
+    """
 
+    model: str | None = None
+    memory_bytes: int | None = None
     label: str | None = None
     relative_speed: float | None = None
     price: float | None = None
@@ -144,7 +149,10 @@ def _add(node: Node, item: Found, *, by_hand: bool = False) -> Accelerator:
 
 
 def _refresh(row: Accelerator, item: Found) -> None:
-    row.model, row.memory_bytes, row.by_hand = item.model, item.memory_bytes, False
+    for name in FINDINGS:
+        if name not in row.corrected:
+            setattr(row, name, getattr(item, name))
+    row.by_hand = False
     if row.missing_since is not None:
         row.enabled, row.missing_since = True, None
     row.save(update_fields=["model", "memory_bytes", "by_hand", "enabled", "missing_since"])
@@ -257,6 +265,7 @@ def correct(accelerator: Accelerator, correction: Correction, actor: Member) -> 
     audit(actor=actor, action="accelerator.correct", subject=str(accelerator), detail=changes)
     if "enabled" in changes:
         changes["missing_since"] = None  # switched off by hand now: it stays off when it comes back
+    changes["corrected"] = _known_better(accelerator, changes)
     for field, value in changes.items():
         setattr(accelerator, field, value)
     accelerator.save(update_fields=list(changes))
@@ -272,6 +281,17 @@ def _changes(accelerator: Accelerator, correction: Correction) -> dict[str, Any]
         if getattr(accelerator, name) != value
         or (name == "enabled" and accelerator.missing_since is not None)
     }
+
+
+def _known_better(accelerator: Accelerator, changes: Mapping[str, Any]) -> list[str]:
+    """What of the findings is another than the node's by what a steward said, now or before."""
+    if accelerator.by_hand:
+        return []
+    place = (accelerator.kind, accelerator.index)
+    found = next((each for each in accelerators(accelerator.node.probe) if (each.kind, each.index) == place), None)
+    said = {name for name in FINDINGS if name in changes}
+    differ = {name for name in said if found is None or getattr(found, name) != changes[name]}
+    return sorted(set(accelerator.corrected) - said | differ)
 
 
 @transaction.atomic

@@ -64,13 +64,14 @@ def _gpus(node: Node | None, chosen: Sequence[Accelerator], memory: int | None) 
     if not chosen:
         return Gpus()
     probed = node.probe.get("accelerators", []) if node else []
-    uuids = {entry.get("index"): entry.get("uuid") for entry in probed if entry.get("kind") == "gpu"}
+    found = {entry.get("index"): entry for entry in probed if entry.get("kind") == AcceleratorKind.GPU}
     least = min(one.memory_bytes for one in chosen)
+    real = min(found.get(one.index, {}).get("memory_bytes") or one.memory_bytes for one in chosen)
     sharers = max(one.attempts.filter(ended_at=None).count() for one in chosen)
     return Gpus(
-        names=tuple(uuids.get(one.index) or str(one.index) for one in chosen),
-        memory_bytes=least,
-        limit_bytes=memory or (least // sharers if least and sharers > 1 else None),
+        names=tuple(found.get(one.index, {}).get("uuid") or str(one.index) for one in chosen),
+        memory_bytes=real,
+        limit_bytes=memory or (least // sharers if least and (sharers > 1 or least < real) else None),
     )
 
 

@@ -54,6 +54,26 @@ def test_only_what_changes_is_noted(mill: Node, cora: Member) -> None:
     assert said() == [("accelerator.correct", "mill-1 gpu0", {"price": 12.0})]
 
 
+def test_what_a_steward_knows_better_stays_over_restarts(mill: Node, cora: Member) -> None:
+    services.correct(row("gpu"), Correction(model="RTX 3060 (12 GB)", memory_bytes=11 * GIB), cora)
+    registered(CPU, GPU | {"model": "GPU-0", "memory_bytes": 0})
+    gpu = row("gpu")
+    assert (gpu.model, gpu.memory_bytes) == ("RTX 3060 (12 GB)", 11 * GIB)
+    assert gpu.corrected == ["memory_bytes", "model"]
+    assert said() == [
+        ("accelerator.correct", "mill-1 gpu0", {"model": "RTX 3060 (12 GB)", "memory_bytes": 11 * GIB})
+    ]
+    assert row("cpu").corrected == []
+
+
+def test_what_is_set_to_what_the_node_finds_follows_the_node_again(mill: Node, cora: Member) -> None:
+    services.correct(row("gpu"), Correction(model="Bertha", memory_bytes=11 * GIB), cora)
+    services.correct(row("gpu"), Correction(memory_bytes=12 * GIB, price=3.0), cora)
+    assert row("gpu").corrected == ["model"]
+    registered(CPU, GPU | {"memory_bytes": 24 * GIB})
+    assert (row("gpu").model, row("gpu").memory_bytes) == ("Bertha", 24 * GIB)
+
+
 def test_a_label_and_a_donor_are_given_and_taken(mill: Node, alice: Member, cora: Member) -> None:
     services.name_node(mill, "The attic", cora)
     services.set_donor(mill, alice, cora)
@@ -129,6 +149,7 @@ class TestApi:
         self, mill: Node, alice: Member, cora: Member, api_for: Api
     ) -> None:
         gpu = {"id": row("gpu").pk, "label": "Bertha", "price": 2.5, "sharing": 8, "relative_speed": 4.0}
+        gpu |= {"model": "Tesla T4", "memory_bytes": 15 * GIB}
         body = {"label": "Attic", "donor": "alice", "accelerators": [gpu]}
         shown = api_for(cora).patch(f"/api/v1/nodes/{mill.pk}", body).json()
         assert (shown["name"], shown["label"], shown["donor"]) == ("mill-1", "Attic", "alice")
@@ -142,14 +163,17 @@ class TestApi:
         assert said() == []
 
     @pytest.mark.parametrize(
-        "terms", [{"price": -1}, {"price": "nan"}, {"sharing": 0}, {"relative_speed": 0}, {"label": "x" * 81}]
-    )
+        "terms",
+        [{"price": -1}, {"price": "nan"}, {"sharing": 0}, {"relative_speed": 0}, {"label": "x" * 81},
+         {"memory_bytes": -1}, {"memory_bytes": "lots"}, {"model": "x" * 121}],
+    )  # fmt: skip
     def test_terms_that_make_no_sense(
         self, terms: dict[str, Any], mill: Node, cora: Member, api_for: Api
     ) -> None:
         body = {"accelerators": [{"id": row("gpu").pk} | terms]}
         assert api_for(cora).patch(f"/api/v1/nodes/{mill.pk}", body).status_code == 400
         assert (row("gpu").price, row("gpu").sharing, row("gpu").label) == (10, 4, "")
+        assert (row("gpu").model, row("gpu").memory_bytes) == ("RTX 3060", 12 * GIB)
 
     def test_a_donor_nobody_knows(self, mill: Node, cora: Member, api_for: Api) -> None:
         answer = api_for(cora).patch(f"/api/v1/nodes/{mill.pk}", {"donor": "nobody"})
@@ -183,18 +207,21 @@ def test_the_admins_page_goes_through_the_services(
         "sharing": 2,
         "kind": "tpu",
         "model": "Icepi",
+        "memory_bytes": GIB,
     }
-    new = {"id": "", "kind": "fpga", "index": 0, "memory_bytes": 0, "enabled": "on"}
+    new = {"id": "", "kind": "fpga", "index": 0, "enabled": "on"}
     for number, each in enumerate([{"id": row.pk} for row in rows] + [new]):
         form |= {f"accelerators-{number}-{name}": value for name, value in (terms | each).items()}
     answer = client_for(cora).post(page, form)
     assert answer.status_code == 302, answer.context["errors"]
     mill.refresh_from_db()
     assert (mill.label, mill.donor) == ("Attic", alice)
-    assert list(mill.accelerators.order_by("kind").values_list("kind", "price", "enabled", "by_hand")) == [
-        ("cpu", 3, False, False),  # what it is can't be changed
-        ("fpga", 3, True, True),
-        ("gpu", 3, False, False),
+    shown = ("kind", "price", "enabled", "by_hand", "model", "memory_bytes")
+    assert list(mill.accelerators.order_by("kind").values_list(*shown)) == [
+        ("cpu", 3, False, False, "Icepi", GIB),  # which it is can't be changed
+        ("fpga", 3, True, True, "Icepi", GIB),
+        ("gpu", 3, False, False, "Icepi", GIB),
     ]
+    assert row("cpu").corrected == ["memory_bytes", "model"]
     actions = [action for action, _subject, _detail in said()]
     assert sorted(actions) == ["accelerator.add", *["accelerator.correct"] * 3, "node.donor", "node.label"]

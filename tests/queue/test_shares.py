@@ -93,6 +93,19 @@ def test_a_gpu_of_which_nothing_was_asked_is_divided_among_those_on_it(
     assert shares.share_of(elsewhere, begun(elsewhere, node, gpus[1:])).gpus.limit_bytes is None
 
 
+def test_where_a_steward_says_there_is_less_no_job_gets_more(
+    submit: Submit, node: Node, gpus: list[Accelerator]
+) -> None:
+    """Its part is taken of what the card really has: the display needs the rest."""
+    node.probe["accelerators"][1]["memory_bytes"] = 16 * GIB
+    node.save()
+    Accelerator.objects.filter(pk=gpus[0].pk).update(memory_bytes=12 * GIB)
+    job = submit(resources={"accelerator": "gpu"})
+    found = shares.share_of(job, begun(job, node, gpus[:1])).gpus
+    assert found == Gpus(("GPU-1f",), 16 * GIB, 12 * GIB)
+    assert found.environment()["XLA_PYTHON_CLIENT_MEM_FRACTION"] == "0.750000"
+
+
 def test_who_was_crowded_out_reads_that_it_kept_to_its_limit() -> None:
     ended = Exit(code=None, crowded_out=True, peak_memory_bytes=3000 * MIB)
     said = shares.crowded_out(ended, Limits(memory_bytes=8192 * MIB))

@@ -13,4 +13,9 @@ class Migration(migrations.Migration):
             name='worker',
             field=models.CharField(blank=True, default='', editable=False, max_length=120),
         ),
+        migrations.AddField(
+            model_name='accelerator',
+            name='corrected',
+            field=models.JSONField(blank=True, default=list, editable=False, verbose_name='corrected by a steward'),
+        ),
     ]
