@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from jobs.runner.running import Running
 from portal.core import live
 from portal.core.leases import StaleLease
 from portal.core.telemetry import logs
+from portal.kit import clock
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,8 +32,8 @@ GIVE_UP_S = lifecycle.LEASE_S - 2.0
 class Pulse(threading.Thread):
     """Keeps the lease of an attempt from the claim on, and passes on what its owner or the platform asks.
 
-    `lost` is set when the lease is gone: told by the database, or by this machine's own monotonic clock when the
-    database can't be reached for as long as a lease lasts. `request` is what was asked (a `Request`). The engine is
+    `lost` is set when the lease is gone: told by the database, or by this machine's own clock, which nobody sets and no
+    sleep stops, when the database can't be reached for as long as a lease lasts. `request` is what was asked (a `Request`). The engine is
     named later (`attach`): starting it takes a while, and a lease does not wait. `cut_off` tells that the lease ran
     out although this process was at work: the database was out of reach.
     """
@@ -48,7 +48,7 @@ class Pulse(threading.Thread):
         self.cut_off = False
         self._is_draining = is_draining
         self._running: Running | None = None
-        self._renewed_at = self._looked_at = time.monotonic()
+        self._renewed_at = self._looked_at = clock.boottime()
         self._stalled = False
         self._asked_at: float | None = None
         self._lock = threading.RLock()
@@ -78,13 +78,13 @@ class Pulse(threading.Thread):
             self._expire()
 
     def _notice_stall(self) -> None:
-        now = time.monotonic()
+        now = clock.boottime()
         self._stalled |= now - self._looked_at > STALL_S
         self._looked_at = now
 
     def _expire(self) -> None:
         """Give up once the lease has run out by this machine's clock."""
-        now = time.monotonic()
+        now = clock.boottime()
         if now - self._renewed_at >= GIVE_UP_S and not self.lost.is_set():
             self.cut_off = not (self._stalled or now - self._looked_at > STALL_S)
             self.give_up()
@@ -135,7 +135,7 @@ class Pulse(threading.Thread):
             self.over.wait(LOOK_S)
 
     def _beat(self) -> None:
-        now = time.monotonic()  # before the database is asked: its lease may begin as early as this
+        now = clock.boottime()  # before the database is asked: its lease may begin as early as this
         try:
             if now - self._renewed_at >= RENEW_S:
                 asked = lifecycle.renew(self.held)
@@ -160,13 +160,13 @@ class Pulse(threading.Thread):
                 self.request = asked
                 self._tell(asked)
             elif (
-                self._asked_at and self.request != Request.STOP and time.monotonic() - self._asked_at > OBEY_S
+                self._asked_at and self.request != Request.STOP and clock.monotonic() - self._asked_at > OBEY_S
             ):
                 self._kill()
 
     def _tell(self, asked: str) -> None:
         if self._running is not None:
-            self._asked_at = time.monotonic()
+            self._asked_at = clock.monotonic()
             self._running.send("stop" if asked == Request.STOP else "checkpoint")
 
     def _kill(self) -> None:

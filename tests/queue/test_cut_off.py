@@ -1,6 +1,7 @@
 """Nodes that lose the database, or can't work: the job pays for none of it."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -128,6 +129,20 @@ def test_who_stood_still_was_not_cut_off(held: Held) -> None:
     beating = Pulse(held, lambda: False)
     beating._renewed_at -= pulse.GIVE_UP_S
     beating._looked_at -= pulse.GIVE_UP_S  # stopped, or starved by its job
+    with pytest.raises(leases.StaleLease):
+        beating.check()
+    assert not beating.cut_off
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="This system's clocks all stop in its sleep.")
+def test_a_machine_that_slept_past_its_lease_gives_up_as_it_wakes(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its monotonic clock slept too: only the one that counts from the boot tells."""
+    beating, real = Pulse(held, lambda: False), time.clock_gettime
+    beating.check()
+    slept = {time.CLOCK_BOOTTIME: pulse.GIVE_UP_S + 1}
+    monkeypatch.setattr(time, "clock_gettime", lambda which: real(which) + slept.get(which, 0.0))
     with pytest.raises(leases.StaleLease):
         beating.check()
     assert not beating.cut_off
