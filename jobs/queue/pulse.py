@@ -24,7 +24,7 @@ T = TypeVar("T")
 RENEW_S = 5.0
 LOOK_S = 1.0
 RETRY_S = 0.5
-OBEY_S = 20.0  # between asking the engine to end and ending it
+OBEY_S = 20.0  # at least, between asking the engine to end and ending it
 STALL_S = 5.0  # this process stood still for longer: not the database was away, but we
 GIVE_UP_S = lifecycle.LEASE_S - 2.0
 
@@ -34,7 +34,8 @@ class Pulse(threading.Thread):
 
     `lost` is set when the lease is gone: told by the database, or by this machine's own clock, which nobody sets and no
     sleep stops, when the database can't be reached for as long as a lease lasts. `request` is what was asked (a `Request`). The engine is
-    named later (`attach`): starting it takes a while, and a lease does not wait. `cut_off` tells that the lease ran
+    named later (`attach`): starting it takes a while, and a lease does not wait. It is given `patience_s` to save and
+    leave, by what it told of itself. `cut_off` tells that the lease ran
     out although this process was at work: the database was out of reach.
     """
 
@@ -46,6 +47,7 @@ class Pulse(threading.Thread):
         self.over = threading.Event()
         self.killed_for: EndReason | None = None
         self.cut_off = False
+        self.patience_s = 0.0
         self._is_draining = is_draining
         self._running: Running | None = None
         self._renewed_at = self._looked_at = clock.boottime()
@@ -159,10 +161,11 @@ class Pulse(threading.Thread):
             if asked and asked != self.request:
                 self.request = asked
                 self._tell(asked)
-            elif (
-                self._asked_at and self.request != Request.STOP and clock.monotonic() - self._asked_at > OBEY_S
-            ):
+            elif self._asked_at and self.request != Request.STOP and self._is_overdue(self._asked_at):
                 self._kill()
+
+    def _is_overdue(self, asked_at: float) -> bool:
+        return clock.monotonic() - asked_at > max(OBEY_S, self.patience_s)
 
     def _tell(self, asked: str) -> None:
         if self._running is not None:

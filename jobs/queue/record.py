@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -23,6 +24,8 @@ PAY_EVERY_S = 5.0
 LOG_CHUNK_CHARS = 32_000
 LOG_MAX_BYTES = 8 * 1024**2
 POSITION = {"phase", "step", "steps", "epoch", "epochs", "steps_per_s"}
+CHECKPOINTS = 3  # so many times what the latest took may one take that is asked for
+STEPS_AHEAD = 16  # that an engine may have queued on its device
 LOG_CUT = "… the log is cut here: it passed 8 MB.\n"
 
 
@@ -39,14 +42,24 @@ class Recorder:
         self.done: messages.Done | None = None
         self.moved_at = time.monotonic()
         self._where: tuple[str, float, int] = ("", 0.0, 0)
-        self._job = Job.objects.only("pk", "metrics", "checkpoint_step").get(pk=held.job_id)
-        self._cost: dict[str, float] = {}  # of its latest checkpoint
+        self._job = Job.objects.only("pk", "metrics", "position", "checkpoint_step").get(pk=held.job_id)
+        cost = self._job.position.get("checkpoint_s")
+        self._cost: dict[str, float] = {"checkpoint_s": cost} if cost else {}  # of its latest, here or elsewhere
+        self._pace: float = self._job.position.get("steps_per_s") or 0.0
         self._owed: messages.CheckpointFile | None = None
         self._owed_since = 0.0
         self._log: list[str] = []
         self._log_end = self._log_size()
         self._log_full = self._log_end >= LOG_MAX_BYTES
         self._saved_at = self._published_at = self._logged_at = 0.0
+
+    @property
+    def patience_s(self) -> float:
+        """How long the engine may take to save its state and leave once it is asked to, by what it told of its
+        checkpoints and its steps; no longer than a job may be without progress.
+        """
+        steps_s = STEPS_AHEAD / self._pace if self._pace > 0 else 0.0
+        return min(CHECKPOINTS * self._cost.get("checkpoint_s", 0.0) + steps_s, settings.HUNG_AFTER_S)
 
     def take(self, event: object) -> None:
         """Record one event of the engine. What is malformed is dropped."""
@@ -61,7 +74,8 @@ class Recorder:
                 self.log(message.text)
             case messages.CheckpointFile() as message:
                 self.moved_at = time.monotonic()
-                self._cost = message.model_dump(include={"checkpoint_s"}, exclude_none=True)
+                told = message.model_dump(include={"checkpoint_s"}, exclude_none=True)
+                self._cost = told or self._cost
                 with contextlib.suppress(StoreAwayError):  # `flush` tries again, and the job need not wait
                     self._checkpoint(message)
             case messages.ArtefactFile() as message:
@@ -83,6 +97,7 @@ class Recorder:
         if where != self._where:
             self._where, self.moved_at = where, now
         position = message.model_dump(include=POSITION, exclude_none=True)
+        self._pace = message.steps_per_s or self._pace
         if now - self._published_at >= PUBLISH_EVERY_S:
             self._published_at = now
             self._publish({"type": "progress", "progress": message.fraction, **position})

@@ -278,6 +278,7 @@ class Supervisor:
 
     def _relay(self, recorder: Recorder, event: dict[str, Any]) -> None:
         self.pulse.patiently(lambda: recorder.take(event))
+        self.pulse.patience_s = recorder.patience_s
 
     def _conclude(self, recorder: Recorder, exit_: Exit) -> None:
         reason, message = self._why(recorder, exit_)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -52,7 +53,7 @@ def warm() -> Iterator[Warm]:
 def begin(submit: Submit, node: Node) -> Callable[..., Attempt]:
     """An attempt at a job that does `do`, sent to the node."""
 
-    def make(do: str, **changes: str) -> Attempt:
+    def make(do: str, **changes: object) -> Attempt:
         job = submit()
         Job.objects.filter(pk=job.pk).update(spec=job.spec | {"params": {"do": do}}, **changes)
         job.refresh_from_db()
@@ -148,6 +149,46 @@ def test_what_was_asked_before_the_start_is_obeyed_at_once(begin: Callable[..., 
         job = ended(attempt, supervise(attempt, warm()))
         assert (job.end_reason, job.message) == (EndReason.NAN_LOSS, "stop")
         assert job.attempts.count() == 1
+
+
+def told_to_give_way(attempt: Attempt, thread: threading.Thread) -> Job:
+    """Once it has said how far it is."""
+    rows = Job.objects.filter(pk=attempt.job_id)
+    while not rows.get().position:
+        assert thread.is_alive()
+        time.sleep(0.05)
+    rows.update(request=Request.PREEMPT)
+    return ended(attempt, thread)
+
+
+@pytest.mark.parametrize("do", ["save_slowly", "step_slowly"])
+def test_who_needs_long_to_save_and_leave_is_given_the_time(
+    do: str, begin: Callable[..., Attempt], warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "OBEY_S", 0.3)
+    monkeypatch.setattr(pulse, "LOOK_S", 0.1)
+    attempt = begin(do)
+    job = told_to_give_way(attempt, supervise(attempt, warm()))
+    assert (job.message, job.checkpoint_step) == ("saved in time", 2)
+
+
+def test_who_would_take_for_ever_is_ended(
+    begin: Callable[..., Attempt], warm: Warm, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(pulse, "OBEY_S", 0.3)
+    settings.HUNG_AFTER_S = 2
+    attempt = begin("stay")
+    job = told_to_give_way(attempt, supervise(attempt, warm()))
+    assert (job.status, job.checkpoint_step) == (Status.QUEUED, 1)
+    assert job.attempts.get().end_reason == EndReason.PREEMPTED
+
+
+def test_what_it_takes_to_save_is_known_on_the_next_node_too(
+    begin: Callable[..., Attempt], warm: Warm
+) -> None:
+    attempt = begin("count", position={"checkpoint_s": 40.0, "steps_per_s": 0.5})
+    ended(attempt, supervise(attempt, warm()))
+    assert Job.objects.get(pk=attempt.job_id).position["checkpoint_s"] == 40.0
 
 
 def test_a_lost_lease_ends_the_engine_and_writes_nothing(begin: Callable[..., Attempt], warm: Warm) -> None:

@@ -69,6 +69,45 @@ def save_and_hang(emit: Emit, control: Control, out: Path) -> str:
     return "woke up"
 
 
+def save_slowly(emit: Emit, control: Control, out: Path) -> str:
+    """Tells that a checkpoint takes it a second, and takes more to save one when it is told to end."""
+    _checkpoint(emit, out, 1, checkpoint_s=1.0)
+    emit({"type": "progress", "fraction": 0.1, "step": 1})
+    _until_told(control)
+    time.sleep(1.5)
+    _checkpoint(emit, out, 2)
+    return "saved in time"
+
+
+def step_slowly(emit: Emit, control: Control, out: Path) -> str:
+    """Tells how long its steps take, and is told to end when it has many under way."""
+    emit({"type": "progress", "fraction": 0.1, "step": 1, "steps_per_s": 8.0})
+    _until_told(control)
+    time.sleep(1.5)
+    _checkpoint(emit, out, 2)
+    return "saved in time"
+
+
+def stay(emit: Emit, control: Control, out: Path) -> str:
+    """Tells that a checkpoint takes it for ever, and goes on whatever it is told."""
+    _checkpoint(emit, out, 1, checkpoint_s=1e9)
+    for step in range(600):
+        emit({"type": "progress", "fraction": step / 600, "step": step, "steps_per_s": 1e-9})
+        time.sleep(0.1)
+    return f"stayed, though told to {control.command}"
+
+
+def _until_told(control: Control) -> None:
+    while not control.command:
+        time.sleep(0.01)
+
+
+def _checkpoint(emit: Emit, out: Path, step: int, **more: float) -> None:
+    path = out / f"checkpoint-{step}.npz"
+    path.write_bytes(f"weights of step {step}".encode())
+    emit({"type": "checkpoint", "step": step, "path": str(path), **more})
+
+
 def make(emit: Emit, control: Control, out: Path) -> str:
     """Leaves a model."""
     del control
@@ -79,4 +118,6 @@ def make(emit: Emit, control: Control, out: Path) -> str:
     return "made"
 
 
-SAVING = {"save": save, "save_and_go_on": save_and_go_on, "save_and_hang": save_and_hang, "make": make}
+SAVING = {
+    each.__name__: each for each in (save, save_and_go_on, save_and_hang, save_slowly, step_slowly, stay, make)
+}
