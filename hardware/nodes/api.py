@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from hardware.nodes import queries, samples, services
-from hardware.nodes.models import AcceleratorKind, Node, NodeState
+from hardware.nodes import queries, samples, services, windows
+from hardware.nodes.models import AcceleratorKind, MaintenanceWindow, Node, NodeState
 from hardware.nodes.serializers import (
     AcceleratorSerializer,
     NewAcceleratorSerializer,
@@ -22,6 +22,7 @@ from hardware.nodes.serializers import (
     NodeSerializer,
     SamplesQuerySerializer,
     SamplesSerializer,
+    WindowSerializer,
 )
 from portal.core.problems import PROBLEM
 from portal.kit.errors import FieldError, UserError
@@ -139,4 +140,41 @@ class AcceleratorDetail(APIView):
         """Remove an accelerator that is disabled, and that the node does not find (stewards)."""
         node = get_object_or_404(Node, pk=pk)
         services.remove(get_object_or_404(node.accelerators, pk=accelerator), signed_in(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class WindowList(APIView):
+    permission_classes = [StewardsWrite]
+
+    @extend_schema(
+        operation_id="nodes_windows_list", responses={200: WindowSerializer(many=True), 404: PROBLEM}
+    )
+    def get(self, request: Request, pk: str) -> Response:  # noqa: ARG002
+        """The node's maintenance windows that are not over, the next first."""
+        node = get_object_or_404(Node, pk=pk)
+        return Response(WindowSerializer(windows.coming().filter(node=node), many=True).data)
+
+    @extend_schema(
+        operation_id="nodes_windows_create",
+        request=WindowSerializer,
+        responses={201: WindowSerializer, 400: PROBLEM, 404: PROBLEM},
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        """Plan a maintenance window (stewards): the node drains before it, is in maintenance, and is back after it."""
+        node = get_object_or_404(Node, pk=pk)
+        asked = WindowSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        window = MaintenanceWindow(node=node, **asked.validated_data)
+        windows.plan(window, signed_in(request))
+        return Response(WindowSerializer(window).data, status=status.HTTP_201_CREATED)
+
+
+class WindowDetail(APIView):
+    permission_classes = [StewardsWrite]
+
+    @extend_schema(operation_id="nodes_windows_destroy", responses={204: None, 404: PROBLEM})
+    def delete(self, request: Request, pk: str, window: str) -> Response:
+        """Cancel a maintenance window (stewards); a node that is out of service because of it is back at once."""
+        node = get_object_or_404(Node, pk=pk)
+        windows.cancel(get_object_or_404(node.windows, pk=window), signed_in(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

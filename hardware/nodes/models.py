@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import Identified
@@ -189,6 +190,8 @@ class MaintenanceWindow(Identified):
     def clean(self) -> None:
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValidationError({"ends_at": _("It has to end after it starts.")})
+        if self.ends_at and self.ends_at <= timezone.now():
+            raise ValidationError({"ends_at": _("It is over already. Choose a time to come.")})
 
     @property
     def drains_at(self) -> datetime:

@@ -5,10 +5,11 @@ from datetime import timedelta
 from django.db.models import BooleanField, Case, Prefetch, QuerySet, Value, When
 
 from hardware.nodes import windows
-from hardware.nodes.models import Node
+from hardware.nodes.models import Accelerator, Node
 from hardware.nodes.services import SILENT_AFTER, silent_since
 from portal.core import leases
 
+DETAILS = ("chip", "compute_capability", "driver", "pci_bus", "usb", "power_limit_w")
 SKEW_TOLD = timedelta(seconds=5)
 
 
@@ -30,6 +31,14 @@ def nodes() -> QuerySet[Node]:
     """All nodes by name with their donors, accelerators and coming windows, in three queries."""
     rows = with_silence(Node.objects.order_by("name")).select_related("donor")
     return rows.prefetch_related("accelerators", coming_windows())
+
+
+def details(row: Accelerator) -> dict[str, str]:
+    """What its node's probe says of an accelerator beyond its model and memory; what names the one card stays inside."""
+    place = (row.kind, row.index)
+    probed = row.node.probe.get("accelerators", [])
+    said = next((each for each in probed if (each.get("kind"), each.get("index")) == place), {})
+    return {name: text for name, text in said.get("details", {}).items() if name in DETAILS}
 
 
 def wrong_clock(node: Node) -> timedelta | None:

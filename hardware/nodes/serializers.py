@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from hardware.nodes import queries
 from hardware.nodes.found import MODEL_LENGTH
 from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
 from hardware.nodes.samples import Point
@@ -21,6 +23,9 @@ class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
         child=serializers.CharField(),
         read_only=True,
         help_text="Which of `model` and `memory_bytes` a steward said otherwise than the node finds it.",
+    )
+    details = serializers.SerializerMethodField(
+        help_text="What else the node finds: compute_capability, driver, chip, pci_bus, usb, power_limit_w."
     )
 
     class Meta:
@@ -39,8 +44,31 @@ class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
             "by_hand",
             "corrected",
             "missing_since",
+            "details",
         ]
         read_only_fields = fields
+
+    def get_details(self, row: Accelerator) -> dict[str, str]:
+        return queries.details(row)
+
+
+class ProcessorSerializer(serializers.Serializer[dict[str, Any]]):
+    model = serializers.CharField(default="")
+    architecture = serializers.CharField(default="", help_text="As `uname -m` says it.")
+    cores = serializers.FloatField(default=0.0, help_text="What jobs may use of them; 0 where it is not known.")
+    features = serializers.ListField(
+        child=serializers.CharField(), default=list, help_text="Those that matter to training and inference."
+    )
+
+
+class FactsSerializer(serializers.Serializer[dict[str, Any]]):
+    """What the node found of itself when its worker started. Sizes are 0 where they are not known."""
+
+    cpu = ProcessorSerializer(default=dict)
+    memory_bytes = serializers.IntegerField(default=0)
+    disk_bytes = serializers.IntegerField(source="disk.total_bytes", default=0)
+    driver = serializers.CharField(default="", help_text="NVIDIA's; empty where there is none.")
+    toolchains = serializers.DictField(child=serializers.CharField(), default=dict, help_text="Name → version.")
 
 
 class SandboxSerializer(serializers.Serializer[dict[str, Any]]):
@@ -61,7 +89,14 @@ class WindowSerializer(serializers.ModelSerializer[MaintenanceWindow]):
     class Meta:
         model = MaintenanceWindow
         fields = ["id", "starts_at", "ends_at", "reason", "drain_before_min"]
-        read_only_fields = fields
+        read_only_fields = ["id"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            MaintenanceWindow(**attrs).clean()
+        except ValidationError as error:
+            raise serializers.ValidationError(error.message_dict) from None
+        return attrs
 
 
 class NodeSerializer(serializers.ModelSerializer[Node]):
@@ -76,6 +111,7 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
     accelerators = AcceleratorSerializer(many=True, read_only=True)
     sandbox = SandboxSerializer(read_only=True)
     load = serializers.DictField(read_only=True)
+    facts = FactsSerializer(source="probe", read_only=True)
     donor = serializers.CharField(source="donor.username", default=None, read_only=True, allow_null=True)
     maintenance = WindowSerializer(
         source="coming_windows", many=True, read_only=True, help_text="What is planned, and not over."
@@ -100,6 +136,7 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
             "last_seen_at",
             "clock_skew_s",
             "load",
+            "facts",
             "sandbox",
             "maintenance",
             "accelerators",

@@ -16,4 +16,6 @@ api: list[URLPattern] = [
         rest.AcceleratorDetail.as_view(),
         name="api-accelerator",
     ),
+    path("nodes/<str:pk>/windows", rest.WindowList.as_view(), name="api-windows"),
+    path("nodes/<str:pk>/windows/<str:window>", rest.WindowDetail.as_view(), name="api-window"),
 ]

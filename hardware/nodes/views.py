@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from hardware.nodes import queries
-from hardware.nodes.models import Accelerator, Node
+from hardware.nodes.models import Node
 from portal.members.access import signed_in
 
 SPANS = [
@@ -19,7 +19,7 @@ SPANS = [
     (30 * 24 * 3600, _("30 days")),
 ]
 
-DETAILS = {
+DETAIL_WORDS = {
     "chip": _("chip"),
     "compute_capability": _("compute capability"),
     "driver": _("driver"),
@@ -37,28 +37,13 @@ def node_detail(request: HttpRequest, pk: str) -> HttpResponse:
     skew = queries.wrong_clock(node)
     context = {
         "node": node,
-        "accelerators": _with_details(node),
+        "accelerators": [
+            (row, [(DETAIL_WORDS[name], text) for name, text in queries.details(row).items()])
+            for row in node.accelerators.all()
+        ],
         "steward": signed_in(request).is_staff,
         "clock_off": skew and abs(skew),
         "clock_ahead": skew and skew > timedelta(),
         "spans": SPANS,
     }
     return render(request, "nodes/detail.html", context)
-
-
-def _with_details(node: Node) -> list[tuple[Accelerator, list[tuple[object, str]]]]:
-    """Each accelerator with what the probe says of it beyond its model and memory: (word, value)."""
-    said = {
-        (each["kind"], each["index"]): each.get("details", {}) for each in node.probe.get("accelerators", [])
-    }
-    return [
-        (
-            row,
-            [
-                (DETAILS[name], text)
-                for name, text in said.get((row.kind, row.index), {}).items()
-                if name in DETAILS
-            ],
-        )
-        for row in node.accelerators.all()
-    ]

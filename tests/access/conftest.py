@@ -76,6 +76,7 @@ PLACES = (
     (r"<str:pk>/pictures/<int:number>", "{thing}/picture"),
     (r"bundles/<str:pk>/files/<str:name>", "bundle/manifest"),
     (r"<str:pk>/accelerators/<str:accelerator>", "{thing}/accelerator"),
+    (r"<str:pk>/windows/<str:window>", "{thing}/window"),
     (r"<str:pk>|<path:object_id>", "{thing}"),
     (r"\(\?P<uidb36>.*\)-\(\?P<key>\.\+\)", "nothing-nothing"),
     (r"\(\?P<key>[^)]*\)", "nothing"),
@@ -213,6 +214,7 @@ def _stewarded(world: World) -> None:
     kind = ContentType.objects.get_for_model(Dataset).pk
     world.ids |= {
         "replay": replay.pk, "node": node.pk, "node/accelerator": f"{node.pk}/accelerators/{board.pk}",
+        "node/window": f"{node.pk}/windows/{window.pk}",
         "invitation": link.rsplit("/", 1)[1], "token": alice.auth_token_set.get().ref,
         "shortcut": f"{kind}/{world.ids['private']}", "app": "members", "nothing": "nothing",
         "nothing-nothing": "nothing-nothing", "tail": "/nothing",

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 READS = ("GET", "HEAD")
 KNOW_IT = ("owner", "team", "steward")  # of Alice's team, whose name and data hold the word
+WINDOW = '{"starts_at": "2100-01-01T10:00:00Z", "ends_at": "2100-01-01T11:00:00Z", "reason": "dust"}'
 FORM = "application/x-www-form-urlencoded"
 TABLE: dict[str, list[Row]] = {}
 for row in everything():
@@ -72,6 +73,7 @@ def body(world: World, row: Row) -> dict[str, Any]:
         "api/v1/jobs": f'{{"recipe": "image-classifier", "dataset": "{world.ids.get(row.thing)}"}}',
         "api/v1/bundles": f'{{"model": "{world.ids.get(row.thing)}", "target": "raspberry-pi-5"}}',
         "api/v1/nodes/<str:pk>": '{"state": "draining"}',
+        "api/v1/nodes/<str:pk>/windows": WINDOW,
     }
     if is_api(row.route):
         return {"data": asked.get(row.route, "{}"), "content_type": "application/json"}

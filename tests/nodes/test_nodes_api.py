@@ -16,10 +16,23 @@ from portal.members.models import Member
 pytestmark = pytest.mark.django_db
 Api = Callable[[Member], APIClient]
 PROBE = {
+    "cpu": {"model": "Ryzen", "architecture": "x86_64", "cores": 8.0, "features": ["avx2", "fma"]},
+    "memory_bytes": 1024,
+    "disk": {"total_bytes": 4096, "free_bytes": 1},
+    "toolchains": {"yosys": "0.38"},
+    "driver": "580.65.06",
+    "trouble": ["A TPU v4 can't be opened."],
     "accelerators": [
         {"kind": "cpu", "index": 0, "model": "Ryzen", "memory_bytes": 1024},
-        {"kind": "gpu", "index": 0, "model": "<b>GPU</b>", "memory_bytes": 2048},
-    ]
+        {
+            "kind": "gpu",
+            "index": 0,
+            "model": "<b>GPU</b>",
+            "memory_bytes": 2048,
+            "uuid": "GPU-1f",
+            "details": {"compute_capability": "8.6", "serial": "0042"},
+        },
+    ],
 }
 SANDBOX = {"available": True, "enforced": ["Jobs have no network."], "missing": ["Memory is not limited."]}
 
@@ -40,7 +53,27 @@ def test_members_get_a_bare_array_with_accelerators(node: Node, alice: Member, a
 def test_the_key_and_the_probe_stay_inside(node: Node, alice: Member, api_for: Api) -> None:
     text = api_for(alice).get("/api/v1/nodes").content.decode()
     assert node.key_sha256 not in text
-    assert "probe" not in text
+    for inside in ("probe", "GPU-1f", "0042", "can't be opened"):
+        assert inside not in text
+
+
+def test_what_the_node_found_is_told(node: Node, alice: Member, api_for: Api) -> None:
+    row = api_for(alice).get(f"/api/v1/nodes/{node.pk}").json()
+    assert row["facts"] == {
+        "cpu": PROBE["cpu"],
+        "memory_bytes": 1024,
+        "disk_bytes": 4096,
+        "driver": "580.65.06",
+        "toolchains": {"yosys": "0.38"},
+    }
+    assert [each["details"] for each in row["accelerators"]] == [{}, {"compute_capability": "8.6"}]
+
+
+def test_a_node_that_said_nothing_has_facts_too(alice: Member, api_for: Api) -> None:
+    Node.objects.create(name="bare")
+    facts = api_for(alice).get("/api/v1/nodes").json()[0]["facts"]
+    assert facts["cpu"] == {"model": "", "architecture": "", "cores": 0.0, "features": []}
+    assert (facts["memory_bytes"], facts["disk_bytes"], facts["toolchains"]) == (0, 0, {})
 
 
 def test_only_stewards_are_told_what_is_off(node: Node, alice: Member, cora: Member, api_for: Api) -> None:

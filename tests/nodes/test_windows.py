@@ -191,6 +191,61 @@ class TestShown:
             client.get("/machine")
         assert len(one) == len(five)
 
+    def test_stewards_plan_and_cancel_by_the_api(
+        self, mill: Node, alice: Member, cora: Member, api_for: Callable[..., APIClient]
+    ) -> None:
+        path, cora_s, alice_s = f"/api/v1/nodes/{mill.pk}/windows", api_for(cora), api_for(alice)
+        body = {"starts_at": "2100-01-01T10:00:00Z", "ends_at": "2100-01-01T11:00:00Z", "reason": "dust"}
+        assert alice_s.post(path, body).status_code == 403
+        answer = cora_s.post(path, body)
+        assert (answer.status_code, answer.json()["drain_before_min"]) == (201, 30)
+        assert alice_s.get(path).json() == [answer.json()]
+        assert alice_s.get(f"/api/v1/nodes/{mill.pk}").json()["maintenance"] == [answer.json()]
+        one = f"{path}/{answer.json()['id']}"
+        assert alice_s.delete(one).status_code == 403
+        other = registered(CPU, name="mill-2")
+        assert cora_s.delete(one.replace(mill.pk, other.pk)).status_code == 404
+        assert (cora_s.delete(one).status_code, cora_s.get(path).json()) == (204, [])
+        actions = AuditEntry.objects.order_by("id").values_list("actor", "action", "subject")
+        assert list(actions) == [
+            (cora.pk, "maintenance.planned", "mill-1"), (cora.pk, "maintenance.cancelled", "mill-1")
+        ]  # fmt: skip
+
+    def test_cancelled_by_the_api_the_node_is_back_at_once(
+        self, mill: Node, cora: Member, api_for: Callable[..., APIClient]
+    ) -> None:
+        window = planned(mill)
+        assert state(mill, 10) == "maintenance"
+        assert api_for(cora).delete(f"/api/v1/nodes/{mill.pk}/windows/{window.pk}").status_code == 204
+        mill.refresh_from_db()
+        assert mill.state == "active"
+
+    @pytest.mark.parametrize(
+        ("change", "field", "words"),
+        [
+            ({"ends_at": "2100-01-01T10:00:00Z"}, "ends_at", "It has to end after it starts."),
+            ({"starts_at": "2020-01-01T10:00:00Z", "ends_at": "2020-01-01T11:00:00Z"}, "ends_at", "over already"),
+            ({"starts_at": "soon"}, "starts_at", ""),
+            ({"reason": ""}, "reason", ""),
+            ({"drain_before_min": -1}, "drain_before_min", ""),
+        ],
+    )
+    def test_what_is_no_window(
+        self,
+        change: dict[str, object],
+        field: str,
+        words: str,
+        mill: Node,
+        cora: Member,
+        api_for: Callable[..., APIClient],
+    ) -> None:
+        body = {"starts_at": "2100-01-01T10:00:00Z", "ends_at": "2100-01-01T11:00:00Z", "reason": "dust"}
+        answer = api_for(cora).post(f"/api/v1/nodes/{mill.pk}/windows", body | change)
+        error = answer.json()["errors"][0]
+        assert (answer.status_code, error["field"]) == (400, field)
+        assert words in error["detail"]
+        assert not MaintenanceWindow.objects.exists()
+
     def test_stewards_plan_and_cancel_in_the_admin(
         self, mill: Node, cora: Member, client_for: Callable[..., Client]
     ) -> None:
