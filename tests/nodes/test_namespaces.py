@@ -5,7 +5,6 @@ back.
 import contextlib
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +15,13 @@ import pytest
 import redis
 
 from portal.core.embedded_redis import binary
-from tests.e2e.portal import ROOT, digits_zip, free_port
+from tests.e2e.portal import digits_zip, free_port
 from tests.faults import others, phases
 from tests.faults.cluster import cluster
 from tests.faults.disks import can_mount
-from tests.faults.mill import Job, Mill, Patient, until
+from tests.faults.mill import Job, Patient, until
 from tests.faults.others import Beside
+from tests.nodes.headless import Headless
 from tests.nodes.networks import Network, network, why_not
 
 LEASE_S = 30.0
@@ -30,18 +30,6 @@ BACK_S = 60.0  # TCP tries again ever more seldom while a cable is out
 EPOCHS = 30
 REASON = why_not() or ("" if can_mount() else "A node's home is mounted, which this machine forbids.")
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.skipif(bool(REASON), reason=REASON)]
-
-
-class Headless(Mill):
-    """A portal on this machine that has no node of its own."""
-
-    def start(self) -> str:
-        command = [sys.executable, "-m", "tests.nodes", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        said = self.process.stdout.readline()
-        assert said.startswith("State:"), said
-        return said
 
 
 @pytest.fixture(scope="module")
