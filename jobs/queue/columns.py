@@ -8,7 +8,7 @@ import numpy as np
 from django.db.models import Q, QuerySet
 
 from hardware.nodes.models import Accelerator, NodeState
-from jobs.queue import open_jobs
+from jobs.queue import hostmemory, open_jobs
 from jobs.queue.backlog import Backlog
 from jobs.queue.models import Attempt
 from jobs.queue.open_jobs import Row
@@ -83,10 +83,11 @@ def take_machine() -> Machine:
         .order_by("node", "kind", "index")
         .values_list("pk", "node_id", "kind", "model", "relative_speed", "memory_bytes", "sharing", "price")
     )
+    memories = hostmemory.packable([(row[1], row[2], row[5]) for row in rows])
     types = list(dict.fromkeys(row[2:5] for row in rows))
     nodes = {node: number for number, node in enumerate(dict.fromkeys(row[1] for row in rows))}
     members: dict[tuple[int, int, int, int], list[str]] = defaultdict(list)
-    for pk, node, kind, model, speed, memory, sharing, _price in rows:
+    for (pk, node, kind, model, speed, _all, sharing, _price), memory in zip(rows, memories, strict=True):
         members[nodes[node], types.index((kind, model, speed)), memory, sharing].append(pk)
     pools = np.array([(*key, len(found)) for key, found in members.items()], dtype=np.int64).reshape(-1, 5)
     open_ = Attempt.accelerators.through.objects.filter(attempt__ended_at=None)

@@ -79,6 +79,11 @@ def usable(kind: str, asked: str) -> frozenset[str]:
     return able if asked == AcceleratorClass.ANY else able & {asked}
 
 
+def in_use() -> frozenset[str]:
+    """The accelerator classes that jobs of any kind make use of."""
+    return frozenset[str]().union(*(kind.runs_on for kind in KINDS.values()))
+
+
 def usable_by(jobs: Collection[str]) -> dict[str, frozenset[str]]:
     """The classes that each of these jobs could ask for."""
     rows = Job.objects.filter(pk__in=list(jobs)).values_list("pk", "kind")

@@ -10,7 +10,7 @@ import numpy as np
 from django.db import transaction
 
 from hardware.nodes.models import Accelerator
-from jobs.queue import columns, lifecycle, tasks
+from jobs.queue import columns, hostmemory, lifecycle, tasks
 from jobs.queue.columns import MIB, Machine
 from jobs.queue.lifecycle import Start
 from jobs.queue.models import Attempt
@@ -81,6 +81,7 @@ class _Room:
     def __init__(self, accelerators: Collection[str]) -> None:
         rows = columns.takeable().filter(pk__in=accelerators).select_related("node").order_by("pk")
         self._there = {row.pk: row for row in rows.select_for_update(of=("self",))}
+        self._memory = _memory_of({row.node_id for row in self._there.values()})
         self._held: dict[str, list[int]] = defaultdict(list)
         open_ = Attempt.accelerators.through.objects.filter(attempt__ended_at=None)
         taken = open_.filter(accelerator__in=list(self._there))
@@ -105,7 +106,14 @@ class _Room:
             return True
         if not place.beside or 0 in wanted or len(wanted) > min(accelerator.sharing, DEFAULT.sharers):
             return False
-        return sum(wanted) * MIB <= accelerator.memory_bytes
+        return sum(wanted) * MIB <= self._memory[accelerator.pk]
+
+
+def _memory_of(nodes: Collection[str]) -> dict[str, int]:
+    """What jobs may be given of the memory of each accelerator of these nodes."""
+    rows = Accelerator.objects.filter(enabled=True, node__in=nodes)
+    found = list(rows.values_list("pk", "node_id", "kind", "memory_bytes"))
+    return dict(zip((row[0] for row in found), hostmemory.packable([row[1:] for row in found]), strict=True))
 
 
 def _memory_mb(spec: Mapping[str, Any]) -> int:

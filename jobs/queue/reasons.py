@@ -46,6 +46,10 @@ class EndReason(models.TextChoices):
         "over_memory_limit",
         _("It passed its memory limit. Ask for more memory, or choose a smaller batch size or picture size."),
     )
+    CROWDED_OUT = (
+        "crowded_out",
+        _("The memory of its node was full, though it kept to its limit. It goes on from its last checkpoint."),
+    )
     OVER_TIME_LIMIT = (
         "over_time_limit",
         _("It passed its time limit. Ask for more minutes or choose fewer epochs."),
@@ -94,6 +98,7 @@ POLICY: dict[EndReason, Policy] = {
     EndReason.DRAINED: Policy(retries=None),
     EndReason.OUT_OF_MEMORY: Policy(),
     EndReason.OVER_MEMORY_LIMIT: Policy(),
+    EndReason.CROWDED_OUT: Policy(retries=24, platform_fault=True, exhausted=EndReason.PLATFORM_ERROR),
     EndReason.OVER_TIME_LIMIT: Policy(),
     EndReason.NAN_LOSS: Policy(),
     EndReason.BAD_DATA: Policy(),

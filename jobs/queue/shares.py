@@ -52,12 +52,20 @@ def share_of(job: Job, attempt_id: str) -> Share:
     part = cores / max(1, Attempt.objects.filter(node_id=attempt.node_id, ended_at=None).count())
     limits = Limits(
         seconds=asked["max_minutes"] * 60.0 if asked.get("max_minutes") else None,
-        memory_bytes=memory if memory and not gpus.names else settings.JOB_MEMORY_MB * MIB,
+        memory_bytes=memory if memory and not gpus.names else _unasked(attempt.node),
         disk_bytes=settings.JOB_DISK_MB * MIB,
         cores=part if part < cores else None,
     )
     places = tuple((one.kind, one.index, one.model) for one in accelerators)
     return Share(threads=max(1, int(part)), limits=limits, gpus=gpus, accelerators=places)
+
+
+def _unasked(node: Node | None) -> int:
+    """What a job may take of its node's memory that asked for none of it. Not all there is: the node itself needs some,
+    and who fills it is to be told of the limit.
+    """
+    usual, there = settings.JOB_MEMORY_MB * MIB, int(node.probe.get("memory_bytes") or 0) if node else 0
+    return min(usual, there * 7 // 8) if there else usual
 
 
 def _gpus(node: Node | None, chosen: Sequence[Accelerator], memory: int | None) -> Gpus:
@@ -79,7 +87,7 @@ def crowded_out(ended: Exit, limits: Limits) -> str:
     """What a member reads whose job kept to its limit, and was killed because its node was full."""
     return _(
         "The memory of the node was full, although this job kept to its limit: it had %(peak)s of %(limit)s MB. It is "
-        "not its fault, and the lost time is not charged."
+        "not its fault, and the lost time is not charged. It goes on from its last checkpoint."
     ) % {
         "peak": f"{ended.peak_memory_bytes // MIB:,}",
         "limit": f"{(limits.memory_bytes or 0) // MIB:,}",

@@ -311,7 +311,7 @@ class Supervisor:
         limits = self.share.limits
         for over, reason, message in (
             (exit_.over_memory, EndReason.OVER_MEMORY_LIMIT, shares.over_memory(exit_, limits)),
-            (exit_.crowded_out, EndReason.PLATFORM_ERROR, shares.crowded_out(exit_, limits)),
+            (exit_.crowded_out, EndReason.CROWDED_OUT, shares.crowded_out(exit_, limits)),
             (exit_.timed_out, EndReason.OVER_TIME_LIMIT, ""),
             (exit_.over_disk, EndReason.DISK_FULL, ""),
             (exit_.lost, EndReason.NODE_LOST, ""),

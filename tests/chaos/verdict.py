@@ -11,7 +11,7 @@ from tests.chaos.monkey import WEIGHTS, Kill
 from tests.chaos.spans import Span, common, length, overlapping, union, without
 
 RECOVERED_S = 30.0
-REFUNDED = frozenset({"node_lost", "platform_error", "disk_full", "lost_too_often"})
+REFUNDED = frozenset({"node_lost", "platform_error", "disk_full", "lost_too_often", "crowded_out"})
 
 
 @dataclass(frozen=True)

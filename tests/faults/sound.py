@@ -15,7 +15,7 @@ SENTENCES = {
     "lost_too_often": "Its node was lost again and again while it ran, so it is not tried any more.",
     "done": "It finished.",
 }
-REFUNDED = {"node_lost", "disk_full", "platform_error", "lost_too_often"}
+REFUNDED = {"node_lost", "disk_full", "platform_error", "lost_too_often", "crowded_out"}
 
 
 def succeeded(mill: Mill, eve: Patient, job: Job, reasons: list[str], *, within: float = 150) -> Job:

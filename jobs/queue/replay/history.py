@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from hardware.nodes.models import Accelerator
 from jobs.queue import estimates
-from jobs.queue.kinds import KINDS, usable
+from jobs.queue.kinds import KINDS, in_use, usable
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import FINAL, POLICY, EndReason
 from jobs.queue.work import Speeds, speeds
@@ -65,8 +65,7 @@ def read(*, days: int, now: datetime) -> History:
 
 def machine() -> tuple[Pool, ...]:
     """All accelerators that are switched on and of use to some job, whether their nodes are up just now or not."""
-    used = frozenset[str]().union(*(kind.runs_on for kind in KINDS.values()))
-    rows = Accelerator.objects.filter(enabled=True, kind__in=used).order_by("node__name", "kind", "index")
+    rows = Accelerator.objects.filter(enabled=True, kind__in=in_use()).order_by("node__name", "kind", "index")
     alike = Counter(
         rows.values_list("node__name", "kind", "model", "relative_speed", "memory_bytes", "price")
     )
