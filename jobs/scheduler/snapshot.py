@@ -96,7 +96,7 @@ class Pools:
 @dataclass(frozen=True)
 class Owners:
     """Members by their dense number. limit: jobs they may have running at once; usage: decayed device-seconds;
-    share: what they are entitled to of the whole, summing to 1 over those with open jobs or not.
+    share: what they are entitled to, as a part of what all of these are: who has no open job is not among them.
     """
 
     limit: Ints
