@@ -70,8 +70,6 @@ class Node(Identified):
     load = models.JSONField(_("load at the last heartbeat"), default=dict, blank=True)
     trouble = models.TextField(_("why it takes no work now"), blank=True, default="", editable=False)
 
-    is_silent = False  # see `queries.with_silence`
-
     class Meta:
         ordering = ["name"]
 
@@ -82,6 +80,11 @@ class Node(Identified):
     def title(self) -> str:
         """What people call it."""
         return self.label or self.name
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is not heard of, for rows of `queries.with_silence`; of others that is not known."""
+        return bool(getattr(self, "silent", False))
 
     @property
     def shown_state(self) -> NodeState:

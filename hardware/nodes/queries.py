@@ -1,6 +1,7 @@
 """Reads of the shared machine. Everyone here sees what it is; only stewards change it."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import BooleanField, Case, Prefetch, QuerySet, Value, When
 
@@ -19,12 +20,12 @@ def coming_windows() -> "Prefetch[str]":
 
 
 def with_silence(rows: QuerySet[Node]) -> QuerySet[Node]:
-    """Nodes with `is_silent`: whether they were not heard of for `SILENT_AFTER`, by the database's clock. What is shown
+    """Nodes that know whether they are silent: not heard of for `SILENT_AFTER`, by the database's clock. What is shown
     goes by this, so that a dead node is told of in time even where no scheduler runs.
     """
     silent = silent_since(leases.in_future(-SILENT_AFTER.total_seconds()))
     told = Case(When(silent, then=Value(True)), default=Value(False), output_field=BooleanField())
-    return rows.annotate(is_silent=told)
+    return rows.annotate(silent=told)
 
 
 def nodes() -> QuerySet[Node]:
@@ -34,10 +35,12 @@ def nodes() -> QuerySet[Node]:
 
 
 def details(row: Accelerator) -> dict[str, str]:
-    """What its node's probe says of an accelerator beyond its model and memory; what names the one card stays inside."""
+    """What its node's probe says of an accelerator beyond model and memory. What names the one card stays inside."""
     place = (row.kind, row.index)
-    probed = row.node.probe.get("accelerators", [])
-    said = next((each for each in probed if (each.get("kind"), each.get("index")) == place), {})
+    probed: list[dict[str, Any]] = row.node.probe.get("accelerators", [])
+    said: dict[str, Any] = next(
+        (each for each in probed if (each.get("kind"), each.get("index")) == place), {}
+    )
     return {name: text for name, text in said.get("details", {}).items() if name in DETAILS}
 
 

@@ -55,7 +55,9 @@ class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
 class ProcessorSerializer(serializers.Serializer[dict[str, Any]]):
     model = serializers.CharField(default="")
     architecture = serializers.CharField(default="", help_text="As `uname -m` says it.")
-    cores = serializers.FloatField(default=0.0, help_text="What jobs may use of them; 0 where it is not known.")
+    cores = serializers.FloatField(
+        default=0.0, help_text="What jobs may use of them; 0 where it is not known."
+    )
     features = serializers.ListField(
         child=serializers.CharField(), default=list, help_text="Those that matter to training and inference."
     )
@@ -68,7 +70,9 @@ class FactsSerializer(serializers.Serializer[dict[str, Any]]):
     memory_bytes = serializers.IntegerField(default=0)
     disk_bytes = serializers.IntegerField(source="disk.total_bytes", default=0)
     driver = serializers.CharField(default="", help_text="NVIDIA's; empty where there is none.")
-    toolchains = serializers.DictField(child=serializers.CharField(), default=dict, help_text="Name → version.")
+    toolchains = serializers.DictField(
+        child=serializers.CharField(), default=dict, help_text="Name → version."
+    )
 
 
 class SandboxSerializer(serializers.Serializer[dict[str, Any]]):

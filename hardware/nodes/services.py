@@ -42,8 +42,8 @@ def own_key() -> str:
 
 @dataclass(frozen=True)
 class Correction:
-    """What a steward says of one accelerator; None leaves a field as it is. `model` and `memory_bytes` as the node finds
-    them take back an earlier correction.
+    """What a steward says of one accelerator; None leaves a field as it is. `model` and `memory_bytes` as the node
+    finds them take back an earlier correction.
     """
 
     model: str | None = None
@@ -179,9 +179,7 @@ def heartbeat(
     well = rows.exclude(trouble="").update(trouble="") if not trouble else 0
     is_loaded = bool(load.get("warm")) and rows.filter(load__warm=0.0).exists()
     skew = None if clock is None else Value(clock, output_field=DateTimeField()) - Now()
-    ours = rows.update(
-        worker=worker, last_seen_at=Now(), load=dict(load), trouble=trouble, clock_skew=skew
-    )
+    ours = rows.update(worker=worker, last_seen_at=Now(), load=dict(load), trouble=trouble, clock_skew=skew)
     if back or well or is_loaded:
         live.ring(SCHEDULER_BELL)
     state = NodeState(Node.objects.values_list("state", flat=True).get(pk=node.pk))
@@ -288,7 +286,9 @@ def _known_better(accelerator: Accelerator, changes: Mapping[str, Any]) -> list[
     if accelerator.by_hand:
         return []
     place = (accelerator.kind, accelerator.index)
-    found = next((each for each in accelerators(accelerator.node.probe) if (each.kind, each.index) == place), None)
+    found = next(
+        (each for each in accelerators(accelerator.node.probe) if (each.kind, each.index) == place), None
+    )
     said = {name for name in FINDINGS if name in changes}
     differ = {name for name in said if found is None or getattr(found, name) != changes[name]}
     return sorted(set(accelerator.corrected) - said | differ)

@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from hardware.nodes import queries
-from hardware.nodes.models import Node
 from portal.members.access import signed_in
 
 SPANS = [

@@ -134,7 +134,7 @@ class Agent:
         minute. One that may live, on a copy of this home, keeps its leases until they run out.
         """
         for attempt in Attempt.objects.filter(CLAIMED, node=self.node, ended_at=None):
-            if attempt.holder == self._before or is_gone(attempt.holder):
+            if is_gone(attempt.holder) or (self._before and attempt.holder == self._before):
                 lifecycle.take_away(attempt, EndReason.NODE_LOST, only=CLAIMED)
 
     def _come_back(self) -> None:

@@ -65,9 +65,7 @@ def _start(snapshot: Snapshot, row: int, change: Change) -> Range | None:
     return forecast.starts(other, seed=0, effort=EFFORT).get(jobs.ids[row])
 
 
-def _changes(
-    snapshot: Snapshot, machine: Machine, row: int, able: frozenset[str]
-) -> Iterator[Change]:
+def _changes(snapshot: Snapshot, machine: Machine, row: int, able: frozenset[str]) -> Iterator[Change]:
     """Another class that it is able to use, fewer accelerators, less memory: whatever may matter where it waits."""
     jobs, usable = snapshot.jobs, snapshot.jobs.speed[row] > 0
     for kind in [each for each in dict.fromkeys(machine.kinds) if each in able]:

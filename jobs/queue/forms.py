@@ -18,7 +18,10 @@ FIRST = frozenset({"epochs", "batch_size", "learning_rate", "early_stop", "image
 def _places() -> list[tuple[str, Any]]:
     """The accelerator classes that a training can use."""
     able = KINDS[SubmittedKind.TRAIN].runs_on
-    return [("any", _("whatever is free first")), *(each for each in AcceleratorKind.choices if each[0] in able)]
+    return [
+        ("any", _("whatever is free first")),
+        *(each for each in AcceleratorKind.choices if each[0] in able),
+    ]
 
 
 class JobForm(forms.Form):

@@ -1,4 +1,4 @@
-"""A node's memory, beside that of its devices: what jobs on its GPUs may take of it is kept from those on its processor.
+"""A node's memory, beside its devices': what jobs on its GPUs may take of it is kept from those on its processor.
 
 A job asks for memory of what it runs on. One on a GPU needs some of its node's too, and is held to the usual limit.
 """

@@ -95,11 +95,11 @@ def check_use(kind: str, asked: str) -> None:
     if usable(kind, asked):
         return
     able = ", ".join(each.upper() for each in sorted(usable(kind, AcceleratorClass.ANY)))
-    detail = _("Jobs of this kind make no use of a %(asked)s. Choose one of these: %(able)s, or “any”.")
-    detail %= {"asked": asked.upper(), "able": able}
-    raise UserError(
-        "unsuitable_accelerator", detail, errors=[FieldError("resources.accelerator", detail)]
+    detail = _(
+        "Jobs of this kind make no use of %(asked)s accelerators. Choose one of these: %(able)s, or “any”."
     )
+    detail %= {"asked": asked.upper(), "able": able}
+    raise UserError("unsuitable_accelerator", detail, errors=[FieldError("resources.accelerator", detail)])
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ class Pulse(threading.Thread):
     """Keeps the lease of an attempt from the claim on, and passes on what its owner or the platform asks.
 
     `lost` is set when the lease is gone: told by the database, or by this machine's own clock, which nobody sets and no
-    sleep stops, when the database can't be reached for as long as a lease lasts. `request` is what was asked (a `Request`). The engine is
-    named later (`attach`): starting it takes a while, and a lease does not wait. It is given `patience_s` to save and
-    leave, by what it told of itself. `cut_off` tells that the lease ran
-    out although this process was at work: the database was out of reach.
+    sleep stops, when the database can't be reached for as long as a lease lasts. `request` is what was asked (a
+    `Request`). The engine is named later (`attach`): starting it takes a while, and a lease does not wait. It is given
+    `patience_s` to save and leave, by what it told of itself. `cut_off` tells that the lease ran out although this
+    process was at work: the database was out of reach.
     """
 
     def __init__(self, held: Held, is_draining: Callable[[], bool]) -> None:

@@ -48,7 +48,9 @@ class EndReason(models.TextChoices):
     )
     CROWDED_OUT = (
         "crowded_out",
-        _("The memory of its node was full, though it kept to its limit. It goes on from its last checkpoint."),
+        _(
+            "The memory of its node was full, though it kept to its limit. It goes on from its last checkpoint."
+        ),
     )
     OVER_TIME_LIMIT = (
         "over_time_limit",

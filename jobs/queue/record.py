@@ -44,7 +44,9 @@ class Recorder:
         self._where: tuple[str, float, int] = ("", 0.0, 0)
         self._job = Job.objects.only("pk", "metrics", "position", "checkpoint_step").get(pk=held.job_id)
         cost = self._job.position.get("checkpoint_s")
-        self._cost: dict[str, float] = {"checkpoint_s": cost} if cost else {}  # of its latest, here or elsewhere
+        self._cost: dict[str, float] = (
+            {"checkpoint_s": cost} if cost else {}
+        )  # of its latest, here or elsewhere
         self._pace: float = self._job.position.get("steps_per_s") or 0.0
         self._owed: messages.CheckpointFile | None = None
         self._owed_since = 0.0

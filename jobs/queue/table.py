@@ -30,8 +30,8 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of `open_jobs.Row`. owner, recipe: by their `Numbers`; classes: those it may use, as `bits`; unit: of a job
-    that others may come beside, the number of its accelerator within the pool.
+    """The columns of `open_jobs.Row`. owner, recipe: by their `Numbers`; classes: those it may use, as `bits`; unit: of
+    a job that others may come beside, the number of its accelerator within the pool.
     """
 
     ids: NDArray[np.object_]

@@ -16,7 +16,9 @@ from portal.core.models import Blob
 from portal.kit.errors import UserError
 
 DATA = ("index.json.gz", "table.npz")
-RUNS_ON = frozenset({AcceleratorKind.CPU, AcceleratorKind.GPU})  # the engine finds no other, and knows no board
+RUNS_ON = frozenset(
+    {AcceleratorKind.CPU, AcceleratorKind.GPU}
+)  # the engine finds no other, and knows no board
 
 
 def data_inputs(version: Version) -> dict[str, Blob]:
@@ -70,6 +72,4 @@ def collect(_job: Job, result: Result) -> Mapping[str, Blob]:
 
 
 def install() -> None:
-    register(
-        JobKind(name="train", assign=assign, collect=collect, finish=record_trained, runs_on=RUNS_ON)
-    )
+    register(JobKind(name="train", assign=assign, collect=collect, finish=record_trained, runs_on=RUNS_ON))

@@ -15,10 +15,15 @@ GPU = {"kind": "gpu", "index": 0, "model": "RTX 3060", "memory_bytes": 12 * GIB}
 
 
 def registered(
-    *accelerators: dict[str, Any], key: str = "k1", name: str = "mill-1", **worker: str
+    *accelerators: dict[str, Any],
+    key: str = "k1",
+    name: str = "mill-1",
+    worker: str = "",
+    after: str = "",
 ) -> Node:
     probe = {"accelerators": list(accelerators)}
-    return services.register(name=name, key=key, probe=probe, sandbox={"available": True}, **worker)
+    sandbox = {"available": True}
+    return services.register(name=name, key=key, probe=probe, sandbox=sandbox, worker=worker, after=after)
 
 
 def long_gone() -> str:

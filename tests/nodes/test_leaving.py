@@ -110,11 +110,12 @@ def test_on_a_node_that_drains_it_ends_and_nothing_new_begins(
     with others.only(mill, eve, "a"):
         job, child = held_on(nodes[0], mill, eve, data)
     set_state(eve, "a", "draining")
+    time.sleep(HEARD_S)
+    child.resume()
     try:
+        assert course(eve, job) == [("a", "done")]
         after = [phases.submit(eve, data, epochs=1) for _each in range(2)]
         assert [course(eve, each) for each in after] == [[("b", "done")]] * 2
-        child.resume()
-        assert course(eve, job) == [("a", "done")]
     finally:
         set_state(eve, "a", "active")
 

@@ -224,7 +224,11 @@ class TestShown:
         ("change", "field", "words"),
         [
             ({"ends_at": "2100-01-01T10:00:00Z"}, "ends_at", "It has to end after it starts."),
-            ({"starts_at": "2020-01-01T10:00:00Z", "ends_at": "2020-01-01T11:00:00Z"}, "ends_at", "over already"),
+            (
+                {"starts_at": "2020-01-01T10:00:00Z", "ends_at": "2020-01-01T11:00:00Z"},
+                "ends_at",
+                "over already",
+            ),
             ({"starts_at": "soon"}, "starts_at", ""),
             ({"reason": ""}, "reason", ""),
             ({"drain_before_min": -1}, "drain_before_min", ""),

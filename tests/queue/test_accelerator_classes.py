@@ -66,7 +66,10 @@ def test_who_asks_for_one_is_told_what_there_is(
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (400, "unsuitable_accelerator")
     assert problem["errors"][0]["field"] == "resources.accelerator"
-    assert f"no use of a {asked.upper()}. Choose one of these: CPU, GPU, or “any”" in problem["detail"]
+    assert (
+        f"no use of {asked.upper()} accelerators. Choose one of these: CPU, GPU, or “any”"
+        in problem["detail"]
+    )
     assert not Job.objects.exists()
 
 

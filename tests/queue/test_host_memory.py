@@ -1,4 +1,4 @@
-"""A node's memory is enough for those on its processor and those on its GPUs; who keeps to its limit fails of no other."""
+"""A node's memory is enough for those on its processor and on its GPUs; who keeps to its limit fails of no other."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from hardware.nodes.models import Accelerator, Node
 from jobs.queue import dispatch, hostmemory, lifecycle, outlook, placing, shares, waiting
@@ -71,7 +72,7 @@ def asking(submit: Submit, gigabytes: int) -> Job:
 def test_a_job_on_the_processor_leaves_what_the_gpus_may_take(submit: Submit, go: Callable[[], int]) -> None:
     greedy = asking(submit, 30)
     assert go() == 0
-    outlook.refresh(now=0, lives=lifetable.EMPTY)
+    outlook.refresh(now=timezone.now().timestamp(), lives=lifetable.EMPTY)
     assert waiting.wait_of(greedy).blocker == "nowhere"
     fits, beside = asking(submit, 24), submit(resources={"accelerator": "gpu"})
     assert go() == 2

@@ -183,7 +183,9 @@ class _Reading:
         size = estimates.size(row.params or {}, self.samples.get(row.version or ""))
         whole = self.priors.get(row.recipe, np.nan) * size
         if np.isfinite(whole):
-            return max(tries.work, float(whole) * (self.speeds.fastest(usable(row.kind, row.accelerator)) or 1.0))
+            return max(
+                tries.work, float(whole) * (self.speeds.fastest(usable(row.kind, row.accelerator)) or 1.0)
+            )
         if tries.work > 0:
             return tries.work
         self.left_out[_("have not run yet, and nobody knows how long they will take")] += 1

@@ -70,8 +70,8 @@ def save_and_hang(emit: Emit, control: Control, out: Path) -> str:
 
 
 def save_slowly(emit: Emit, control: Control, out: Path) -> str:
-    """Tells that a checkpoint takes it a second, and takes more to save one when it is told to end."""
-    _checkpoint(emit, out, 1, checkpoint_s=1.0)
+    """Tells how long a checkpoint takes it, and needs a while to save one when it is told to end."""
+    _checkpoint(emit, out, 1, checkpoint_s=2.0)
     emit({"type": "progress", "fraction": 0.1, "step": 1})
     _until_told(control)
     time.sleep(1.5)
@@ -81,7 +81,7 @@ def save_slowly(emit: Emit, control: Control, out: Path) -> str:
 
 def step_slowly(emit: Emit, control: Control, out: Path) -> str:
     """Tells how long its steps take, and is told to end when it has many under way."""
-    emit({"type": "progress", "fraction": 0.1, "step": 1, "steps_per_s": 8.0})
+    emit({"type": "progress", "fraction": 0.1, "step": 1, "steps_per_s": 4.0})
     _until_told(control)
     time.sleep(1.5)
     _checkpoint(emit, out, 2)
@@ -119,5 +119,6 @@ def make(emit: Emit, control: Control, out: Path) -> str:
 
 
 SAVING = {
-    each.__name__: each for each in (save, save_and_go_on, save_and_hang, save_slowly, step_slowly, stay, make)
+    each.__name__: each
+    for each in (save, save_and_go_on, save_and_hang, save_slowly, step_slowly, stay, make)
 }
