@@ -3,10 +3,10 @@
 from typing import ClassVar
 
 from django.contrib import admin
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
 from jobs.datasets.models import Dataset, Upload, Version, VersionState
+from portal.kit.amounts import in_bytes
 from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column
 
 STATE_COLOURS = {
@@ -50,7 +50,7 @@ class VersionAdmin(StewardAdmin):
 
     @column(_("size"), order="upload__bytes")
     def show_bytes(self, version: Version) -> str:
-        return filesizeformat(version.upload.bytes)
+        return in_bytes(version.upload.bytes)
 
 
 @admin.register(Upload)

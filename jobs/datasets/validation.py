@@ -38,6 +38,7 @@ from portal.core.leases import StaleLease
 from portal.core.models import Blob
 from portal.core.stores.trouble import DamagedError, StoreAwayError
 from portal.kit import identity
+from portal.kit.amounts import in_bytes
 from portal.kit.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -245,8 +246,8 @@ def _over_limit(end: Exit) -> _Checked:
     if end.over_memory:
         reason = _("Checking this file needed more than %(mb)d MB of memory. Make it smaller, or split it.")
         return _Checked(code="too_much_memory", reason=reason % {"mb": settings.VALIDATION_MEMORY_MB})
-    reason = _("What checking this file wrote was more than %(gb)d GB. Make it smaller, or split it.")
-    return _Checked(code="too_much_disk", reason=reason % {"gb": DISK_BYTES // GIB})
+    reason = _("What checking this file wrote was more than %(most)s. Make it smaller, or split it.")
+    return _Checked(code="too_much_disk", reason=reason % {"most": in_bytes(DISK_BYTES)})
 
 
 def _apply(held: _Held, version: Version, checked: _Checked) -> None:

@@ -24,8 +24,8 @@ from portal.members.stewarding import StewardAdmin
 class QuotaInlineForm(QuotaForm):
     """The same with the admin's looks."""
 
-    storage_gib = forms.DecimalField(
-        label=QuotaForm.base_fields["storage_gib"].label,
+    storage_gb = forms.DecimalField(
+        label=QuotaForm.base_fields["storage_gb"].label,
         min_value=0,
         max_digits=12,
         decimal_places=3,
@@ -71,7 +71,7 @@ class QuotaInline(StackedInline):  # type: ignore[misc]
     form = QuotaInlineForm
     extra = 0
     fields = [
-        ("storage_gib", "concurrent_jobs", "share"),
+        ("storage_gb", "concurrent_jobs", "share"),
         ("cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours"),
     ]
 

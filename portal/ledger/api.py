@@ -25,7 +25,11 @@ class DeviceHours(serializers.Serializer[dict[str, float]]):
 
 
 class Amounts(serializers.Serializer[dict[str, Any]]):
-    """Of a quota: the most. Of the usage: storage and jobs now, device-hours since the month began (UTC)."""
+    """Of a quota: the most. Of the usage: storage and jobs now, device-hours since the month began (UTC).
+
+    Storage counts datasets with all their versions, uploads on their way, and models that were brought, each stored
+    file once; trained models, bundles and checkpoints are not counted.
+    """
 
     storage_bytes = serializers.IntegerField()
     concurrent_jobs = serializers.IntegerField()

@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from portal.ledger.adjustments import MOST_HOURS
-from portal.ledger.models import GIB, LedgerEntry, Quota
+from portal.ledger.models import GB, LedgerEntry, Quota
 from portal.ledger.queries import KINDS
 
 if TYPE_CHECKING:  # Django's own class takes no type argument
@@ -26,13 +26,13 @@ def _short(value: Decimal) -> Decimal:
 
 
 class QuotaForm(QuotaModelForm):
-    """Storage is typed in GiB; nothing is negative."""
+    """Storage is typed in GB; nothing is negative."""
 
-    storage_gib = forms.DecimalField(
-        label=_("Storage in GiB"), min_value=0, max_digits=12, decimal_places=3, initial=20
+    storage_gb = forms.DecimalField(
+        label=_("Storage in GB"), min_value=0, max_digits=12, decimal_places=3, initial=20
     )
 
-    field_order = ["share", "storage_gib"]
+    field_order = ["share", "storage_gb"]
 
     class Meta:
         model = Quota
@@ -40,7 +40,7 @@ class QuotaForm(QuotaModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["storage_gib"] = _short(Decimal(self.instance.storage_bytes) / GIB)
+        self.initial["storage_gb"] = _short(Decimal(self.instance.storage_bytes) / GB)
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
@@ -50,9 +50,9 @@ class QuotaForm(QuotaModelForm):
         return found
 
     def quota(self) -> Quota:
-        """What was typed, not saved. Bytes that the rounded GiB would change stay as they are."""
-        if "storage_gib" in self.changed_data:
-            self.instance.storage_bytes = int(self.cleaned_data["storage_gib"] * GIB)
+        """What was typed, not saved. Bytes that the rounded GB would change stay as they are."""
+        if "storage_gb" in self.changed_data:
+            self.instance.storage_bytes = int(self.cleaned_data["storage_gb"] * GB)
         return self.instance
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.core.models import Identified
 from portal.members.models import Member, Team
 
-GIB = 1024**3
+GB = 10**9  # sizes are told in decimal units (`portal.kit.amounts`)
 
 
 class Quota(models.Model):
@@ -20,7 +20,7 @@ class Quota(models.Model):
 
     member = models.OneToOneField(Member, on_delete=models.CASCADE, related_name="quota")
     share = models.FloatField(_("share of the machine"), default=1.0)
-    storage_bytes = models.PositiveBigIntegerField(_("storage in bytes"), default=20 * GIB)
+    storage_bytes = models.PositiveBigIntegerField(_("storage in bytes"), default=20 * GB)
     concurrent_jobs = models.PositiveIntegerField(_("jobs running at once"), default=4)
     cpu_hours = models.FloatField(_("CPU hours a month"), default=500.0)
     gpu_hours = models.FloatField(_("GPU hours a month"), default=100.0)

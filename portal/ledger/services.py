@@ -1,13 +1,14 @@
 """What is written into the ledger, and what the quotas forbid."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 
 from django.db import transaction
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from portal.core import live
+from portal.kit.amounts import in_bytes
 from portal.kit.errors import UserError
 from portal.ledger import queries
 from portal.ledger.models import Donation, LedgerEntry, Quota
@@ -83,11 +84,18 @@ def check_storage(member: Member, more_bytes: int) -> None:
         return
     detail = _(
         "This needs %(more)s, and %(free)s of your %(allowed)s are free: your storage quota has %(used)s in use. "
-        "Delete datasets you no longer need, or ask a steward for more."
+        "Delete datasets or brought models that you no longer need, or ask a steward for more."
     )
     figures = {"more": more_bytes, "free": max(0, allowed - used), "allowed": allowed, "used": used}
-    words = {name: filesizeformat(size).replace("\xa0", " ") for name, size in figures.items()}
-    raise UserError("quota_storage", detail % words, status=FORBIDDEN)
+    raise UserError("quota_storage", detail % _told_apart(figures), status=FORBIDDEN)
+
+
+def _told_apart(figures: Mapping[str, int]) -> dict[str, str]:
+    """Sizes in words; to the byte where what is needed and what is free would read the same."""
+    told = {name: in_bytes(size) for name, size in figures.items()}
+    if told["more"] == told["free"]:
+        return {name: _("%(count)s bytes") % {"count": f"{size:,}"} for name, size in figures.items()}
+    return told
 
 
 def check_may_use(member: Member, accelerator: str) -> None:

@@ -22,6 +22,7 @@ from jobs.queue.dispatch import LEADER
 from portal.core import live, storage
 from portal.core.models import Lease
 from portal.core.stores.trouble import StoreAwayError
+from portal.kit.amounts import in_bytes
 
 KEPT_S = 1.0
 MIB = 1024**2
@@ -113,9 +114,9 @@ def _storage() -> Check:
             State.DEGRADED, "The file store does not answer: what lies in it can't be read or added to."
         )
     if free < LEAST_BYTES:
-        return Check(State.FAILING, f"The disk is full: {free // MIB} MB are free.")
+        return Check(State.FAILING, f"The disk is full: {in_bytes(free)} are free.")
     if free < LITTLE_BYTES:
-        return Check(State.DEGRADED, f"The disk is nearly full: {free // MIB} MB are free.")
+        return Check(State.DEGRADED, f"The disk is nearly full: {in_bytes(free)} are free.")
     return Check()
 
 

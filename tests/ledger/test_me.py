@@ -5,7 +5,7 @@ from collections.abc import Callable
 from rest_framework.test import APIClient
 
 from portal.ledger import services
-from portal.ledger.models import GIB, Quota
+from portal.ledger.models import GB, Quota
 from portal.members.models import Member, Team
 
 
@@ -25,7 +25,7 @@ def test_me_says_what_the_contract_says(
         "role": "member",
         "teams": ["Bakers"],
         "quota": {
-            "storage_bytes": 20 * GIB,
+            "storage_bytes": 20 * GB,
             "concurrent_jobs": 4,
             "device_hours": {"cpu": 500.0, "gpu": 7.0, "tpu": 100.0, "fpga": 100.0},
         },

@@ -1,9 +1,10 @@
 """What one may use, and what is noted of what one used."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from portal.kit.errors import UserError
 from portal.ledger import queries, registry, services, shares
-from portal.ledger.models import GIB, LedgerEntry, Quota
+from portal.ledger.models import GB, LedgerEntry, Quota
 from portal.members.models import Member
 
 HOUR = 3600.0
@@ -40,26 +41,45 @@ def charge(
 
 def test_without_a_row_the_defaults_hold(alice: Member) -> None:
     quota = queries.quota_of(alice)
-    assert (quota.storage_bytes, quota.concurrent_jobs) == (20 * GIB, 4)
+    assert (quota.storage_bytes, quota.concurrent_jobs) == (20 * GB, 4)
     assert Quota.objects.count() == 0
 
 
 def test_storage_that_would_not_fit_is_refused_in_figures(
     alice: Member, bob: Member, stored: dict[str, int]
 ) -> None:
-    Quota.objects.create(member=alice, storage_bytes=10 * GIB)
-    stored["alice"] = 8 * GIB
-    services.check_storage(alice, 2 * GIB)
-    services.check_storage(bob, 3 * GIB)
+    Quota.objects.create(member=alice, storage_bytes=10 * GB)
+    stored["alice"] = 8 * GB
+    services.check_storage(alice, 2 * GB)
+    services.check_storage(bob, 3 * GB)
     with pytest.raises(UserError) as caught:
-        services.check_storage(alice, 2 * GIB + 1)
+        services.check_storage(alice, 2 * GB + 1)
     assert caught.value.code == "quota_storage"
     assert caught.value.status == 403
-    assert "2.0 GB of your 10.0 GB are free: your storage quota has 8.0 GB in use" in caught.value.detail
-    assert "Delete datasets" in caught.value.detail
-    stored["alice"] = 11 * GIB
-    with pytest.raises(UserError, match=r"0 bytes of your 10\.0 GB"):
+    assert "needs 2,000,000,001 bytes, and 2,000,000,000 bytes of your 10,000,000,000" in caught.value.detail
+    assert "Delete datasets or brought models" in caught.value.detail
+    stored["alice"] = 11 * GB
+    with pytest.raises(UserError, match=r"This needs 1 B, and 0 B of your 10\.0 GB .* has 11\.0 GB in use"):
         services.check_storage(alice, 1)
+
+
+def test_a_size_is_the_same_figure_wherever_it_is_told(
+    alice: Member, cora: Member, stored: dict[str, int], client_for: Callable[..., Client]
+) -> None:
+    """The default quota too: in the rail, on the account, in the refusal, in the stewards' table and their admin."""
+    stored["alice"] = 1_540_000_000
+    for path in ("/jobs", "/account"):
+        page = client_for(alice).get(path).content.decode()
+        assert "1.5 GB" in page
+        assert "20.0 GB" in page
+    assert "models that you brought" in client_for(alice).get("/account").content.decode()
+    with pytest.raises(UserError, match=r"18\.5 GB of your 20\.0 GB are free: .* has 1\.5 GB in use"):
+        services.check_storage(alice, 19 * GB)
+    table = client_for(cora).get("/ledger/quotas").content.decode()
+    assert f'name="{alice.pk}-storage_gb" value="20"' in table
+    assert "Storage, GB" in table
+    Quota.objects.create(member=alice, storage_bytes=1_540_000_000)
+    assert 'value="1.54"' in client_for(cora).get(f"/admin/members/member/{alice.pk}/change/").content.decode()
 
 
 def test_an_attempt_is_charged_once(alice: Member) -> None:

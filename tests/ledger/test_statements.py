@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from portal.kit.errors import UserError
 from portal.kit.spreadsheets import csv_text
 from portal.ledger import queries, services, statements
-from portal.ledger.models import GIB, LedgerEntry, Quota
+from portal.ledger.models import GB, LedgerEntry, Quota
 from portal.ledger.services import Cost
 from portal.members.models import AuditEntry, Member
 
@@ -143,7 +143,7 @@ def test_no_cell_is_a_formula(text: str) -> None:
 
 def typed(client: Client, member: Member, **changes: str) -> Any:
     values = {
-        "share": "1.0", "storage_gib": "20.000", "concurrent_jobs": "4", "cpu_hours": "500.0", "gpu_hours": "100.0",
+        "share": "1.0", "storage_gb": "20.000", "concurrent_jobs": "4", "cpu_hours": "500.0", "gpu_hours": "100.0",
         "tpu_hours": "100.0", "fpga_hours": "100.0",
     } | changes  # fmt: skip
     return client.post("/ledger/quotas", {f"{member.pk}-{name}": value for name, value in values.items()})
@@ -158,13 +158,13 @@ def test_quotas_are_set_in_one_table_and_noted(alice: Member, cora: Member, stew
     Quota.objects.create(member=cora)
     page = steward.get("/ledger/quotas").content.decode()
     assert f'name="{alice.pk}-share"' in page
-    values = {f"{cora.pk}-{name}": "1" for name in ("share", "storage_gib", "concurrent_jobs", "cpu_hours")}
+    values = {f"{cora.pk}-{name}": "1" for name in ("share", "storage_gb", "concurrent_jobs", "cpu_hours")}
     values |= {f"{cora.pk}-{name}": "1" for name in ("gpu_hours", "tpu_hours", "fpga_hours")}
-    values |= {f"{alice.pk}-{name}": "2" for name in ("share", "storage_gib", "concurrent_jobs", "cpu_hours")}
+    values |= {f"{alice.pk}-{name}": "2" for name in ("share", "storage_gb", "concurrent_jobs", "cpu_hours")}
     values |= {f"{alice.pk}-{name}": "0" for name in ("gpu_hours", "tpu_hours", "fpga_hours")}
     assert steward.post("/ledger/quotas", values).status_code == 302
     quota = Quota.objects.get(member=alice)
-    assert (quota.share, quota.storage_bytes, quota.gpu_hours) == (2.0, 2 * GIB, 0.0)
+    assert (quota.share, quota.storage_bytes, quota.gpu_hours) == (2.0, 2 * GB, 0.0)
     noted = AuditEntry.objects.filter(action="quota.set").order_by("id")
     assert [row.subject for row in noted] == ["alice", "cora"]
     assert noted[0].detail["share"] == {"old": 1.0, "new": 2.0}
@@ -172,7 +172,7 @@ def test_quotas_are_set_in_one_table_and_noted(alice: Member, cora: Member, stew
 
 def test_what_makes_no_quota_changes_nothing(alice: Member, cora: Member, steward: Client) -> None:
     Quota.objects.create(member=cora)
-    values = {f"{member.pk}-{name}": "1" for member in (alice, cora) for name in ("share", "storage_gib")}
+    values = {f"{member.pk}-{name}": "1" for member in (alice, cora) for name in ("share", "storage_gb")}
     values |= {f"{member.pk}-concurrent_jobs": "1" for member in (alice, cora)}
     values |= {f"{m.pk}-{k}_hours": "1" for m in (alice, cora) for k in ("cpu", "gpu", "tpu", "fpga")}
     answer = steward.post("/ledger/quotas", values | {f"{alice.pk}-share": "-1"})

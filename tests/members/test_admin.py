@@ -17,7 +17,7 @@ from jobs.queue.models import Job
 from jobs.queue.reasons import Status
 from portal.core import storage
 from portal.ledger import services as ledger
-from portal.ledger.models import GIB, Quota
+from portal.ledger.models import GB, Quota
 from portal.members import services, tokens
 from portal.members.models import ApiToken, AuditEntry, Invitation, Member, Team
 
@@ -181,7 +181,7 @@ def test_a_quota_is_set_beside_its_member(
         "quota-TOTAL_FORMS": "1",
         "quota-INITIAL_FORMS": "0",
         "quota-0-member": alice.pk,
-        "quota-0-storage_gib": "1.5",
+        "quota-0-storage_gb": "1.5",
         "quota-0-concurrent_jobs": "2",
         "quota-0-share": "1",
         "quota-0-cpu_hours": "10",
@@ -192,9 +192,9 @@ def test_a_quota_is_set_beside_its_member(
     answer = client_for(cora).post(path_of(Member, "change", alice.pk), data)
     assert answer.status_code == 302
     quota = Quota.objects.get(member=alice)
-    assert (quota.storage_bytes, quota.concurrent_jobs, quota.gpu_hours) == (3 * GIB // 2, 2, 0)
+    assert (quota.storage_bytes, quota.concurrent_jobs, quota.gpu_hours) == (3 * GB // 2, 2, 0)
     entry = AuditEntry.objects.get(action="quota.changed")
-    assert (entry.actor, entry.subject, entry.detail["storage_gib"]) == (cora, "alice", "1.5")
+    assert (entry.actor, entry.subject, entry.detail["storage_gb"]) == (cora, "alice", "1.5")
     assert 'value="1.5"' in client_for(cora).get(path_of(Member, "change", alice.pk)).content.decode()
 
 

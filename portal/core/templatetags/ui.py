@@ -16,10 +16,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from portal.kit.amounts import in_bytes
+
 register = template.Library()
 
 NOTHING = "\N{EN DASH}"
-UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 HEAT_STEPS = 9
 STATUS_ICONS = {
     "queued": "clock",
@@ -201,13 +202,7 @@ def _measured(value: object) -> TypeGuard[float]:
 @register.filter(name="bytes")
 def bytes_(count: object) -> str:
     """1234567 -> "1.2 MB". Decimal units, everywhere the same."""
-    if not _measured(count):
-        return NOTHING
-    value, power = float(count), 0
-    while abs(value) >= 999.5 and power < len(UNITS) - 1:  # noqa: PLR2004 - below it three digits still do
-        value, power = value / 1000, power + 1
-    digits = 0 if power == 0 or value >= 99.5 else 1  # noqa: PLR2004
-    return f"{formats.number_format(round(value, digits), digits)} {UNITS[power]}"
+    return in_bytes(count) if _measured(count) else NOTHING
 
 
 @register.filter
