@@ -15,3 +15,5 @@ class QueueConfig(AppConfig):
         train.install()
         datasets.USERS.append(queries.uses_dataset)
         ledger.count_jobs(queries.running_jobs)
+        ledger.count_held(queries.held)
+        ledger.count_rivals(queries.rivals)

@@ -52,6 +52,7 @@ def charge(attempt: Attempt, job: Job, took: Took, *, refunded: bool) -> None:
             node=attempt.node_name,
             energy_kwh=took.energy.kwh if took.energy else None,
             energy_measured=took.energy is not None and took.energy.measured,
+            began_at=attempt.started_at,
         ),
     )
 

@@ -11,7 +11,6 @@ from hardware.nodes.models import Accelerator, NodeState
 from jobs.queue import hostmemory, open_jobs
 from jobs.queue.backlog import Backlog
 from jobs.queue.models import Attempt
-from jobs.queue.open_jobs import Row
 from jobs.queue.table import COMBINATIONS, Table, from_bits, table
 from jobs.queue.work import speeds
 from jobs.scheduler import lifetable
@@ -20,6 +19,7 @@ from jobs.scheduler.snapshot import Bools, Floats, Ints, Jobs, Owners, Pools, Sn
 from portal.core import leases
 from portal.ledger import queries as ledger
 from portal.ledger.queries import Hours
+from portal.ledger.registry import Held
 
 MIB = 1024**2
 QUIET_S = 10.0  # a node beats every 2 s
@@ -28,7 +28,7 @@ QUIET_S = 10.0  # a node beats every 2 s
 @dataclass(frozen=True)
 class Machine:
     """The accelerators that take work, in pools of alike ones on one node. kinds and speeds are those of the types by
-    their number; members: the ids in each pool; busy: those of them that something runs on; prices: by their ids.
+    their number; members: the ids in each pool; busy: those of them that something runs on.
     """
 
     pools: Pools
@@ -36,7 +36,6 @@ class Machine:
     speeds: Floats
     members: tuple[tuple[str, ...], ...]
     busy: frozenset[str]
-    prices: Mapping[str, float]
 
     @property
     def where(self) -> dict[str, int]:
@@ -81,13 +80,13 @@ def take_machine() -> Machine:
     rows = list(
         takeable()
         .order_by("node", "kind", "index")
-        .values_list("pk", "node_id", "kind", "model", "relative_speed", "memory_bytes", "sharing", "price")
+        .values_list("pk", "node_id", "kind", "model", "relative_speed", "memory_bytes", "sharing")
     )
     memories = hostmemory.packable([(row[1], row[2], row[5]) for row in rows])
     types = list(dict.fromkeys(row[2:5] for row in rows))
     nodes = {node: number for number, node in enumerate(dict.fromkeys(row[1] for row in rows))}
     members: dict[tuple[int, int, int, int], list[str]] = defaultdict(list)
-    for (pk, node, kind, model, speed, _all, sharing, _price), memory in zip(rows, memories, strict=True):
+    for (pk, node, kind, model, speed, _all, sharing), memory in zip(rows, memories, strict=True):
         members[nodes[node], types.index((kind, model, speed)), memory, sharing].append(pk)
     pools = np.array([(*key, len(found)) for key, found in members.items()], dtype=np.int64).reshape(-1, 5)
     open_ = Attempt.accelerators.through.objects.filter(attempt__ended_at=None)
@@ -103,7 +102,6 @@ def take_machine() -> Machine:
         speeds=np.array([each[2] for each in types], dtype=np.float64),
         members=tuple(map(tuple, members.values())),
         busy=frozenset(open_.values_list("accelerator_id", flat=True)),
-        prices={row[0]: row[-1] for row in rows},
     )
 
 
@@ -119,12 +117,13 @@ def take_snapshot(
     open_ = running.plus(backlog.waiting(known, now=now))
     present, owner = _dense(open_.owner, len(backlog.owners.names))
     owners = [backlog.owners.names[number] for number in present]
-    usable = _usable(machine, open_.classes, owner, ledger.hours_standing(owners), owners)
+    held = ledger.held(owners)
+    usable = _usable(machine, open_.classes, owner, ledger.hours_standing(owners, held), owners)
     return Snapshot(
         now=now,
         jobs=_jobs(open_, owner, usable, backlog.priors(known)),
         pools=machine.pools,
-        owners=_owners(owners, _in_use(machine, rows, now)),
+        owners=_owners(owners, held),
         lives=lives,
     )
 
@@ -192,20 +191,10 @@ def _of_classes(machine: Machine, classes: frozenset[str], hours: Hours) -> tupl
     return np.asarray(usable / max(float(usable.max(initial=0.0)), 1e-9)), any(may) and not any(left)
 
 
-def _in_use(machine: Machine, running: Sequence[Row], now: float) -> dict[str, float]:
-    """Weighted device-seconds of each member's attempts that run: the ledger has those that ended."""
-    found: dict[str, float] = defaultdict(float)
-    for row in running:
-        found[row.owner] += max(0.0, now - row.since) * sum(machine.prices[pk] for pk in row.units)
-    return found
-
-
-def _owners(owners: list[str], in_use: Mapping[str, float]) -> Owners:
-    limits, standing = ledger.concurrency_limits(owners), ledger.standing(owners)
+def _owners(owners: list[str], held: Sequence[Held]) -> Owners:
+    limits, standing = ledger.concurrency_limits(owners), ledger.standing(owners, held)
     return Owners(
         limit=np.array([limits[owner] for owner in owners], dtype=np.int64),
-        usage=np.array(
-            [standing[owner].used_s + in_use.get(owner, 0.0) for owner in owners], dtype=np.float64
-        ),
+        usage=np.array([standing[owner].used_s for owner in owners], dtype=np.float64),
         share=np.array([standing[owner].share for owner in owners], dtype=np.float64),
     )

@@ -1,12 +1,14 @@
 """Reading jobs: who may see which, and their metrics, logs and events."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db.models import Count, Prefetch, QuerySet
 
 from jobs.datasets.models import Dataset
 from jobs.queue.models import Attempt, Job, JobEvent, LogChunk, Metric
 from jobs.queue.reasons import OPEN, Status
+from portal.ledger.queries import MANY
+from portal.ledger.registry import Held
 from portal.members.models import Member
 
 METRICS_PAGE = 10_000
@@ -60,6 +62,24 @@ def events_of(job: Job) -> QuerySet[JobEvent]:
 def running_jobs(member: Member) -> int:
     """How many of a member's jobs are on the machine now."""
     return Job.objects.filter(owner=member, status__in=[Status.STARTING, Status.RUNNING]).count()
+
+
+def held(members: Collection[str] | None) -> list[Held]:
+    """A row for each accelerator that an attempt of these members (by id; None: all) has: many are not named."""
+    open_ = Attempt.objects.filter(ended_at=None, started_at__isnull=False).order_by()
+    if members is not None and len(members) <= MANY:
+        open_ = open_.filter(job__owner__in=members)
+    rows = open_.values_list("job__owner", "accelerator_kind", "started_at", "accelerators__price")
+    return [
+        Held(owner, kind, since, 1.0 if price is None else price)
+        for owner, kind, since, price in rows
+        if since is not None
+    ]
+
+
+def rivals() -> set[str]:
+    """The members, by id, who have jobs that have not ended."""
+    return set(Job.objects.filter(status__in=OPEN).order_by().values_list("owner", flat=True).distinct())
 
 
 def uses_dataset(dataset: Dataset) -> bool:

@@ -39,9 +39,12 @@ class Amounts(serializers.Serializer[dict[str, Any]]):
 class Share(serializers.Serializer[queries.Share]):
     share = serializers.FloatField(help_text="The entitled fraction of the machine, 0 to 1.")
     used_fraction = serializers.FloatField(
-        help_text="The fraction of all recent use; a week ago counts half."
+        help_text="The fraction of all recent use, with what runs; a week ago counts half."
     )
-    fair_factor = serializers.FloatField(help_text="What the weight of my waiting jobs is multiplied by.")
+    fair_factor = serializers.FloatField(
+        help_text="What the weight of my waiting jobs is multiplied by for that, among those who have jobs now. What "
+        "my other jobs used beyond my share holds each back further: both are in `terms.share` of its `wait`."
+    )
 
 
 class Me(serializers.Serializer[dict[str, Any]]):
@@ -82,8 +85,8 @@ class EntrySerializer(serializers.ModelSerializer[LedgerEntry]):
     class Meta:
         model = LedgerEntry
         fields = [
-            "created_at", "attempt", "kind", "node", "device_seconds", "weight", "energy_kwh", "energy_measured",
-            "refunded", "corrects", "reason",
+            "began_at", "created_at", "attempt", "kind", "node", "device_seconds", "weight", "energy_kwh",
+            "energy_measured", "refunded", "corrects", "reason",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -98,8 +101,9 @@ class DonationSerializer(serializers.ModelSerializer[Donation]):
 
 
 class StatementSerializer(serializers.Serializer[Statement]):
-    """A month. What was refunded, as the platform's fault, is listed and not counted. What a steward put right has a
-    reason, and no attempt or one of an entry that it undoes; negative device-seconds are given back.
+    """A month. An attempt that ran over its edge is listed with what of it is in the month. What was refunded, as the
+    platform's fault, is listed and not counted. What a steward put right has a reason, and no attempt or one of an
+    entry that it undoes; negative device-seconds are given back.
     """
 
     month = serializers.CharField(source="month.name")

@@ -65,12 +65,14 @@ class LedgerEntry(Entered):
     puts right (`adjustments`), with a `reason`: negative device-seconds give back. One that `corrects` another undoes
     that whole, and counts for fairness on its day.
 
-    Monthly quotas count `device_seconds`, as members think of hours; fairness and cost count them times `weight`: the
+    It is made when the attempt ends; from `began_at` on its time is in the months in which it ran (`spans`). Monthly
+    quotas count `device_seconds`, as members think of hours; fairness and cost count them times `weight`: the
     price of the accelerator's type, and what part of it was taken.
     """
 
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="ledger")
     attempt = models.CharField(max_length=26, blank=True, default="")
+    began_at = models.DateTimeField(_("began"), null=True, blank=True)
     kind = models.CharField(_("accelerator class"), max_length=10)
     device_seconds = models.FloatField(_("device-seconds"))
     weight = models.FloatField(_("price and part of the accelerator"), default=1.0)

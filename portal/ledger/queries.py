@@ -8,8 +8,9 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
-from portal.ledger import registry, shares
+from portal.ledger import registry, shares, spans
 from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
+from portal.ledger.registry import Held
 from portal.members.models import Member
 
 KINDS = ("cpu", "gpu", "tpu", "fpga")
@@ -23,7 +24,7 @@ DONATED = F("node_seconds") * F("weight")
 
 @dataclass(frozen=True)
 class Usage:
-    """What a member uses now (storage, jobs) and used this month (device-hours by class)."""
+    """What a member uses now (storage, jobs) and used this month (device-hours by class, with what runs)."""
 
     storage_bytes: int
     concurrent_jobs: int
@@ -32,7 +33,9 @@ class Usage:
 
 @dataclass(frozen=True)
 class Share:
-    """The fraction of the machine that a member is entitled to, what they used lately, and what follows."""
+    """The fraction of the machine that a member is entitled to, what they used of it lately (with what runs), and by
+    what their jobs' weight is multiplied for that, among those who have jobs now.
+    """
 
     share: float
     used_fraction: float
@@ -94,11 +97,15 @@ def month_start(now: datetime) -> datetime:
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+def held(owners: Collection[str] | None = None) -> list[Held]:
+    """The accelerators that these members (by id; None: all) hold now, perhaps with others'. One query."""
+    return [each for holder in registry.HELD.values() for each in holder(owners)]
+
+
 def hours_used(member: Member, *, since: datetime) -> dict[str, float]:
-    """Device-hours by class, without those that were refunded."""
-    charged = LedgerEntry.objects.filter(member=member, created_at__gte=since, refunded=False)
-    seconds = dict(charged.values_list("kind").annotate(total=Sum("device_seconds")))
-    return {kind: seconds.get(kind, 0.0) / SECONDS_AN_HOUR for kind in KINDS}
+    """Device-hours by class since then, with what runs now, without those that were refunded. Two queries."""
+    used = _hours_by_member([member.pk], held([member.pk]), since=since)
+    return {kind: used.get((member.pk, kind), 0.0) for kind in KINDS}
 
 
 @dataclass(frozen=True)
@@ -109,11 +116,14 @@ class Hours:
     spent: frozenset[str]
 
 
-def hours_standing(owners: Iterable[str]) -> dict[str, Hours]:
-    """How the members (by id) stand with their device-hours. Two queries, however many they are."""
+def hours_standing(owners: Iterable[str], running: Iterable[Held] | None = None) -> dict[str, Hours]:
+    """How the members (by id) stand with their device-hours. Two queries, however many they are, and one more unless
+    what they hold is given.
+    """
     wanted = list(owners)
     quotas = {quota.member_id: quota for quota in Quota.objects.filter(_of(wanted))}
-    used = _hours_by_member(wanted, since=month_start(timezone.now()))
+    running = held(wanted) if running is None else running
+    used = _hours_by_member(wanted, running, since=month_start(timezone.now()))
     default = allowed_hours(Quota())
     found = {}
     for owner in wanted:
@@ -124,21 +134,34 @@ def hours_standing(owners: Iterable[str]) -> dict[str, Hours]:
     return found
 
 
-def _hours_by_member(owners: list[str], *, since: datetime) -> dict[tuple[str, str], float]:
-    charged = LedgerEntry.objects.filter(_of(owners), created_at__gte=since, refunded=False)
-    rows = charged.values("member", "kind").order_by().annotate(all=Sum("device_seconds"))
-    return {
-        (member, kind): seconds / SECONDS_AN_HOUR
-        for member, kind, seconds in rows.values_list("member", "kind", "all")
-    }
+def _hours_by_member(
+    owners: list[str], running: Iterable[Held], *, since: datetime
+) -> dict[tuple[str, str], float]:
+    charged = LedgerEntry.objects.filter(_of(owners), refunded=False)
+    seconds = spans.summed(charged, "member", "kind", of="device_seconds", since=since)
+    now = timezone.now()
+    for each in running:
+        place = each.member, each.kind
+        seconds[place] = seconds.get(place, 0.0) + each.seconds(since, now)
+    return {(member, kind): found / SECONDS_AN_HOUR for (member, kind), found in seconds.items()}
 
 
 def share_of(member: Member) -> Share:
     """The member's share among all who may use the machine, against their part of what was used lately."""
     share = entitlements([member.pk]).get(member.pk, 0.0)
     mine, everyones = _faded_use(member)
-    used = mine / everyones if everyones else 0.0
-    return Share(share=share, used_fraction=used, fair_factor=shares.fair_factor(used, share))
+    return Share(
+        share=share,
+        used_fraction=mine / everyones if everyones else 0.0,
+        fair_factor=_fair_factor(member),
+    )
+
+
+def _fair_factor(member: Member) -> float:
+    rivals = {member.pk, *(owner for told in registry.RIVALS.values() for owner in told())}
+    all_ = standing(rivals)
+    mine, everyones_s = all_[member.pk], sum(each.used_s for each in all_.values())
+    return shares.fair_factor(mine.used_s, everyones_s, mine.share)
 
 
 def worth(owners: Iterable[str]) -> dict[str, float]:
@@ -153,20 +176,37 @@ def worth(owners: Iterable[str]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a member is entitled to (a fraction of the whole) and used lately (faded, weighted device-seconds)."""
+    """What a member is entitled to (a fraction of the whole) and used lately, with what runs: weighted device-seconds,
+    faded by their age.
+    """
 
     share: float
     used_s: float
 
 
-def standing(owners: Iterable[str]) -> dict[str, Standing]:
-    """How these members (by id) stand towards each other. Four queries, however many they are."""
+def standing(owners: Iterable[str], running: Iterable[Held] | None = None) -> dict[str, Standing]:
+    """How these members (by id) stand towards each other. Four queries, however many they are, and one more unless
+    what they hold is given.
+    """
     wanted = list(owners)
+    in_use = _in_use(held(wanted) if running is None else running)
     everyones = entitlements(wanted)
     given = {owner: everyones.get(owner, 0.0) for owner in wanted}
     whole = sum(given.values()) or 1.0
     used = _faded_by_member(wanted)
-    return {owner: Standing(share / whole, used.get(owner, 0.0)) for owner, share in given.items()}
+    return {
+        owner: Standing(share / whole, used.get(owner, 0.0) + in_use.get(owner, 0.0))
+        for owner, share in given.items()
+    }
+
+
+def _in_use(running: Iterable[Held]) -> dict[str, float]:
+    """Weighted device-seconds of what runs, by member: the ledger has what ended."""
+    now = timezone.now()
+    found: dict[str, float] = {}
+    for each in running:
+        found[each.member] = found.get(each.member, 0.0) + each.price * each.seconds(each.since, now)
+    return found
 
 
 def entitlements(also: Iterable[str] = ()) -> dict[str, float]:
@@ -231,8 +271,8 @@ def used_by_day(
 
 
 def _faded_use(member: Member) -> tuple[float, float]:
-    """Device-seconds of the member and of everyone, each day's faded by its age."""
-    now = timezone.now()
+    """Weighted device-seconds of the member and of everyone, each day's faded by its age, and of what runs."""
+    now, in_use = timezone.now(), _in_use(held())
     charged = LedgerEntry.objects.filter(created_at__gte=now - REMEMBERED, refunded=False)
     charged = charged.annotate(of=OF).filter(of__gte=now - REMEMBERED)
     days = charged.annotate(day=TruncDate("of")).values("day").order_by("day")
@@ -242,7 +282,7 @@ def _faded_use(member: Member) -> tuple[float, float]:
         age_days = float((now.date() - row[0]).days)
         mine += shares.faded(row[1], age_days)
         everyones += shares.faded(row[2], age_days)
-    return max(0.0, mine), max(0.0, everyones)
+    return max(0.0, mine) + in_use.get(member.pk, 0.0), max(0.0, everyones) + sum(in_use.values())
 
 
 def donated_days(node: str, member: Member) -> set[date]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -23,12 +23,15 @@ QUOTA_FIELDS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What an attempt's time is worth and took: see `LedgerEntry`. Energy is None where nobody can tell."""
+    """What an attempt's time is worth and took: see `LedgerEntry`. Energy is None where nobody can tell, `began_at`
+    where the month in which it ended is to have it all.
+    """
 
     weight: float = 1.0
     node: str = ""
     energy_kwh: float | None = None
     energy_measured: bool = False
+    began_at: datetime | None = None
 
 
 def charge(

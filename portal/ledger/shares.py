@@ -11,10 +11,10 @@ and the others of both have less by it. Members who are to have no more than the
 
 from collections.abc import Collection, Iterable, Mapping
 
+from jobs.scheduler.policy import DEFAULT, Policy
+
 HALF_LIFE_DAYS = 7.0
-EXPONENT = 0.25
-FLOOR = 1 / 8
-MOST_OVER = 1000.0
+LEAST_SHARE = 1e-6  # of whom has none, as `jobs.scheduler.weight` has it
 REMEMBERED_DAYS = 8 * HALF_LIFE_DAYS
 DAY_S = 86_400.0
 
@@ -24,13 +24,12 @@ def faded(amount: float, age_days: float) -> float:
     return float(amount * 0.5 ** (max(0.0, age_days) / HALF_LIFE_DAYS))
 
 
-def fair_factor(used_fraction: float, share: float) -> float:
-    """`(û + 1/8)^-f`, û being the used fraction over the entitled one (both 0..1); 1.0 near û = 7/8.
-
-    û is taken as at most 1000, which also holds for members without a share.
+def fair_factor(used_s: float, everyones_s: float, share: float, policy: Policy = DEFAULT) -> float:
+    """`(û + 1/8)^-f` as the scheduler weighs by it: û is the member's part of what all who have jobs used (weighted
+    seconds) over the fraction that they are entitled to among these (0 to 1).
     """
-    over = min(MOST_OVER, used_fraction / share) if share > 0 else MOST_OVER
-    return float((over + FLOOR) ** -EXPONENT)
+    over = used_s / (everyones_s + policy.charge_s) / max(share, LEAST_SHARE)
+    return float((over + policy.fair_floor) ** -policy.fair_power)
 
 
 ROUND_THE_CLOCK_S = sum(faded(DAY_S, float(age)) for age in range(1, int(REMEMBERED_DAYS) + 1))

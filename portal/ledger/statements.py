@@ -1,14 +1,16 @@
 """What a month came to: for a member as a statement, for the community as a split of its cost."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal.kit.errors import FieldError, UserError
+from portal.ledger import spans
 from portal.ledger.models import Donation, LedgerEntry
 from portal.ledger.queries import KINDS, SECONDS_AN_HOUR, WEIGHTED
 from portal.members.models import Member
@@ -51,11 +53,13 @@ def parse_month(text: str, *, now: datetime) -> Month:
 
 @dataclass(frozen=True)
 class Statement:
-    """A member's month. hours: device-hours by class; weighted_hours: those of all classes by their price and what
-    part of an accelerator they took; energy_kwh: of the entries that tell it, `energy_measured` when all of those were
-    measured. Refunded entries are listed and not counted; refunded_hours are theirs and those that a steward gave back,
-    which count as negative hours. donations: what nodes of theirs gave, a row for each node and day, and given_hours
-    their weighted hours.
+    """A member's month. An attempt that ran over its edge is in it by the time that it ran there.
+
+    hours: device-hours by class; weighted_hours: those of all classes by their price and what part of an accelerator
+    they took; energy_kwh: of the entries that tell it, `energy_measured` when all of those were measured. Refunded
+    entries are listed and not counted; refunded_hours are theirs and those that a steward gave back, which count as
+    negative hours. donations: what nodes of theirs gave, a row for each node and day, and given_hours their weighted
+    hours.
     """
 
     member: Member
@@ -74,7 +78,8 @@ class Statement:
 
 
 def statement(member: Member, month: Month) -> Statement:
-    entries = list(_in(month).filter(member=member).order_by("-id"))
+    rows = LedgerEntry.objects.filter(spans.touching(month.start, month.end), member=member).order_by("-id")
+    entries = [_within(entry, month) for entry in rows]
     used = [entry for entry in entries if not entry.refunded]
     metered = [entry for entry in used if entry.energy_kwh is not None]
     return Statement(
@@ -98,8 +103,15 @@ def _given(member: Member, month: Month) -> QuerySet[Donation]:
     return Donation.objects.filter(member=member, day__gte=month.start.date(), day__lt=month.end.date())
 
 
-def _in(month: Month) -> QuerySet[LedgerEntry]:
-    return LedgerEntry.objects.filter(created_at__gte=month.start, created_at__lt=month.end)
+def _within(entry: LedgerEntry, month: Month) -> LedgerEntry:
+    """What of an entry is in the month: of one that is in others too a copy, to look at."""
+    here = spans.part(entry.began_at, entry.created_at, month.start, month.end)
+    if here == 1.0:
+        return entry
+    found = copy(entry)
+    found.device_seconds *= here
+    found.energy_kwh = None if entry.energy_kwh is None else entry.energy_kwh * here
+    return found
 
 
 @dataclass(frozen=True)
@@ -121,9 +133,10 @@ def cost_split(month: Month, cents: int) -> list[Part]:
     """`cents` divided among the month's users by their weighted hours, the heaviest first. The parts add up to `cents`:
     what rounding leaves goes to the largest remainders (Hare's quota, Hamilton's method).
     """
-    rows = _in(month).filter(USED).values("member__username").order_by().annotate(all=Sum(WEIGHTED))
+    charged = LedgerEntry.objects.filter(USED)
+    sums = spans.summed(charged, "member__username", of=WEIGHTED, since=month.start, until=month.end)
     used = sorted(
-        ((row["all"] / SECONDS_AN_HOUR, row["member__username"]) for row in rows if row["all"] > 0),
+        ((seconds / SECONDS_AN_HOUR, name) for (name,), seconds in sums.items() if seconds > 0),
         key=lambda pair: (-pair[0], pair[1]),
     )
     whole = sum(hours for hours, _name in used)
