@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from portal.ledger import adjustments
+from portal.ledger import adjustments, services
 from portal.ledger.forms import AdjustmentForm, QuotaForm
 from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
 from portal.ledger.queries import KINDS
@@ -75,12 +75,28 @@ class QuotaInline(StackedInline):  # type: ignore[misc]
         ("cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours"),
     ]
 
+    @staticmethod
+    def keep(row: Quota, actor: Member) -> None:
+        services.set_quota(quota=row, actor=actor)
+
+    @staticmethod
+    def drop(row: Quota, actor: Member) -> None:
+        services.reset_quota(member=row.member, actor=actor)
+
 
 class TeamShareInline(StackedInline):  # type: ignore[misc]
     """Without a row, a team has no share, and its members have their own."""
 
     model = TeamShare
     extra = 1  # there is at most one, and who makes a team is to see that it may have a share
+
+    @staticmethod
+    def keep(row: TeamShare, actor: Member) -> None:
+        services.set_team_share(team=row.team, share=row.share, actor=actor)
+
+    @staticmethod
+    def drop(row: TeamShare, actor: Member) -> None:
+        services.set_team_share(team=row.team, share=0.0, actor=actor)
 
 
 MemberAdmin.inlines = [*MemberAdmin.inlines, QuotaInline]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from portal.ledger import registry, shares, spans
 from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
 from portal.ledger.registry import Held
-from portal.members.models import Member
+from portal.members.models import Member, Team
 
 KINDS = ("cpu", "gpu", "tpu", "fpga")
 REMEMBERED = timedelta(days=shares.REMEMBERED_DAYS)
@@ -45,6 +45,11 @@ class Share:
 def quota_of(member: Member) -> Quota:
     """The member's quota; one with the defaults (and not saved) if none was set."""
     return Quota.objects.filter(member=member).first() or Quota(member=member)
+
+
+def team_share(team: Team) -> float:
+    """The share that a steward gave the team; 0 without one."""
+    return TeamShare.objects.filter(team=team).values_list("share", flat=True).first() or 0.0
 
 
 def charges_of(attempts: Iterable[str]) -> dict[str, LedgerEntry]:

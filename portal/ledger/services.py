@@ -11,8 +11,8 @@ from portal.core import live
 from portal.kit.amounts import in_bytes
 from portal.kit.errors import UserError
 from portal.ledger import queries
-from portal.ledger.models import Donation, LedgerEntry, Quota
-from portal.members.models import Member
+from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
+from portal.members.models import Member, Team
 from portal.members.services import audit
 
 FORBIDDEN = 403
@@ -62,20 +62,50 @@ def enter_donation(*, member: Member, node: str, day: date, node_seconds: float,
 @transaction.atomic
 def set_quota(*, quota: Quota, actor: Member) -> None:
     """Keep a member's quota as it is given (checked by its form), and note what changed."""
-    before = Quota.objects.select_for_update().filter(member=quota.member_id).first() or Quota(
-        member=quota.member
-    )
-    changed = {
-        name: {"old": getattr(before, name), "new": getattr(quota, name)}
-        for name in QUOTA_FIELDS
-        if getattr(before, name) != getattr(quota, name)
-    }
+    changed = _changed(_locked(quota.member), quota)
     if not changed:
         return
     audit(actor, "quota.set", quota.member, changed)
     Quota.objects.update_or_create(
         member=quota.member, defaults={name: getattr(quota, name) for name in QUOTA_FIELDS}
     )
+    live.ring("scheduler")
+
+
+@transaction.atomic
+def reset_quota(*, member: Member, actor: Member) -> None:
+    """Let the defaults hold for a member again."""
+    audit(actor, "quota.reset", member, _changed(_locked(member), Quota(member=member)))
+    Quota.objects.filter(member=member).delete()
+    live.ring("scheduler")
+
+
+def _locked(member: Member) -> Quota:
+    """The quota of a member as it stands, until the transaction ends; the defaults without a row."""
+    Member.objects.select_for_update().get(pk=member.pk)
+    return queries.quota_of(member)
+
+
+def _changed(old: Quota, new: Quota) -> dict[str, dict[str, float]]:
+    return {
+        name: {"old": getattr(old, name), "new": getattr(new, name)}
+        for name in QUOTA_FIELDS
+        if getattr(old, name) != getattr(new, name)
+    }
+
+
+@transaction.atomic
+def set_team_share(*, team: Team, share: float, actor: Member) -> None:
+    """Give a team a share of the machine, split among its members; none by 0."""
+    Team.objects.select_for_update().get(pk=team.pk)
+    old = queries.team_share(team)
+    if old == share:
+        return
+    audit(actor, "team_share.set", team, {"share": {"old": old, "new": share}})
+    if share:
+        TeamShare.objects.update_or_create(team=team, defaults={"share": share})
+    else:
+        TeamShare.objects.filter(team=team).delete()
     live.ring("scheduler")
 
 

@@ -1,7 +1,7 @@
 """Members, teams, invitations, tokens and the audit log in the stewards' admin."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portal.members import services, tokens
+from portal.members import services, teams, tokens
 from portal.members.access import signed_in
 from portal.members.models import ApiToken, AuditEntry, Invitation, Member, Team
 from portal.members.stewarding import StewardAdmin, column
@@ -53,23 +53,35 @@ class StandingFilter(admin.SimpleListFilter):
         return queryset
 
 
-class NotesItsInlines:
-    """What is changed in the inlines is in the audit log, under the row that they belong to."""
+class ServedInline(Protocol):
+    """An inline whose room's services keep and delete its rows, and note it."""
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        super().save_formset(request, form, formset, change)  # type: ignore[misc]
-        changed = [*formset.new_objects, *(row for row, _fields in formset.changed_objects)]
-        for row in (row for row in formset.forms if row.instance in changed):
-            values = {name: str(row.cleaned_data[name]) for name in row.changed_data}
-            action = f"{row.instance._meta.model_name}.changed"  # noqa: SLF001 - documented introspection
-            services.audit(signed_in(request), action, form.instance, values)
-        for gone in formset.deleted_objects:
-            action = f"{gone._meta.model_name}.deleted"  # noqa: SLF001 - documented introspection
-            services.audit(signed_in(request), action, form.instance)
+    model: Any
+
+    @staticmethod
+    def keep(row: Any, actor: Member) -> None: ...
+
+    @staticmethod
+    def drop(row: Any, actor: Member) -> None: ...
+
+
+class ServesItsInlines:
+    """What is typed in the inlines goes through the services of the rooms that added them."""
+
+    inlines: ClassVar[list[type[ServedInline]]] = []
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002
+        formset.save(commit=False)
+        actor = signed_in(request)
+        inline = next(each for each in self.inlines if each.model is formset.model)
+        for row in [*formset.new_objects, *(row for row, _fields in formset.changed_objects)]:
+            inline.keep(row, actor)
+        for row in formset.deleted_objects:
+            inline.drop(row, actor)
 
 
 @admin.register(Member)
-class MemberAdmin(NotesItsInlines, StewardAdmin):
+class MemberAdmin(ServesItsInlines, StewardAdmin):
     """A member's row changes by actions only. Higher rooms add what they keep of a member to `inlines` (the
     ledger its quota), and that is edited.
     """
@@ -91,7 +103,7 @@ class MemberAdmin(NotesItsInlines, StewardAdmin):
         "last_login",
     ]
     readonly_fields: ClassVar[list[str]] = fields
-    inlines: ClassVar[list[type[Any]]] = []
+    inlines: ClassVar[list[type[ServedInline]]] = []
     actions = [
         "approve",
         "refuse",
@@ -102,6 +114,9 @@ class MemberAdmin(NotesItsInlines, StewardAdmin):
         "make_member",
         "remove_second_factor",
     ]
+
+    def save_model(self, request: HttpRequest, obj: Member, form: Any, change: bool) -> None:
+        """Nothing of it was typed, and what happened to it meanwhile stands."""
 
     @column(gettext_lazy("standing"), colours={PENDING: "warning", ACTIVE: "success", SUSPENDED: "danger"})
     def show_standing(self, member: Member) -> tuple[str, str]:
@@ -157,24 +172,27 @@ class MemberAdmin(NotesItsInlines, StewardAdmin):
 
 
 @admin.register(Team)
-class TeamAdmin(NotesItsInlines, StewardAdmin):
+class TeamAdmin(ServesItsInlines, StewardAdmin):
     """Higher rooms add what they keep of a team to `inlines`: the ledger its share."""
 
     may_add = may_change = may_delete = True
-    inlines: ClassVar[list[type[Any]]] = []
+    inlines: ClassVar[list[type[ServedInline]]] = []
     list_display = ["name", "created_at"]
     search_fields = ["name", "members__username"]
     fields = ["name", "members"]
     autocomplete_fields = ["members"]
 
+    def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
+        """With who is in it, by `save_related`."""
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        names = sorted(form.instance.members.values_list("username", flat=True))
-        services.audit(signed_in(request), "team.changed", form.instance, {"members": names})
+        members = form.cleaned_data["members"]
+        teams.set_team(team=form.instance, members=members, actor=signed_in(request))
+        for formset in formsets:
+            self.save_formset(request, form, formset, change)
 
     def delete_model(self, request: HttpRequest, obj: Team) -> None:
-        services.audit(signed_in(request), "team.deleted", obj)
-        super().delete_model(request, obj)
+        teams.delete_team(team=obj, actor=signed_in(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Team]) -> None:
         for team in queryset:

@@ -72,5 +72,5 @@ def test_stewards_give_it_in_the_admin_and_it_is_noted(
     assert not TeamShare.objects.exists()
     assert client_for(cora).post(page, form).status_code == 302
     assert TeamShare.objects.get().share == 3.0
-    noted = AuditEntry.objects.get(action="teamshare.changed")
-    assert (noted.actor, noted.subject, noted.detail) == (cora, "bees", {"share": "3.0"})
+    noted = AuditEntry.objects.get(action="team_share.set")
+    assert (noted.actor, noted.subject, noted.detail) == (cora, "bees", {"share": {"old": 0.0, "new": 3.0}})

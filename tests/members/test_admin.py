@@ -193,8 +193,10 @@ def test_a_quota_is_set_beside_its_member(
     assert answer.status_code == 302
     quota = Quota.objects.get(member=alice)
     assert (quota.storage_bytes, quota.concurrent_jobs, quota.gpu_hours) == (3 * GB // 2, 2, 0)
-    entry = AuditEntry.objects.get(action="quota.changed")
-    assert (entry.actor, entry.subject, entry.detail["storage_gb"]) == (cora, "alice", "1.5")
+    entry = AuditEntry.objects.get(action="quota.set")
+    assert (entry.actor, entry.subject) == (cora, "alice")
+    assert entry.detail["storage_bytes"] == {"old": 20 * GB, "new": 3 * GB // 2}
+    assert "share" not in entry.detail
     assert 'value="1.5"' in client_for(cora).get(path_of(Member, "change", alice.pk)).content.decode()
 
 
