@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +16,6 @@ from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindo
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
 from portal.members.models import Member
-from portal.members.services import audit
 from portal.members.stewarding import StewardAdmin, column
 
 if TYPE_CHECKING:  # Django's own class takes no type argument
@@ -33,7 +33,6 @@ TERMS = ["label", "relative_speed", "price", "sharing", "enabled"]
 PLACE = ["kind", "index"]
 FOUND = [*PLACE, "model", "memory_bytes"]
 SAID = ["state", "trouble", "last_seen_at", "clock_skew", "load", "probe", "sandbox"]
-AT_REST = frozenset({NodeState.OFFLINE, NodeState.MAINTENANCE})
 
 
 class AcceleratorForm(AcceleratorModelForm):
@@ -77,11 +76,13 @@ class NodeAdmin(StewardAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         """A node that is gone for good; its jobs keep its name."""
-        return isinstance(obj, Node) and obj.state in AT_REST
+        return isinstance(obj, Node) and obj.state in services.AT_REST
 
     def delete_model(self, request: HttpRequest, obj: Node) -> None:
-        audit(signed_in(request), "node.deleted", obj)
-        super().delete_model(request, obj)
+        try:
+            services.forget_node(obj, signed_in(request))
+        except UserError as error:
+            raise PermissionDenied(error.detail) from None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
         rows = queries.with_silence(super().get_queryset(request))

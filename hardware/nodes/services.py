@@ -32,6 +32,7 @@ HELD_FOR = timedelta(seconds=10)  # since its last beat a worker that may live k
 IN_USE = "node_name_in_use"
 FINDINGS = ("model", "memory_bytes")  # what a node finds, and a steward may know better
 SETTABLE = frozenset({NodeState.ACTIVE, NodeState.DRAINING, NodeState.MAINTENANCE})
+AT_REST = frozenset({NodeState.OFFLINE, NodeState.MAINTENANCE})
 SCHEDULER_BELL = "scheduler"
 
 
@@ -344,3 +345,21 @@ def remove(accelerator: Accelerator, actor: Member) -> None:
         detail={"model": accelerator.model},
     )
     accelerator.delete()
+
+
+@transaction.atomic
+def forget_node(node: Node, actor: Member) -> None:
+    """Delete a node that is gone for good; its jobs keep its name, and its donor has what it gave until now. UserError
+    `takes_work` unless it is offline or in maintenance.
+    """
+    now = Node.objects.select_for_update(of=("self",)).select_related("donor").get(pk=node.pk)
+    if now.state not in AT_REST:
+        sentence = _(
+            "%(name)s takes work. Set it to maintenance, wait until nothing runs on it, then delete it."
+        )
+        raise UserError("takes_work", sentence % {"name": node.name}, status=409)
+    donations.enter(now, until=database_clock())
+    detail = {"label": now.label, "state": now.state, "donor": now.donor and now.donor.username}
+    audit(actor=actor, action="node.deleted", subject=node.name, detail=detail)
+    now.delete()
+    live.ring(SCHEDULER_BELL)

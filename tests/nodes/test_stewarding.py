@@ -12,8 +12,10 @@ from rest_framework.test import APIClient
 
 from hardware.nodes import services
 from hardware.nodes.models import Accelerator, AcceleratorKind, Node
+from hardware.nodes.probe.sampling import Reading
 from hardware.nodes.services import Correction
 from portal.kit.errors import UserError
+from portal.ledger.models import Donation
 from portal.members.models import AuditEntry, Member
 from tests.nodes.conftest import CPU, GIB, GPU, registered
 
@@ -92,6 +94,22 @@ def test_a_donor_who_leaves_leaves_the_node(mill: Node, alice: Member, cora: Mem
     alice.delete()
     mill.refresh_from_db()
     assert mill.donor is None
+
+
+def test_a_node_that_is_gone_is_forgotten_and_what_it_gave_is_kept(
+    mill: Node, alice: Member, cora: Member, client_for: Browser
+) -> None:
+    services.set_donor(mill, alice, cora)
+    services.heartbeat(mill, {}, readings=[Reading("cpu", 0)])
+    with pytest.raises(UserError) as refused:
+        services.forget_node(mill, cora)
+    assert refused.value.code == "takes_work"
+    Node.objects.update(state="offline")
+    page = reverse("admin:nodes_node_delete", args=[mill.pk])
+    assert client_for(cora).post(page, {"post": "yes"}).status_code == 302
+    assert not Node.objects.exists()
+    assert said()[-1] == ("node.deleted", "mill-1", {"label": "", "state": "offline", "donor": "alice"})
+    assert Donation.objects.get(member=alice).node_seconds > 0
 
 
 class TestByHand:
