@@ -10,17 +10,22 @@ from portal.members.models import Member
 
 
 def quota(request: HttpRequest) -> dict[str, Any]:
-    """`my_quota`: storage and jobs, used and allowed, the figures of GET /me; asked for when a page shows it."""
+    """`my_quota`: what is used and allowed, the figures of GET /me; asked for when a page shows it."""
     return {"my_quota": SimpleLazyObject(lambda: _of(getattr(request, "user", None)))}
 
 
-def _of(member: object) -> dict[str, int] | None:
+def _of(member: object) -> dict[str, Any] | None:
     if not isinstance(member, Member):
         return None
-    allowed = queries.quota_of(member)
+    quota, used = queries.quota_of(member), queries.usage(member)
     return {
-        "storage_used": queries.storage_used(member),
-        "storage_allowed": allowed.storage_bytes,
-        "jobs_running": queries.jobs_running(member),
-        "jobs_allowed": allowed.concurrent_jobs,
+        "storage_used": used.storage_bytes,
+        "storage_allowed": quota.storage_bytes,
+        "jobs_running": used.concurrent_jobs,
+        "jobs_allowed": quota.concurrent_jobs,
+        "hours": [
+            {"kind": kind, "used": used.device_hours[kind], "allowed": allowed}
+            for kind, allowed in queries.allowed_hours(quota).items()
+            if allowed > 0
+        ],
     }

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -183,8 +184,17 @@ def test_what_makes_no_quota_changes_nothing(alice: Member, cora: Member, stewar
 
 
 def test_every_page_says_what_i_use_and_may_use(alice: Member, client_for: Callable[..., Client]) -> None:
-    Quota.objects.create(member=alice, storage_bytes=3_000_000, concurrent_jobs=7)
-    for path in ("/", "/datasets", "/jobs", "/models", "/machine", "/account"):
+    """Of each class that is open to me, the month's hours."""
+    Quota.objects.create(member=alice, storage_bytes=3_000_000, concurrent_jobs=7, gpu_hours=0, tpu_hours=0.5)
+    charge(alice, "a", 2.25)
+    for path in ("/", "/datasets", "/jobs", "/models", "/machine", "/account", "/ledger"):
         page = client_for(alice).get(path).content.decode()
-        assert "0 B / 3.0 MB" in page or "0 / 3.0 MB" in page or "0 bytes / 3.0 MB" in page, path
-        assert "0 / 7" in page
+        mine = page.split('class="my-quota')[1].split("</a>")[0]
+        told = re.findall(r"<span>(.+?)</span><span class=\"number\">(.+?)</span>", mine)
+        assert told == [
+            ("Storage", "0 B / 3.0 MB"),
+            ("Jobs", "0 / 7"),
+            ("CPU hours", "2.3 / 500"),
+            ("TPU hours", "0 / 0.5"),
+            ("FPGA hours", "0 / 100"),
+        ], path
