@@ -1,11 +1,13 @@
-"""The ledger's pages: my month, and for stewards the month's cost and everybody's shares and quotas."""
+"""The ledger's pages: my month, and for stewards the month's cost and all shares and quotas."""
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -14,14 +16,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal.kit.errors import UserError
 from portal.kit.spreadsheets import csv_text
-from portal.ledger import services, statements
-from portal.ledger.forms import QuotaForm
-from portal.ledger.models import Quota
+from portal.ledger import statements
+from portal.ledger.forms import QuotaRow, TeamShareRow
+from portal.ledger.models import Quota, TeamShare
 from portal.ledger.statements import Month
 from portal.members.access import signed_in, signed_in_steward
-from portal.members.models import Member
+from portal.members.models import Member, Team
 
 ON_A_PAGE = 50
+SHOWN = "-shown"  # how the name of a row's field ends that says what the row showed
 MOST_COST = Decimal(10) ** 9
 STATEMENT_HEAD = (
     "time",
@@ -130,25 +133,59 @@ def costs_csv(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def quotas(request: HttpRequest) -> HttpResponse:
-    """Everybody's share and quotas in one table, to be edited in place."""
+    """The shares of all members and teams, and the members' quotas, in one table, to be edited in place."""
     actor = signed_in_steward(request)
     members = Member.objects.filter(is_active=True).select_related("quota").order_by("username")
     page = Paginator(members, ON_A_PAGE).get_page(request.GET.get("page"))
-    forms = _forms(page, request.POST if request.method == "POST" else None)
-    if request.method != "POST":
-        return render(request, "ledger/quotas.html", {"page_obj": page, "forms": forms})
-    changed = [form for form in forms if form.has_changed()]
-    if not all(form.is_valid() for form in changed):
-        return render(request, "ledger/quotas.html", {"page_obj": page, "forms": forms}, status=400)
-    for form in changed:
-        services.set_quota(quota=form.quota(), actor=actor)
-    messages.success(request, _("Saved.") if changed else _("There was nothing to change."))
+    sent = {name.removesuffix(SHOWN) for name in request.POST if name.endswith(SHOWN)}
+    if not sent:
+        status = 400 if request.method == "POST" else 200
+        return _table(request, page, _rows(page), _team_rows(Team.objects.all()), status=status)
+    rows = _rows(
+        Member.objects.filter(pk__in=sent).select_related("quota").order_by("username"), request.POST
+    )
+    team_rows = _team_rows(Team.objects.filter(pk__in=sent), request.POST)
+    all_rows: list[QuotaRow | TeamShareRow] = [*rows, *team_rows]
+    changed = [row for row in all_rows if row.has_changed()]
+    if not all(row.is_valid() for row in changed):
+        return _table(request, page, rows, team_rows, status=400)
+    kept = sum(_keep(request, row, actor) for row in changed)
+    if kept or not changed:
+        messages.success(request, _("Saved.") if kept else _("There was nothing to change."))
     return redirect(f"{request.path}?page={page.number}")
 
 
-def _forms(page: Page[Any], data: Any) -> list[QuotaForm]:
+def _table(
+    request: HttpRequest,
+    page: Page[Member],
+    rows: Sequence[QuotaRow],
+    team_rows: Sequence[TeamShareRow],
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    context = {"page_obj": page, "rows": rows, "team_rows": team_rows}
+    return render(request, "ledger/quotas.html", context, status=status)
+
+
+def _rows(members: Iterable[Member], data: Any = None) -> list[QuotaRow]:
     """A form for each member; one without a row shows the defaults, and gets a row when something is changed."""
+    return [QuotaRow(data, quota=getattr(one, "quota", None) or Quota(member=one)) for one in members]
+
+
+def _team_rows(teams: QuerySet[Team], data: Any = None) -> list[TeamShareRow]:
+    found = teams.select_related("machine_share").order_by("name")
     return [
-        QuotaForm(data, prefix=member.pk, instance=getattr(member, "quota", None) or Quota(member=member))
-        for member in page
+        TeamShareRow(data, share=getattr(team, "machine_share", None) or TeamShare(team=team))
+        for team in found
     ]
+
+
+def _keep(request: HttpRequest, row: QuotaRow | TeamShareRow, actor: Member) -> bool:
+    """Whether it was kept; else it is said why not, and what was typed."""
+    try:
+        row.keep(actor)
+    except UserError as error:
+        typed = ", ".join(f"{row.fields[name].label} {row.cleaned_data[name]}" for name in row.changed_data)
+        messages.error(request, _("%(why)s You typed: %(what)s.") % {"why": error.detail, "what": typed})
+        return False
+    return True

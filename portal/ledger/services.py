@@ -16,6 +16,7 @@ from portal.members.models import Member, Team
 from portal.members.services import audit
 
 FORBIDDEN = 403
+CONFLICT = 409
 QUOTA_FIELDS = (
     "share", "storage_bytes", "concurrent_jobs", "cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours",
 )  # fmt: skip
@@ -60,11 +61,16 @@ def enter_donation(*, member: Member, node: str, day: date, node_seconds: float,
 
 
 @transaction.atomic
-def set_quota(*, quota: Quota, actor: Member) -> None:
-    """Keep a member's quota as it is given (checked by its form), and note what changed."""
-    changed = _changed(_locked(quota.member), quota)
+def set_quota(*, quota: Quota, actor: Member, seen: Quota | None = None) -> None:
+    """Keep a member's quota as it is given (checked by its form), and note what changed. UserError `changed_meanwhile`
+    when it is not as the actor saw it.
+    """
+    before = _locked(quota.member)
+    changed = _changed(before, quota)
     if not changed:
         return
+    if seen is not None and _changed(before, seen):
+        raise _changed_meanwhile(quota.member)
     audit(actor, "quota.set", quota.member, changed)
     Quota.objects.update_or_create(
         member=quota.member, defaults={name: getattr(quota, name) for name in QUOTA_FIELDS}
@@ -95,18 +101,29 @@ def _changed(old: Quota, new: Quota) -> dict[str, dict[str, float]]:
 
 
 @transaction.atomic
-def set_team_share(*, team: Team, share: float, actor: Member) -> None:
-    """Give a team a share of the machine, split among its members; none by 0."""
+def set_team_share(*, team: Team, share: float, actor: Member, seen: float | None = None) -> None:
+    """Give a team a share of the machine, split among its members; none by 0. UserError `changed_meanwhile` when it
+    had another than the actor saw.
+    """
     Team.objects.select_for_update().get(pk=team.pk)
     old = queries.team_share(team)
     if old == share:
         return
+    if seen not in {None, old}:
+        raise _changed_meanwhile(team)
     audit(actor, "team_share.set", team, {"share": {"old": old, "new": share}})
     if share:
         TeamShare.objects.update_or_create(team=team, defaults={"share": share})
     else:
         TeamShare.objects.filter(team=team).delete()
     live.ring("scheduler")
+
+
+def _changed_meanwhile(whose: Member | Team) -> UserError:
+    sentence = _(
+        "Another steward has changed the row of %(name)s since you opened the page. It stays as they left it."
+    )
+    return UserError("changed_meanwhile", sentence % {"name": whose}, status=CONFLICT)
 
 
 def check_storage(member: Member, more_bytes: int) -> None:

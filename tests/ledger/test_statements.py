@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from portal.kit.errors import UserError
 from portal.kit.spreadsheets import csv_text
 from portal.ledger import queries, services, statements
-from portal.ledger.models import GB, LedgerEntry, Quota
+from portal.ledger.models import LedgerEntry, Quota
 from portal.ledger.services import Cost
-from portal.members.models import AuditEntry, Member
+from portal.members.models import Member
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -140,47 +140,6 @@ def test_no_cell_is_a_formula(text: str) -> None:
     rows = list(csv.reader(io.StringIO(csv_text(["a"], [[text, -1.5]]))))
     assert not rows[1][0].startswith(("=", "+", "-", "@", "\t", "\r"))
     assert rows[1][1] == "-1.5"
-
-
-def typed(client: Client, member: Member, **changes: str) -> Any:
-    values = {
-        "share": "1.0", "storage_gb": "20.000", "concurrent_jobs": "4", "cpu_hours": "500.0", "gpu_hours": "100.0",
-        "tpu_hours": "100.0", "fpga_hours": "100.0",
-    } | changes  # fmt: skip
-    return client.post("/ledger/quotas", {f"{member.pk}-{name}": value for name, value in values.items()})
-
-
-@pytest.fixture
-def steward(cora: Member, client_for: Callable[..., Client]) -> Client:
-    return client_for(cora)
-
-
-def test_quotas_are_set_in_one_table_and_noted(alice: Member, cora: Member, steward: Client) -> None:
-    Quota.objects.create(member=cora)
-    page = steward.get("/ledger/quotas").content.decode()
-    assert f'name="{alice.pk}-share"' in page
-    values = {f"{cora.pk}-{name}": "1" for name in ("share", "storage_gb", "concurrent_jobs", "cpu_hours")}
-    values |= {f"{cora.pk}-{name}": "1" for name in ("gpu_hours", "tpu_hours", "fpga_hours")}
-    values |= {f"{alice.pk}-{name}": "2" for name in ("share", "storage_gb", "concurrent_jobs", "cpu_hours")}
-    values |= {f"{alice.pk}-{name}": "0" for name in ("gpu_hours", "tpu_hours", "fpga_hours")}
-    assert steward.post("/ledger/quotas", values).status_code == 302
-    quota = Quota.objects.get(member=alice)
-    assert (quota.share, quota.storage_bytes, quota.gpu_hours) == (2.0, 2 * GB, 0.0)
-    noted = AuditEntry.objects.filter(action="quota.set").order_by("id")
-    assert [row.subject for row in noted] == ["alice", "cora"]
-    assert noted[0].detail["share"] == {"old": 1.0, "new": 2.0}
-
-
-def test_what_makes_no_quota_changes_nothing(alice: Member, cora: Member, steward: Client) -> None:
-    Quota.objects.create(member=cora)
-    values = {f"{member.pk}-{name}": "1" for member in (alice, cora) for name in ("share", "storage_gb")}
-    values |= {f"{member.pk}-concurrent_jobs": "1" for member in (alice, cora)}
-    values |= {f"{m.pk}-{k}_hours": "1" for m in (alice, cora) for k in ("cpu", "gpu", "tpu", "fpga")}
-    answer = steward.post("/ledger/quotas", values | {f"{alice.pk}-share": "-1"})
-    assert answer.status_code == 400
-    assert "less than nothing" in answer.content.decode()
-    assert not Quota.objects.filter(member=alice).exists()
-    assert Quota.objects.get(member=cora).cpu_hours == 500.0
 
 
 def test_every_page_says_what_i_use_and_may_use(alice: Member, client_for: Callable[..., Client]) -> None:
