@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from hardware.nodes.models import Accelerator
-from hardware.nodes.probe.energy import Energy
+from hardware.nodes import consumption
+from hardware.nodes.models import Accelerator, AcceleratorKind
+from hardware.nodes.probe.energy import PROCESSOR, Energy
 from jobs.queue.models import Attempt, Job
 from portal.ledger import services as ledger
 
@@ -22,8 +23,8 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Took:
-    """How long an attempt ran, in seconds by a clock that nobody sets, and the energy it took; None is not known, as
-    when its node died.
+    """How long an attempt ran, in seconds by a clock that nobody sets, and the energy it took; None is not told, as
+    when its node died: then both are estimated.
     """
 
     seconds: float | None = None
@@ -41,6 +42,8 @@ def charge(attempt: Attempt, job: Job, took: Took, *, refunded: bool) -> None:
     if seconds is None:
         seconds = (attempt.ended_at - attempt.started_at).total_seconds()
     accelerators = list(attempt.accelerators.all())
+    span = attempt.started_at, attempt.ended_at
+    energy = took.energy or _estimated(attempt, span, accelerators, max(0.0, seconds))
     ledger.charge(
         member=job.owner,
         attempt_id=attempt.pk,
@@ -48,10 +51,10 @@ def charge(attempt: Attempt, job: Job, took: Took, *, refunded: bool) -> None:
         device_seconds=max(0.0, seconds) * max(1, len(accelerators)),
         refunded=refunded,
         cost=ledger.Cost(
-            weight=_weight(attempt, (attempt.started_at, attempt.ended_at), accelerators, _memory(job)),
+            weight=_weight(attempt, span, accelerators, _memory(job)),
             node=attempt.node_name,
-            energy_kwh=took.energy.kwh if took.energy else None,
-            energy_measured=took.energy is not None and took.energy.measured,
+            energy_kwh=energy.kwh if energy else None,
+            energy_measured=energy is not None and energy.measured,
             began_at=attempt.started_at,
         ),
     )
@@ -77,18 +80,44 @@ def _weight(attempt: Attempt, span: Span, accelerators: Sequence[Accelerator], m
 
 def _beside(attempt: Attempt, span: Span, accelerators: Sequence[Accelerator]) -> dict[str, list[Span]]:
     """When others were on these accelerators during `span`; who is there still, is until its end."""
-    begin, end = span
-    rows = Attempt.objects.filter(
-        Q(ended_at=None) | Q(ended_at__gt=begin),
-        node=attempt.node_id,
-        accelerators__in=accelerators,
-        started_at__lt=end,
-    ).exclude(pk=attempt.pk)
+    rows = _meanwhile(attempt, span).filter(accelerators__in=accelerators)
     found: dict[str, list[Span]] = defaultdict(list)
     for accelerator, since, until in rows.values_list("accelerators", "started_at", "ended_at"):
         if since is not None:
-            found[accelerator].append((since, until or end))
+            found[accelerator].append((since, until or span[1]))
     return found
+
+
+def _meanwhile(attempt: Attempt, span: Span) -> QuerySet[Attempt]:
+    """The others on its node."""
+    begin, end = span
+    still = Q(ended_at=None) | Q(ended_at__gt=begin)
+    return Attempt.objects.filter(still, node=attempt.node_id, started_at__lt=end).exclude(pk=attempt.pk)
+
+
+def _estimated(
+    attempt: Attempt, span: Span, accelerators: Sequence[Accelerator], seconds: float
+) -> Energy | None:
+    """Of an attempt whose node can't tell any more: time × mean power, of the processor and of its accelerators, each
+    divided among those on it. None when the node is forgotten, or nothing is known of its processor.
+    """
+    if attempt.node is None:
+        return None
+    drew = consumption.watts(attempt.node, *span)
+    processor = next((one for one in drew if (one.kind, one.index) == PROCESSOR), None)
+    if processor is None:
+        return None
+    beside = _beside(attempt, span, accelerators)
+    others = [
+        (since, until or span[1])
+        for since, until in _meanwhile(attempt, span).values_list("started_at", "ended_at")
+        if since is not None
+    ]
+    whole = drew[processor] * mean_part(span, others, 0.0)
+    for one in accelerators:
+        if one.kind != AcceleratorKind.CPU:
+            whole += drew.get(one, 0.0) * mean_part(span, beside[one.pk], 0.0)
+    return Energy(whole * seconds, measured=False)
 
 
 def mean_part(span: Span, others: Iterable[Span], memory: float) -> float:

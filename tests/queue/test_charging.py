@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware.nodes.models import Accelerator, Node
-from hardware.nodes.probe.energy import Energy
+from hardware.nodes.models import Accelerator, Node, NodeSample
+from hardware.nodes.probe.energy import ANY_W, CORE_W, Energy
 from jobs.queue import lifecycle, sweeps
 from jobs.queue.charging import mean_part
 from jobs.queue.lifecycle import Held
@@ -20,6 +21,7 @@ from portal.ledger.models import LedgerEntry
 pytestmark = pytest.mark.django_db
 Submit = Callable[..., Job]
 Start = Callable[[Job], Held]
+HOUR = timedelta(hours=1)
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
@@ -55,12 +57,45 @@ def test_two_that_share_pay_by_memory_or_by_time_whichever_is_more(
     assert not charged(first.attempt_id).energy_measured
 
 
-def test_an_attempt_whose_node_died_has_no_energy(submit: Submit, start: Start) -> None:
-    held = start(submit())
-    Attempt.objects.filter(pk=held.attempt_id).update(lease_expires_at=leases.in_future(-1))
+def died(held: Held, *, after: timedelta = HOUR) -> LedgerEntry:
+    """What is entered for an attempt whose node died so long after it began; then it is long ago."""
+    attempt, began = Attempt.objects.filter(pk=held.attempt_id), timezone.now() - after
+    attempt.update(started_at=began, lease_expires_at=leases.in_future(-1))
     sweeps.reap()
-    entry = charged(held.attempt_id)
+    attempt.update(started_at=began - 9 * HOUR, ended_at=began - 8 * HOUR)
+    return charged(held.attempt_id)
+
+
+def sample(accelerator: Accelerator, **reading: float) -> None:
+    NodeSample.objects.create(accelerator=accelerator, at=timezone.now() - HOUR / 2, **reading)
+
+
+def test_the_energy_of_an_attempt_whose_node_died_is_estimated_by_what_was_read_of_it(
+    submit: Submit, start: Start, node: Node
+) -> None:
+    cpu = node.accelerators.get()
+    entry = died(start(submit()))
     assert (entry.refunded, entry.energy_kwh, entry.energy_measured) == (True, None, False)
+    Node.objects.update(probe={"cpu": {"cores": 4}})
+    estimates = [died(start(submit())).energy_kwh]
+    sample(cpu, utilisation=0.25)
+    estimates.append(died(start(submit())).energy_kwh)
+    sample(cpu, power_w=60.0)
+    last = died(start(submit()))
+    kwh = 4 * CORE_W / 1000
+    assert [*estimates, last.energy_kwh] == pytest.approx([kwh, kwh / 4, 0.06], rel=1e-3)
+    assert not last.energy_measured
+
+
+def test_what_others_took_of_a_dead_node_is_not_its_own(submit: Submit, start: Start, node: Node) -> None:
+    """The processor is everybody's on the node, the GPU its own."""
+    gpu = Accelerator.objects.create(node=node, kind="gpu", index=0)
+    Node.objects.update(probe={"cpu": {"cores": 4}})
+    beside, alone = start(submit()), start(submit())
+    Attempt.objects.get(pk=beside.attempt_id).accelerators.remove(gpu)
+    Attempt.objects.filter(pk=beside.attempt_id).update(started_at=timezone.now() - 2 * HOUR)
+    expected = (4 * CORE_W / 2 + ANY_W) / 1000
+    assert died(alone).energy_kwh == pytest.approx(expected, rel=1e-3)
 
 
 def test_what_runs_on_another_accelerator_is_not_beside_it(submit: Submit, start: Start, node: Node) -> None:

@@ -50,6 +50,18 @@ class Energy:
         return self.joules / JOULES_A_KWH
 
 
+def assumed_w(kind: str, model: str = "", *, cores: float = 0.0, busy: float | None = None) -> float:
+    """The watts of an accelerator whose power nobody read, nor anything but how busy it was (0 to 1; None: taken to be
+    so all the time). Of a processor by its `cores`.
+    """
+    part = 1.0 if busy is None else busy
+    if kind == "cpu":
+        return cores * CORE_W * part
+    if kind == "fpga":
+        return BOARD_W
+    return TPU_W.get(model, ANY_W) if kind == "tpu" else ANY_W * part
+
+
 class Source(Protocol):
     """Something that uses energy."""
 
@@ -123,9 +135,7 @@ def _source(kind: str, index: int, model: str) -> Source | None:
     """None for the processor, which every job keeps busy."""
     if kind == "gpu":
         return Gpu(index)
-    if kind == "tpu":
-        return Assumed(TPU_W.get(model, ANY_W))
-    return Assumed(BOARD_W) if kind == "fpga" else None
+    return Assumed(assumed_w(kind, model)) if kind in {"tpu", "fpga"} else None
 
 
 class Meter:
