@@ -46,6 +46,16 @@ class Ends:
         self.status.close()
 
 
+def sockets() -> tuple[socket.socket, socket.socket]:
+    """Two ends that keep messages apart and block, whatever default this process has: kombu sets one for a moment
+    whenever it reaches for a broker that is away, and a socket with a timeout does not block in the child.
+    """
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in pair:
+        end.setblocking(True)
+    return pair
+
+
 def channels(spec: Event) -> tuple[Ends, Handles]:
     """New pipes and sockets for one child: (this side's ends, the child's); `spec` is put where the child
     reads it.
@@ -54,7 +64,7 @@ def channels(spec: Event) -> tuple[Ends, Handles]:
     os.write(memory, json.dumps(spec).encode())
     os.lseek(memory, 0, os.SEEK_SET)
     events, log = os.pipe(), os.pipe()
-    control, status = (socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2))
+    control, status = sockets(), sockets()
     control[0].setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     mine = Ends(events[0], log[0], control[0], status[0])
     return mine, Handles(memory, events[1], log[1], control[1].detach(), status[1].detach())

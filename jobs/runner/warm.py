@@ -23,7 +23,7 @@ from jobs.runner.bubble import Box, Level
 from jobs.runner.gpus import NO_GPUS, Gpus
 from jobs.runner.limits import Limits
 from jobs.runner.mounts import Mounts
-from jobs.runner.running import Event, Running, channels
+from jobs.runner.running import Event, Running, channels, sockets
 from jobs.runner.sandbox import SandboxReport
 from portal.kit import clock
 from portal.kit import process as kit_process
@@ -266,7 +266,7 @@ class WarmParent:
 
     def _live(self) -> bool:
         """One life of the warm parent, from start to end; whether it became ready."""
-        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        mine, theirs = sockets()
         with mine, self._log.open("wb") as log:
             with theirs:
                 self._process = self._spawn(theirs, log)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.runner import bubble, once, sandbox
+from jobs.runner import bubble, once, running, sandbox
 from jobs.runner.bubble import Level
 from jobs.runner.limits import MIB, Exit, Limits
 from jobs.runner.sandbox import SandboxReport
@@ -227,3 +227,19 @@ def test_exit_code_and_signal(way: SandboxReport) -> None:
 def test_a_missing_input_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         run("pass", read_only={tmp_path / "none": "/in/none"})
+
+
+def test_sockets_to_children_block_whatever_the_default_is() -> None:
+    """As kombu sets one for a moment in the node's process, a child would not wait to be told to begin."""
+    socket.setdefaulttimeout(4)
+    try:
+        mine, theirs = running.channels({})
+    finally:
+        socket.setdefaulttimeout(None)
+    try:
+        assert all(map(os.get_blocking, (theirs.control, theirs.status)))
+        assert mine.control.gettimeout() is None
+    finally:
+        mine.close()
+        for handle in vars(theirs).values():
+            os.close(handle)
