@@ -4,6 +4,7 @@ that takes its nodes down must not go on for ever.
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from math import comb
 
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 
@@ -11,7 +12,8 @@ from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import POLICY, EndReason
 
 MOST_LOSSES = 24  # however innocent each looks
-MOST_WHILE_RUNNING = 8  # unless nodes are lost without it as often
+MOST_WHILE_RUNNING = 8  # before it is asked whether that may be chance
+CHANCE = 1e-4  # so unlikely may an innocent job's losses be
 APART = timedelta(seconds=10)  # between two deaths of one node, each of which is noticed within seconds
 TOGETHER = timedelta(seconds=30)  # the most between two attempts' being missed that one death ended: a lease
 _LOST = Attempt.objects.filter(end_reason=EndReason.NODE_LOST, claimed_at__isnull=False, cut_off=False)
@@ -22,17 +24,21 @@ def may_be_lost_again(job: Job) -> bool:
 
     A loss tells of the job when it ran (a node may die while an engine is still loading) and ran alone: of several
     that a node takes with it one at most did it, and nobody knows which. What was lost because the database was out of
-    reach says nothing. Who was there at very many is suspect all the same, unless as many happened without it.
+    reach says nothing. Who was there at very many is suspect all the same, unless nodes die without it too.
     """
     lost = _LOST.filter(job=job)
     ran = lost.filter(started_at__isnull=False)
-    if lost.count() > MOST_LOSSES or (ran.count() > MOST_WHILE_RUNNING and not _nodes_die_without(job)):
+    if lost.count() > MOST_LOSSES or (
+        ran.count() > MOST_WHILE_RUNNING and _chance_of_its_losses(job) < CHANCE
+    ):
         return False
     return ran.exclude(Exists(_beside())).count() <= (POLICY[EndReason.NODE_LOST].retries or 0)
 
 
-def _nodes_die_without(job: Job) -> bool:
-    """Whether, since it was first lost, as many nodes died elsewhere as died under it."""
+def _chance_of_its_losses(job: Job) -> float:
+    """How likely as many of the deaths since it was first lost would have met it if it had nothing to do with them: the
+    upper tail of a binomial distribution, in which each death meets it with the chance that one node of all has.
+    """
     mine = list(_LOST.filter(job=job).order_by("ended_at").values_list("node", "ended_at"))
     since = mine[0][1]
     assert since is not None  # noqa: S101 - for mypy: what is lost has ended
@@ -43,7 +49,13 @@ def _nodes_die_without(job: Job) -> bool:
         near = any(node == place and when and abs(at - when) <= TOGETHER for place, when in mine)
         if not near and not (times[node] and at - times[node][-1] <= APART):
             times[node].append(at)
-    return sum(map(len, times.values())) >= len(mine)
+    tried = Attempt.objects.filter(claimed_at__gte=since - TOGETHER)
+    on_one = 1.0 / max(tried.values("node").distinct().order_by().count(), 1)
+    deaths = len(mine) + sum(map(len, times.values()))
+    return sum(
+        comb(deaths, met) * on_one**met * (1.0 - on_one) ** (deaths - met)
+        for met in range(len(mine), deaths + 1)
+    )
 
 
 def _beside() -> QuerySet[Attempt]:

@@ -82,26 +82,65 @@ def test_who_waited_for_the_engine_did_not_take_the_node_down(submit: Submit, no
         assert ends(job) == {(Status.QUEUED, "")}
 
 
-@pytest.mark.parametrize(("running", "most"), [(False, MOST_LOSSES), (True, MOST_WHILE_RUNNING)])
-def test_nothing_is_tried_for_ever(submit: Submit, node: Node, running: bool, most: int) -> None:
+@pytest.fixture
+def others(node: Node) -> list[Node]:
+    """Three more nodes, of which nobody is lost."""
+    found = [Node.objects.create(name=f"mill-{number}", key_sha256="1" * 64) for number in (2, 3, 4)]
+    for far in found:
+        Accelerator.objects.create(node=far, kind="cpu")
+    return found
+
+
+def dies_again(submit: Submit, job: Job, node: Node, *, running: bool = True) -> None:
+    """With somebody beside it."""
+    lost_together(placed(job, node, 0, running=running), placed(submit(), node, 1))
+
+
+def works(submit: Submit, node: Node) -> None:
+    lifecycle.end(_held(placed(submit(), node, 0)), EndReason.DONE)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_nothing_is_tried_for_ever(submit: Submit, node: Node, running: bool) -> None:
+    """On a machine of one node nobody can tell whether it was the job."""
     job = submit()
-    others = [submit() for _death in range(most + 1)]
-    for other in others:
+    for _death in range(MOST_LOSSES + 1):
         assert ends(job) == {(Status.QUEUED, "")}
-        lost_together(placed(job, node, 0, running=running), placed(other, node, 1))
+        dies_again(submit, job, node, running=running)
     assert ends(job) == {(Status.FAILED, EndReason.LOST_TOO_OFTEN)}
 
 
-def test_who_was_there_by_chance_where_nodes_die_all_the_time_goes_on(submit: Submit, node: Node) -> None:
-    far = Node.objects.create(name="mill-2", key_sha256="1" * 64)
-    Accelerator.objects.create(node=far, kind="cpu")
-    job, now = submit(), timezone.now()
-    for death in range(MOST_WHILE_RUNNING + 3):
-        other, elsewhere = submit(), submit()
-        lost_together(placed(elsewhere, far, 0))
-        Attempt.objects.filter(job=elsewhere).update(ended_at=now + death * timedelta(minutes=1))
-        lost_together(placed(job, node, 0), placed(other, node, 1))
+def test_who_is_there_whenever_one_of_many_nodes_dies_is_given_up(
+    submit: Submit, node: Node, others: list[Node]
+) -> None:
+    """Nine deaths of nine, each of which would have met it with a chance of one in four."""
+    job = submit()
+    for _death in range(MOST_WHILE_RUNNING + 1):
         assert ends(job) == {(Status.QUEUED, "")}
+        for far in others:
+            works(submit, far)
+        dies_again(submit, job, node)
+    assert ends(job) == {(Status.FAILED, EndReason.LOST_TOO_OFTEN)}
+
+
+def test_who_was_there_by_chance_where_nodes_die_all_the_time_goes_on(
+    submit: Submit, node: Node, others: list[Node]
+) -> None:
+    """One death elsewhere for each two under it is bad luck, though there are four nodes; one for each five is not."""
+    job, now = submit(), timezone.now()
+    for death in range(12):
+        if death % 2:
+            elsewhere = placed(submit(), others[death % 3], 0)
+            lost_together(elsewhere)
+            Attempt.objects.filter(pk=elsewhere.pk).update(ended_at=now + death * timedelta(minutes=1))
+        for far in others:
+            works(submit, far)
+        dies_again(submit, job, node)
+        assert ends(job) == {(Status.QUEUED, "")}
+    for _death in range(4):
+        if ends(job) == {(Status.QUEUED, "")}:
+            dies_again(submit, job, node)
+    assert ends(job) == {(Status.FAILED, EndReason.LOST_TOO_OFTEN)}
 
 
 def _held(attempt: Attempt) -> Held:
