@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from hardware.nodes.models import Accelerator
 from hardware.targets import registry as targets
 from jobs.datasets import queries as datasets
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.engine.recipes.recipe import Recipe
 from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.spec import JobSpec
-from jobs.queue import fitting, kinds
+from jobs.queue import capacity, fitting, kinds
 from jobs.queue.fitting import Expected
 from portal.kit.errors import FieldError, UserError
 from portal.ledger import services as ledger
@@ -43,8 +41,8 @@ def admit(*, owner: Member, spec: JobSpec) -> Admitted:
         )
     version = _version(owner, spec, recipe)
     kinds.check_use(spec.kind, spec.resources.accelerator)
-    _check_machine(spec)
     ledger.check_may_use(owner, spec.resources.accelerator)
+    capacity.check(owner, spec.kind, spec.resources)
     _check_targets(spec, recipe)
     if spec.warm_start:
         kinds.warm_start_blob(owner=owner, model=spec.warm_start)
@@ -103,21 +101,6 @@ def ready_version(dataset: Dataset, number: int | None) -> Version:
             return chosen
         detail = _("Version %(number)s is not ready or does not exist.") % {"number": number}
     raise UserError("no_ready_version", detail, status=409, errors=[FieldError("version", detail)])
-
-
-def _check_machine(spec: JobSpec) -> None:
-    wanted = spec.resources
-    there = Accelerator.objects.filter(enabled=True)
-    if wanted.accelerator != "any":
-        there = there.filter(kind=wanted.accelerator)
-    most = there.values("node", "kind").annotate(count=Count("pk")).order_by("-count").first()
-    count = most["count"] if most else 0
-    if wanted.accelerator != "any" and not count:
-        detail = _("This machine has no accelerator of that kind. Choose another, or “any”.")
-        raise _invalid("resources.accelerator", detail, "no_such_accelerator")
-    if wanted.count > max(count, 1):
-        detail = _("No node has that many. The most on one node is %(count)s.") % {"count": max(count, 1)}
-        raise _invalid("resources.count", detail, "no_such_accelerator")
 
 
 def _check_targets(spec: JobSpec, recipe: Recipe) -> None:

@@ -149,8 +149,14 @@ def _told_apart(figures: Mapping[str, int]) -> dict[str, str]:
 
 
 def check_may_use(member: Member, accelerator: str) -> None:
-    """UserError `quota_zero` when the member may never use that class (`any`: none at all)."""
-    hours = queries.allowed_hours(queries.quota_of(member))
+    """UserError `quota_zero` when the member may never use that class (`any`: none at all), or run no job at all."""
+    quota = queries.quota_of(member)
+    if quota.concurrent_jobs == 0:
+        detail = _(
+            "Your quota allows no jobs at once, so this one would never start. Ask a steward for some."
+        )
+        raise UserError("quota_zero", detail, status=FORBIDDEN)
+    hours = queries.allowed_hours(quota)
     wanted = hours if accelerator == "any" else {accelerator: hours.get(accelerator, 0.0)}
     if any(allowed > 0 for allowed in wanted.values()):
         return

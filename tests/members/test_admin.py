@@ -247,6 +247,7 @@ def test_nodes_are_taken_in_and_out_of_service(client_for: Callable[..., Client]
         "accelerators-INITIAL_FORMS": "1",
         "accelerators-0-id": row.pk,
         "accelerators-0-node": node.pk,
+        "accelerators-0-memory_bytes": "0",
         "accelerators-0-relative_speed": "2.5",
         "accelerators-0-price": "1",
         "accelerators-0-sharing": "1",

@@ -138,8 +138,8 @@ def test_over_the_months_hours_a_job_takes_what_is_idle_and_gives_way_at_once(
 def test_a_class_that_is_closed_to_a_member_is_not_used_for_any(
     submit: Submit, alice: Member, node: Node, epoch: int
 ) -> None:
-    Quota.objects.create(member=alice, cpu_hours=0)
     job = submit()
+    Quota.objects.create(member=alice, cpu_hours=0)
     assert dispatch.dispatch(now=now(), epoch=epoch) == 0
     gpu = Accelerator.objects.create(node=node, kind="gpu")
     assert dispatch.dispatch(now=now(), epoch=epoch) == 1

@@ -22,6 +22,7 @@ from jobs.runner.limits import GIB, MIB, Exit, Limits
 from jobs.runner.warm import WarmParent
 from jobs.scheduler import lifetable
 from portal.core import leases
+from portal.kit.errors import UserError
 from portal.ledger.models import LedgerEntry, Quota
 from portal.members.models import Member
 
@@ -70,7 +71,10 @@ def asking(submit: Submit, gigabytes: int) -> Job:
 
 @pytest.mark.usefixtures("big")
 def test_a_job_on_the_processor_leaves_what_the_gpus_may_take(submit: Submit, go: Callable[[], int]) -> None:
-    greedy = asking(submit, 30)
+    with pytest.raises(UserError, match=r"The most is 24576 MB"):
+        asking(submit, 30)
+    greedy = asking(submit, 24)
+    Job.objects.update(spec=greedy.spec | {"resources": {"accelerator": "cpu", "memory_mb": 30 * 1024}})
     assert go() == 0
     outlook.refresh(now=timezone.now().timestamp(), lives=lifetable.EMPTY)
     assert waiting.wait_of(greedy).blocker == "nowhere"

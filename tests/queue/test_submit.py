@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from hardware.nodes.models import Node
+from hardware.nodes.models import Accelerator, Node
 from jobs.datasets.models import Version, VersionState
 from jobs.queue.models import Job, Submission
 from portal.ledger.models import Quota
@@ -48,6 +48,7 @@ def test_a_job_is_described_as_the_contract_says(body: dict, alice: Member, api_
         ({"version": 9}, "no_ready_version", "version"),
         ({"resources": {"accelerator": "gpu"}}, "no_such_accelerator", "resources.accelerator"),
         ({"resources": {"count": 2}}, "no_such_accelerator", "resources.count"),
+        ({"resources": {"memory_mb": 4_000_000}}, "too_much_memory", "resources.memory_mb"),
         ({"targets": ["toaster"]}, "unknown_target", "targets"),
         ({"targets": ["raspberry-pi-4", "ulx3s-85f"]}, "not_yet", "targets"),
         ({"kind": "dance"}, "invalid", "kind"),
@@ -74,6 +75,48 @@ def test_a_quota_of_zero_forbids(body: dict, alice: Member, api_for: ApiFor) -> 
     Quota.objects.create(member=alice, cpu_hours=0)
     answer = api_for(alice).post("/api/v1/jobs", body | {"resources": {"accelerator": "cpu"}})
     assert (answer.status_code, answer.json()["code"]) == (403, "quota_zero")
+
+
+def test_a_quota_of_no_jobs_at_once_forbids(body: dict, alice: Member, api_for: ApiFor) -> None:
+    Quota.objects.create(member=alice, concurrent_jobs=0)
+    answer = api_for(alice).post("/api/v1/jobs", body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "quota_zero")
+    assert "no jobs at once" in answer.json()["detail"]
+
+
+def test_only_accelerators_that_are_alike_make_a_gang(
+    body: dict, node: Node, alice: Member, api_for: ApiFor
+) -> None:
+    """As the scheduler places them: two of 8 GB, and one of 24 GB beside them."""
+    for index, gib in enumerate([8, 8, 24]):
+        Accelerator.objects.create(
+            node=node, kind="gpu", index=index, model=f"{gib} GB", memory_bytes=gib * 1024**3
+        )
+
+    def asked(**resources: object) -> dict:
+        return api_for(alice).post("/api/v1/jobs", body | {"resources": resources}).json()
+
+    assert asked(accelerator="gpu", count=3)["code"] == "no_such_accelerator"
+    assert "The most on one node is 2." in asked(accelerator="gpu", count=3)["detail"]
+    assert asked(accelerator="gpu", count=2, memory_mb=10_000)["code"] == "too_much_memory"
+    assert "The most is 8192 MB" in asked(accelerator="gpu", count=2, memory_mb=10_000)["detail"]
+    assert asked(accelerator="gpu", count=2, memory_mb=8_000)["status"] == "queued"
+    assert asked(accelerator="gpu", memory_mb=10_000)["status"] == "queued"
+
+
+def test_what_only_a_closed_class_could_run_is_refused(
+    body: dict, node: Node, alice: Member, api_for: ApiFor
+) -> None:
+    Accelerator.objects.create(node=node, kind="gpu", index=0)
+    Accelerator.objects.create(node=node, kind="gpu", index=1)
+    Quota.objects.create(member=alice, gpu_hours=0)
+    api = api_for(alice)
+    two = api.post("/api/v1/jobs", body | {"resources": {"count": 2}})
+    assert (two.status_code, two.json()["code"]) == (400, "no_such_accelerator")
+    Accelerator.objects.filter(kind="cpu").update(enabled=False)
+    one = api.post("/api/v1/jobs", body)
+    assert (one.status_code, one.json()["code"]) == (400, "no_such_accelerator")
+    assert "hours of CPU only" in one.json()["detail"]
 
 
 def test_without_a_ready_version_it_says_so(
