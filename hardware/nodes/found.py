@@ -15,7 +15,7 @@ class Terms(NamedTuple):
     sharing: int
 
 
-# A first guess for a new accelerator: its speed is its price. A steward corrects it, measurements will.
+# A first guess for a new accelerator: its speed is its price. Jobs' times correct the speed, a steward both.
 FIRST_TERMS = {
     AcceleratorKind.CPU: Terms(1.0, 1.0, 1),
     AcceleratorKind.GPU: Terms(10.0, 10.0, 4),

@@ -95,6 +95,14 @@ class Node(Identified):
         return NodeState.OFFLINE if is_gone else NodeState(self.state)
 
 
+class SpeedFrom(models.TextChoices):
+    """Where an accelerator's relative speed is from."""
+
+    GUESS = "guess", _("a first guess by its class")
+    JOBS = "jobs", _("learnt from what jobs took")
+    STEWARD = "steward", _("a steward")
+
+
 class Accelerator(Identified):
     """What jobs run on: a node's CPU, one GPU, one board.
 
@@ -112,6 +120,9 @@ class Accelerator(Identified):
     model = models.CharField(_("model"), max_length=120, blank=True)
     memory_bytes = models.PositiveBigIntegerField(_("memory in bytes"), default=0)
     relative_speed = models.FloatField(_("relative speed"), default=1.0)
+    speed_from = models.CharField(
+        _("speed is from"), max_length=7, choices=SpeedFrom.choices, default=SpeedFrom.GUESS, editable=False
+    )
     price = models.FloatField(_("price"), default=1.0, help_text=_("For each second, against one CPU's."))
     sharing = models.PositiveSmallIntegerField(
         _("jobs at once"), default=1, help_text=_("How many may share it, when their memory fits.")

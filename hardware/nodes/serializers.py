@@ -38,6 +38,7 @@ class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
             "model",
             "memory_bytes",
             "relative_speed",
+            "speed_from",
             "price",
             "sharing",
             "enabled",

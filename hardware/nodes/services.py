@@ -18,7 +18,14 @@ from django.utils.translation import gettext as _
 from hardware.nodes import donations, samples
 from hardware.nodes.found import FIRST_TERMS, Found, accelerators
 from hardware.nodes.keys import kept
-from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
+from hardware.nodes.models import (
+    Accelerator,
+    AcceleratorKind,
+    MaintenanceWindow,
+    Node,
+    NodeState,
+    SpeedFrom,
+)
 from hardware.nodes.probe.sampling import Reading
 from portal.core import leases, live
 from portal.core.leases import clock as database_clock
@@ -264,11 +271,29 @@ def correct(accelerator: Accelerator, correction: Correction, actor: Member) -> 
     audit(actor=actor, action="accelerator.correct", subject=str(accelerator), detail=changes)
     if "enabled" in changes:
         changes["missing_since"] = None  # switched off by hand now: it stays off when it comes back
+    if "relative_speed" in changes:
+        changes["speed_from"] = SpeedFrom.STEWARD
     changes["corrected"] = _known_better(accelerator, changes)
     for field, value in changes.items():
         setattr(accelerator, field, value)
     accelerator.save(update_fields=list(changes))
     live.ring(SCHEDULER_BELL)
+
+
+def learn_speeds(found: Mapping[tuple[str, str], float], *, alike: float) -> int:
+    """Enter the relative speeds of accelerators by class and model, but where a steward said one; how many changed. One
+    that differs by no more than the part `alike` is left.
+    """
+    changed = 0
+    for row in Accelerator.objects.exclude(speed_from=SpeedFrom.STEWARD):
+        speed = found.get((row.kind, row.model))
+        if speed is None or max(speed / row.relative_speed, row.relative_speed / speed) <= 1.0 + alike:
+            continue
+        mine = Accelerator.objects.filter(pk=row.pk).exclude(speed_from=SpeedFrom.STEWARD)
+        changed += mine.update(relative_speed=float(f"{speed:.2g}"), speed_from=SpeedFrom.JOBS)
+    if changed:
+        live.ring(SCHEDULER_BELL)
+    return changed
 
 
 def _changes(accelerator: Accelerator, correction: Correction) -> dict[str, Any]:

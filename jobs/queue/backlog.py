@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from jobs.queue import estimates, open_jobs
+from jobs.queue.estimates import UNKNOWN, Pace
 from jobs.queue.models import JobEvent
 from jobs.queue.table import Numbers, RowIndex, Table, table
 from jobs.queue.work import Speeds
@@ -33,7 +34,7 @@ class Backlog:
         self._newest = 0
         self._seen: set[int] = set()
         self._doubtful: set[str] = set()
-        self._priors: Mapping[str, float] = {}
+        self._priors: Mapping[str, Pace] = {}
 
     def doubt(self, jobs: Iterable[str]) -> None:
         """These are not as they were thought to be."""
@@ -69,7 +70,8 @@ class Backlog:
         return changed | self._doubtful
 
     def priors(self, known: Speeds) -> Floats:
-        """Seconds of work for one sample in one epoch, by the recipe's number; NaN where nothing is known."""
+        """The `Pace` of each recipe, by its number (recipes, 3); NaN where nothing is known."""
         if self._clock() - self._learnt_at >= LEARN_S:
             self._learnt_at, self._priors = self._clock(), estimates.priors(known)
-        return np.array([self._priors.get(name, np.nan) for name in self.recipes.names], dtype=np.float64)
+        found = [self._priors.get(name, UNKNOWN) for name in self.recipes.names]
+        return np.array(found, dtype=np.float64).reshape(-1, len(UNKNOWN))

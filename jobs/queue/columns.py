@@ -8,7 +8,7 @@ import numpy as np
 from django.db.models import Q, QuerySet
 
 from hardware.nodes.models import Accelerator, NodeState
-from jobs.queue import hostmemory, open_jobs
+from jobs.queue import estimates, hostmemory, open_jobs
 from jobs.queue.backlog import Backlog
 from jobs.queue.models import Attempt
 from jobs.queue.table import COMBINATIONS, Table, from_bits, table
@@ -137,7 +137,7 @@ def _dense(numbers: Ints, most: int) -> tuple[Ints, Ints]:
 
 
 def _jobs(open_: Table, owner: Ints, usable: "Usable", priors: Floats) -> Jobs:
-    whole = priors[open_.recipe] * open_.size - open_.work_s
+    whole = estimates.seconds(priors[open_.recipe], open_.size, open_.macs) - open_.work_s
     return Jobs(
         ids=tuple(open_.ids.tolist()),
         owner=owner,

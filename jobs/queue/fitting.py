@@ -20,12 +20,14 @@ from portal.kit.errors import FieldError, UserError
 
 @dataclass(frozen=True)
 class Expected:
-    """The parameters to train with, and `fit`: what is expected of them on each target.
+    """The parameters to train with, the multiply-accumulates of one answer, and `fit`: what is expected on each target.
 
-    `fit` is empty without targets, and for versions whose report does not tell enough: the engine looks at those.
+    `fit` is empty without targets, and like `macs` for versions whose report does not tell enough: the engine looks at
+    those.
     """
 
     params: dict[str, Any]
+    macs: int | None = None
     fit: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -40,15 +42,17 @@ def expected(spec: JobSpec, recipe: Recipe, version: Version) -> Expected:
     Where the estimate leaves it open, the engine finds out before it trains.
     """
     data = from_report(version.report)
-    if data is None or not spec.targets:
+    if data is None:
         return Expected(spec.params)
     params = validate_params(recipe.name, spec.params)
+    if not spec.targets:
+        return Expected(spec.params, recipe.sizing.estimate(params, data).macs)
     targets = [TARGETS[name] for name in spec.targets]
     try:
         found = fitted(recipe.sizing, params, data, targets, shrink=spec.fit, factors=kinds.latency_factors())
     except UnfitError as error:
         raise _too_large(error) from None
-    return Expected(found.params.model_dump(mode="json"), found.as_json())
+    return Expected(found.params.model_dump(mode="json"), found.estimate.macs, found.as_json())
 
 
 def preview(

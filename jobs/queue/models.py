@@ -51,6 +51,7 @@ class Job(Identified):
     )
     spec = models.JSONField(_("what was asked"), default=dict)
     fit = models.JSONField(_("what is expected on its targets"), default=dict, blank=True)
+    macs = models.PositiveBigIntegerField(_("multiply-accumulates of one answer"), null=True, blank=True)
     accelerator = models.CharField(_("accelerator asked for"), max_length=4, default="any")
 
     progress = models.FloatField(_("progress, 0 to 1"), default=0.0)
@@ -78,13 +79,15 @@ class Job(Identified):
 
 
 class Outlook(models.Model):
-    """Why a job waits and when it will start, as the leader last saw it; and the first range that was told, by which
+    """Why a job waits and when it will start, as the leader last saw it (`rivals`: those before it that wait for the
+    same); and the first range that was told, by which
     ranges are judged. The factors are those of its weight (`jobs.scheduler.explain`).
     """
 
     job = models.OneToOneField(Job, on_delete=models.CASCADE, primary_key=True, related_name="outlook")
-    made_at = models.DateTimeField()
+    made_at = models.DateTimeField(db_index=True)
     position = models.PositiveIntegerField()
+    rivals = models.PositiveIntegerField(default=0)
     blocker = models.CharField(max_length=12)
     share = models.FloatField()
     length = models.FloatField()

@@ -18,7 +18,7 @@ from jobs.scheduler.snapshot import NOWHERE
 
 FIELDS = (
     "pk", "owner_id", "created_at", "accelerator", "kind", "recipe", "request", "position", "spec__resources",
-    "spec__params", "version_id", "boost",
+    "spec__params", "version_id", "boost", "macs",
 )  # fmt: skip
 
 
@@ -26,7 +26,8 @@ FIELDS = (
 class Row:
     """One open job. Times are seconds since the epoch, `work_s` and `pace_s` seconds on its fastest type: what it has
     had, and what is left at the pace that it last told (NaN: none). `ran_s` is what it has run on whatever; `size`
-    epochs times samples; `classes` of accelerator are those that it may use, `units` the ones it holds.
+    epochs times samples, `macs` multiply-accumulates of one answer (NaN: not known); `classes` of accelerator are those
+    that it may use, `units` the ones it holds.
     """
 
     pk: str
@@ -39,6 +40,7 @@ class Row:
     work_s: float = 0.0
     recipe: str = ""
     size: float = np.nan
+    macs: float = np.nan
     pace_s: float = np.nan
     checkpoint_s: float = 0.0
     fixed: bool = False
@@ -117,6 +119,7 @@ class _Asked:
     params: Mapping[str, Any] | None
     version: str | None
     boost: float
+    macs: int | None
 
 
 def _row(
@@ -142,6 +145,7 @@ def _row(
         work_s=work,
         recipe=asked.recipe,
         size=estimates.size(asked.params or {}, samples.get(asked.version or "")),
+        macs=float(asked.macs or np.nan),
         pace_s=estimates.by_pace(asked.position) * pace if hold else np.nan,
         checkpoint_s=float(asked.position.get("checkpoint_s") or 0.0),
         boost=asked.boost,

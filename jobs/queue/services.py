@@ -128,6 +128,7 @@ def submit_internal(
         version=version,
         accelerator=accelerator,
         fit=expected.fit if expected else {},
+        macs=expected.macs if expected else None,
     )
     said = " ".join(filter(None, [_("Submitted."), expected.sentence if expected else ""]))
     JobEvent.objects.create(job=job, old="", new=Status.QUEUED, sentence=said)

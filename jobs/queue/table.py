@@ -42,6 +42,7 @@ class Table:
     gang: Ints
     memory_mb: Ints
     size: Floats
+    macs: Floats
     ran_s: Floats
     work_s: Floats
     pace_s: Floats
@@ -84,6 +85,7 @@ def table(rows: Sequence[Row], owners: Numbers, recipes: Numbers, place: Mapping
         gang=column(lambda row: row.gang, np.int64),
         memory_mb=column(lambda row: row.memory_mb, np.int64),
         size=column(lambda row: row.size, np.float64),
+        macs=column(lambda row: row.macs, np.float64),
         ran_s=column(lambda row: row.ran_s, np.float64),
         work_s=column(lambda row: row.work_s, np.float64),
         pace_s=column(lambda row: row.pace_s, np.float64),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from hardware.nodes.models import Accelerator
 from jobs.queue import estimates
+from jobs.queue.estimates import UNKNOWN, Pace
 from jobs.queue.kinds import KINDS, in_use, usable
 from jobs.queue.models import Attempt, Job
 from jobs.queue.reasons import FINAL, POLICY, EndReason
@@ -25,6 +26,7 @@ MOST_JOBS: Final = 10_000
 FIELDS: Final = (
     "pk", "owner_id", "owner__username", "kind", "status", "created_at", "started_at", "ended_at", "accelerator",
     "spec__resources", "spec__params", "recipe", "version_id", "position", "boost",
+    "macs",
 )  # fmt: skip
 
 
@@ -91,6 +93,7 @@ class _Row:
     version: str | None
     position: Mapping[str, Any]
     boost: float
+    macs: int | None
 
 
 @dataclass
@@ -133,7 +136,7 @@ class _Reading:
     speeds: Speeds
     tries: Mapping[str, _Tries]
     left_out: Counter[str]
-    priors: Mapping[str, float] = field(default_factory=dict)
+    priors: Mapping[str, Pace] = field(default_factory=dict)
     samples: Mapping[str, int | None] = field(default_factory=dict)
 
     def past(self, row: _Row) -> Past | None:
@@ -181,11 +184,10 @@ class _Reading:
     def _guessed(self, row: _Row, tries: _Tries) -> float | None:
         """What a job that has not told its pace takes in all: by its recipe and data, at least what it has had."""
         size = estimates.size(row.params or {}, self.samples.get(row.version or ""))
-        whole = self.priors.get(row.recipe, np.nan) * size
+        pace = np.array([self.priors.get(row.recipe, UNKNOWN)])
+        whole = float(estimates.seconds(pace, np.array([size]), np.array([float(row.macs or np.nan)]))[0])
         if np.isfinite(whole):
-            return max(
-                tries.work, float(whole) * (self.speeds.fastest(usable(row.kind, row.accelerator)) or 1.0)
-            )
+            return max(tries.work, whole * (self.speeds.fastest(usable(row.kind, row.accelerator)) or 1.0))
         if tries.work > 0:
             return tries.work
         self.left_out[_("have not run yet, and nobody knows how long they will take")] += 1

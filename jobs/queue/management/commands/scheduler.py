@@ -15,7 +15,7 @@ from django.db import close_old_connections, connections
 from hardware.nodes import donations, samples, windows
 from hardware.nodes import services as nodes
 from jobs.datasets import services as datasets
-from jobs.queue import dispatch, outlook, sweeps
+from jobs.queue import dispatch, learning, outlook, sweeps
 from jobs.queue.outlook import Lookout
 from jobs.queue.passes import Passes
 from portal.core import leases, live, storage
@@ -75,6 +75,7 @@ def chores() -> list[Chore]:
         Chore(3600, told("checkpoints", sweeps.prune_checkpoints)),
         Chore(3600, told("idempotency_keys", sweeps.forget_old_keys)),
         Chore(3600, told("outlooks", outlook.forget)),
+        Chore(3600, learning.learn, aside=True),
     ]
 
 
@@ -100,6 +101,10 @@ class Clock:
         """Whether it jumped since the last look, so that every lease may seem to have run out."""
         before, self._ahead = self._ahead, leases.clock().timestamp() - time.monotonic()
         return before is not None and abs(self._ahead - before) > SET_S
+
+    def now(self) -> float:
+        """The database's time as seconds since the epoch, by the last look: what attempts are dated by."""
+        return time.time() if self._ahead is None else time.monotonic() + self._ahead
 
 
 class Leader:
@@ -146,12 +151,12 @@ class Command(BaseCommand):
     lookout = Lookout()
 
     def _look_ahead(self) -> int:
-        return self.lookout.run(now=time.time(), lives=self.passes.lives)
+        return self.lookout.run(now=self.clock.now(), lives=self.passes.lives)
 
     def _turn(self, leader: Leader, work: list[Chore]) -> None:
         if not self._leads(leader):
             return
-        attempted(lambda: self.passes.run(now=time.time(), epoch=leader.epoch or 0))
+        attempted(lambda: self.passes.run(now=self.clock.now(), epoch=leader.epoch or 0))
         for chore in work:
             if not (chore.judges and time.monotonic() < self.blind_until):
                 chore.run_if_due()
