@@ -1,6 +1,6 @@
 """What would start sooner: the same job asked for otherwise, rolled forward beside the rest."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +9,11 @@ from django.utils.translation import gettext as _
 
 from jobs.queue.columns import Machine
 from jobs.queue.kinds import usable_by
+from jobs.queue.models import Job
 from jobs.scheduler import forecast
 from jobs.scheduler.forecast import Effort, Range
 from jobs.scheduler.snapshot import NOWHERE, Floats, Snapshot
+from portal.ledger import queries as ledger
 
 LOOKED_AT = 10  # of those that are next
 LITTLE_S = 60.0  # sooner by less is no advice
@@ -33,18 +35,27 @@ def sooner(
 ) -> dict[str, list[dict[str, str]]]:
     """For the jobs that are next: what would have them start sooner, and when (ISO 8601), the soonest first."""
     place = {job: row for row, job in enumerate(snapshot.jobs.ids)}
-    found, able = {}, usable_by(order[:LOOKED_AT])
-    for job in [each for each in order if each in place][:LOOKED_AT]:
+    found = {}
+    looked_at = [each for each in order if each in place][:LOOKED_AT]
+    open_ = _open_kinds(looked_at)
+    for job in looked_at:
         row, now = place[job], starts.get(job)
         better = [
             (then.median, change.words)
-            for change in _changes(snapshot, machine, row, able.get(job, frozenset()))
+            for change in _changes(snapshot, machine, row, open_.get(job, frozenset()))
             if (then := _start(snapshot, row, change))
             and (now is None or then.median < now.median - LITTLE_S)
         ]
         if better:
             found[job] = [{"change": words, "start": _at(snapshot, after)} for after, words in sorted(better)]
     return found
+
+
+def _open_kinds(jobs: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The classes that each of these jobs could ask for: of use to it, and with hours in its member's quota."""
+    owners, able = dict(Job.objects.filter(pk__in=jobs).values_list("pk", "owner_id")), usable_by(jobs)
+    hours = ledger.hours_standing(set(owners.values()))
+    return {job: able[job] - hours[owner].closed for job, owner in owners.items() if job in able}
 
 
 def _at(snapshot: Snapshot, after_s: float) -> str:
@@ -65,10 +76,12 @@ def _start(snapshot: Snapshot, row: int, change: Change) -> Range | None:
     return forecast.starts(other, seed=0, effort=EFFORT).get(jobs.ids[row])
 
 
-def _changes(snapshot: Snapshot, machine: Machine, row: int, able: frozenset[str]) -> Iterator[Change]:
-    """Another class that it is able to use, fewer accelerators, less memory: whatever may matter where it waits."""
+def _changes(snapshot: Snapshot, machine: Machine, row: int, open_: Collection[str]) -> Iterator[Change]:
+    """Another class of those that are open to it, fewer accelerators, less memory: whatever may matter where it
+    waits.
+    """
     jobs, usable = snapshot.jobs, snapshot.jobs.speed[row] > 0
-    for kind in [each for each in dict.fromkeys(machine.kinds) if each in able]:
+    for kind in [each for each in dict.fromkeys(machine.kinds) if each in open_]:
         of_kind = np.array([each == kind for each in machine.kinds], dtype=np.bool_)
         if not (usable & of_kind).any() and jobs.pool[row] == NOWHERE:
             relative = np.where(of_kind, machine.speeds, 0.0)

@@ -84,6 +84,7 @@ def _outlook(why: Why, start: Range | None, others: Sequence[Mapping[str, str]],
         job_id=why.job,
         made_at=made,
         position=why.position,
+        rivals=why.rivals,
         blocker=why.blocker.name.lower(),
         share=why.share,
         length=why.length,
@@ -99,7 +100,7 @@ def _outlook(why: Why, start: Range | None, others: Sequence[Mapping[str, str]],
 
 
 NEW = [
-    "made_at", "position", "blocker", "share", "length", "waiting", "earliest", "latest", "confidence",
+    "made_at", "position", "rivals", "blocker", "share", "length", "waiting", "earliest", "latest", "confidence",
     "alternatives",
 ]  # fmt: skip
 FIRST = ["first_made_at", "first_earliest", "first_latest"]
@@ -138,12 +139,13 @@ class Record:
 
 
 def record(*, now: datetime | None = None) -> Record:
-    """Of the jobs that started in the last thirty days."""
-    since = (now or timezone.now()) - KEPT
-    judged = Outlook.objects.filter(first_made_at__isnull=False, job__started_at__gte=since)
-    judged = judged.filter(job__started_at__gte=F("first_made_at"))
-    held = judged.filter(job__started_at__gte=F("first_earliest"), job__started_at__lte=F("first_latest"))
-    return Record(judged.count(), held.count())
+    """Of the jobs that started in the last thirty days, or should have and still wait."""
+    now = now or timezone.now()
+    told = Outlook.objects.filter(first_made_at__isnull=False)
+    started = told.filter(Q(job__started_at__gte=F("first_made_at")), job__started_at__gte=now - KEPT)
+    held = started.filter(job__started_at__gte=F("first_earliest"), job__started_at__lte=F("first_latest"))
+    late = told.filter(job__status=Status.QUEUED, job__started_at=None, first_latest__lt=now)
+    return Record(started.count() + late.count(), held.count())
 
 
 def forget() -> int:

@@ -202,14 +202,17 @@ class AlternativeSerializer(serializers.Serializer[Alternative]):
 
 
 class WaitSerializer(serializers.Serializer[Wait]):
-    """Why a job waits. Without a position it does not, or the scheduler has yet to look at it."""
+    """Why a job waits. Without a position it does not; without `made_at` the scheduler has yet to look at it."""
 
     position = serializers.IntegerField(allow_null=True, help_text="1 is next.")
     sentence = serializers.CharField()
     factors = serializers.ListField(
         child=serializers.CharField(), help_text="The terms that matter, in words."
     )
-    blocker = serializers.CharField(allow_null=True, help_text="accelerator, concurrency or nowhere.")
+    blocker = serializers.CharField(
+        allow_null=True, help_text="accelerator, concurrency, hours, reserved or nowhere."
+    )
     terms = TermsSerializer(allow_null=True)
     start = StartSerializer(allow_null=True)
     alternatives = AlternativeSerializer(many=True)
+    made_at = serializers.DateTimeField(allow_null=True, help_text="When the scheduler saw it so.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -31,7 +32,8 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Wait:
-    """position: 1 is next; None when the job does not wait, or nobody has looked yet. terms: the factors of its weight
+    """position: 1 is next; None when the job does not wait. made_at: when the scheduler looked; None where it has not,
+    and the position is by age behind those that it looked at. terms: the factors of its weight
     (1 is ordinary); start: earliest and latest time, and the chance that it is between them.
     """
 
@@ -49,15 +51,17 @@ def wait_of(job: Job) -> Wait:
     """As the scheduler last saw it, some seconds ago."""
     if job.status != Status.QUEUED:
         return Wait(None, state_of(job))
-    seen = Outlook.objects.select_related("job__owner").filter(job=job).first()
-    if seen is None or seen.made_at < job.created_at:
-        return Wait(None, _unseen(job))
+    looked_at = Outlook.objects.filter(job__status=Status.QUEUED).aggregate(at=Max("made_at"))["at"]
+    since = _waits_since(job)
+    seen = Outlook.objects.select_related("job__owner").filter(job=job, made_at__gte=since).first()
+    if seen is None or seen.made_at < looked_at:
+        return Wait(_behind_those_seen(job, looked_at), _unseen(since, looked_at))
     start = None
     if seen.earliest and seen.latest and seen.latest > timezone.now():
         start = {"earliest": seen.earliest, "latest": seen.latest, "confidence": seen.confidence}
     return Wait(
         position=seen.position,
-        sentence=_sentence(seen, start),
+        sentence=_sentence(seen, start) + _staleness(seen.made_at),
         factors=_factors(seen),
         blocker=seen.blocker,
         terms={"share": seen.share, "length": seen.length, "waiting": seen.waiting},
@@ -69,10 +73,38 @@ def wait_of(job: Job) -> Wait:
     )
 
 
-def _unseen(job: Job) -> str:
-    if timezone.now() - job.created_at < SOON:
-        return _("It was just submitted. Where it stands is known in a few seconds.")
+def _waits_since(job: Job) -> datetime:
+    """When it came into the queue, or back into it."""
+    back: datetime | None = job.attempts.aggregate(at=Max("ended_at"))["at"]
+    return max(job.created_at, back) if back else job.created_at
+
+
+def _behind_those_seen(job: Job, looked_at: datetime | None) -> int:
+    """The place of one that the last look did not tell of: by age, behind all of which it did."""
+    queued = Job.objects.filter(status=Status.QUEUED).exclude(pk=job.pk)
+    told = Q(outlook__made_at=looked_at) if looked_at else Q(pk__in=[])
+    return queued.filter(told).count() + queued.filter(pk__lt=job.pk).exclude(told).count() + 1
+
+
+def _unseen(since: datetime, looked_at: datetime | None) -> str:
+    if timezone.now() - since < SOON:
+        return _("It came into the queue just now. When it starts is told here in a few seconds.")
+    if looked_at is None or _is_stale(looked_at):
+        return _(
+            "The scheduler has not looked at it yet: it seems to be away. Nothing is lost; tell a steward."
+        )
     return _("It stands far back in the queue: when it is nearer, it is told here when it will start.")
+
+
+def _is_stale(made_at: datetime) -> bool:
+    return timezone.now() - made_at > SOON
+
+
+def _staleness(made_at: datetime) -> str:
+    if not _is_stale(made_at):
+        return ""
+    told = _("That was %(ago)s ago. The scheduler has not looked since and seems to be away: tell a steward.")
+    return " " + told % {"ago": in_words((timezone.now() - made_at).total_seconds())}
 
 
 def _sentence(seen: Outlook, start: dict[str, Any] | None) -> str:
@@ -87,19 +119,25 @@ def _why(seen: Outlook) -> str:
             "Nothing that is ready now can run it: it waits for a node to start or to come back. "
             "Cancel it and ask for less, or wait."
         )
-    before = seen.position - 1
-    if before == 0:
+    if seen.blocker == "reserved":
+        return _(
+            "What is free is kept for a job that has waited for longest and needs more at once; what else this one "
+            "could run on is busy."
+        )
+    if seen.rivals == 0:
         return _("It is next: everything that it could run on is busy.")
     told = ngettext(
-        "Everything that it could run on is busy, and %(n)d job goes before it.",
-        "Everything that it could run on is busy, and %(n)d jobs go before it.",
-        before,
+        "Everything that it could run on is busy, and %(n)d job that waits for the same goes before it.",
+        "Everything that it could run on is busy, and %(n)d jobs that wait for the same go before it.",
+        seen.rivals,
     )
-    return told % {"n": before}
+    return told % {"n": seen.rivals}
 
 
 def _at_once(owner: Member) -> str:
     figures = {"running": ledger.jobs_running(owner), "allowed": ledger.quota_of(owner).concurrent_jobs}
+    if figures["allowed"] == 0:
+        return _("Your quota allows no jobs at once. It starts when a steward raises the quota.")
     return (
         _(
             "Your quota for jobs at once is %(allowed)d, and your jobs that run now are %(running)d. It starts when "

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobs.scheduler.policy import DEFAULT, Policy
-from jobs.scheduler.snapshot import NOWHERE, Blocker, Floats, Plan, Snapshot
+from jobs.scheduler.snapshot import NOWHERE, Blocker, Bools, Floats, Ints, Plan, Snapshot
 from jobs.scheduler.weight import urgency
+
+CONTENDING = (Blocker.ACCELERATOR, Blocker.RESERVED, Blocker.HOURS)
 
 
 @dataclass(frozen=True)
 class Why:
-    """Of one waiting job. position: 1 is next. The factors multiply to its weight but for its gang, each 1 for a job
-    that was just submitted, of which nothing is known, by a member who uses just their share: `share` above 1 for
-    who used less, `length` for what is expected to end soon, `waiting` for what has waited.
+    """Of one waiting job. position: 1 is next. rivals: those before it that wait for something it could run on and may
+    have it; the others before it are for other types, or held up by a quota. The factors multiply to its weight but
+    for its gang, each 1 for a job that was just submitted, of which nothing is known, by a member who uses just their
+    share: `share` above 1 for who used less, `length` for what is expected to end soon, `waiting` for what has waited.
     """
 
     job: str
     position: int
+    rivals: int
     blocker: Blocker
     share: float
     length: float
@@ -31,10 +35,12 @@ def explain(snapshot: Snapshot, made: Plan, policy: Policy = DEFAULT) -> list[Wh
     rows = np.array(sorted(waits, key=lambda row: (-made.weight[row], row)), dtype=np.int64)
     waiting, length = _waiting(snapshot, policy), _length(snapshot, policy)
     share = _share(snapshot, made.weight, waiting * length, policy)
+    rivals = _rivals(jobs.speed[rows] > 0, np.isin(made.blocker[rows], CONTENDING))
     return [
         Why(
             job=jobs.ids[row],
             position=place,
+            rivals=int(rivals[place - 1]),
             blocker=Blocker(int(made.blocker[row])),
             share=float(share[row]),
             length=float(length[row]),
@@ -42,6 +48,18 @@ def explain(snapshot: Snapshot, made: Plan, policy: Policy = DEFAULT) -> list[Wh
         )
         for place, row in enumerate(rows, start=1)
     ]
+
+
+def _rivals(usable: Bools, contends: Bools) -> Ints:
+    """For each row (jobs × types, in order), how many before it contend for a type that it could use."""
+    kinds, which = np.unique(usable, axis=0, return_inverse=True)
+    meets = kinds @ kinds.T
+    found = np.zeros(len(usable), dtype=np.int64)
+    for kind in range(len(kinds)):
+        here = which.reshape(-1) == kind
+        before = np.cumsum(contends & meets[kind][which.reshape(-1)])
+        found[here] = before[here] - contends[here]
+    return found
 
 
 def _waiting(snapshot: Snapshot, policy: Policy) -> Floats:

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jobs.scheduler.snapshot import NOWHERE, Floats, Ints, Jobs, Pools
+from jobs.scheduler.snapshot import NO_NUMBERS, NOWHERE, Floats, Ints, Jobs, Pools
 
 NO_ROOM = 2**31  # more than any pool has free
+ELSEWHERE = 2**30  # and so is this
 
 
 @dataclass
@@ -15,10 +16,17 @@ class Room:
 
     pools: Pools
     free: Ints
+    empty: Ints = field(
+        default_factory=lambda: NO_NUMBERS
+    )  # of these, those where nobody has to give way; left out: all
     idle: int = field(init=False)  # of all pools; never more than at first
+    kept: int = NOWHERE  # the pool that is kept for one job
+    kept_free: int = 0  # what of it is free meanwhile
 
     def __post_init__(self) -> None:
         self.idle = int(self.free.sum())
+        if len(self.empty) == 0:
+            self.empty = self.free.copy()
         self._memory = np.where(self.pools.memory_bytes == 0, np.inf, self.pools.memory_bytes)
         by_memory = np.lexsort((np.arange(len(self.free)), self.pools.memory_bytes))
         kinds = range(int(self.pools.type.max(initial=-1)) + 1)
@@ -30,14 +38,15 @@ class Room:
         return np.bincount(self.pools.type, weights=self.free, minlength=count).astype(np.float64)
 
     def best(self, kind: int, gang: int, memory_bytes: int) -> int:
-        """The pool of that type where the gang leaves least unused: first by accelerators, then by memory; -1 where it
-        fits in none.
+        """The pool of that type where the gang leaves least unused: one where nobody has to give way for it if there is
+        one, then by accelerators, then by memory; -1 where it fits in none.
         """
         if kind >= len(self._rows) or gang > self._most[kind]:
             return NOWHERE
         rows = self._rows[kind]
         free = self.free[rows]
-        fits = np.where((free >= gang) & (self._memory[rows] >= memory_bytes), free, NO_ROOM)
+        worth = free + np.where(self.empty[rows] >= gang, 0, ELSEWHERE)
+        fits = np.where((free >= gang) & (self._memory[rows] >= memory_bytes), worth, NO_ROOM)
         found = int(fits.argmin()) if len(fits) else NOWHERE
         if found == NOWHERE or fits[found] == NO_ROOM:
             self._most[kind] = int(free.max(initial=0))
@@ -59,6 +68,11 @@ class Room:
         self.free[pool] -= gang
         self.idle -= gang
 
+    def fill(self, pool: int, gang: int) -> None:
+        """Somebody new came there."""
+        self.take(pool, gang)
+        self.empty[pool] = max(int(self.empty[pool]) - gang, 0)
+
     def reserve(self, jobs: Jobs, job: int) -> int:
         """Keep what is free in one pool for a job that does not fit yet: the pool that is nearest to holding it, -1
         where none ever could.
@@ -70,9 +84,10 @@ class Room:
         )
         if len(able) == 0:
             return NOWHERE
-        pool = int(able[np.argmax(self.free[able])])
-        self.take(pool, int(self.free[pool]))
-        return pool
+        self.kept = int(able[np.argmax(self.free[able])])
+        self.kept_free = int(self.free[self.kept])
+        self.take(self.kept, self.kept_free)
+        return self.kept
 
     @property
     def is_full(self) -> bool:

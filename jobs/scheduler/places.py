@@ -25,13 +25,23 @@ class Places:
         self._stays = held.copy()
         self._joined: list[int] = []
         alone = held & (self.jobs.unit == NOWHERE)
-        self.room = Room(self.pools, self._free(alone))
+        self.room = Room(self.pools, self._free(alone), self._empty())
         for job in np.flatnonzero(held & ~alone):
             self._hold(int(job))
 
     def _free(self, alone: Bools) -> Ints:
         gang = self.jobs.gang[alone]
         used = np.bincount(self.jobs.pool[alone], weights=gang, minlength=len(self.pools.size))
+        return np.maximum(self.pools.size - used.astype(np.int64), 0)
+
+    def _empty(self) -> Ints:
+        """Accelerators of each pool that nothing runs on."""
+        runs = np.flatnonzero(self.jobs.pool != NOWHERE)
+        alone = runs[self.jobs.unit[runs] == NOWHERE]
+        used = np.bincount(self.jobs.pool[alone], self.jobs.gang[alone], minlength=len(self.pools.size))
+        shared = np.flatnonzero(self.jobs.unit != NOWHERE)
+        units = np.unique(np.stack([self.jobs.pool[shared], self.jobs.unit[shared]]), axis=1)[0]
+        used += np.bincount(units, minlength=len(self.pools.size))
         return np.maximum(self.pools.size - used.astype(np.int64), 0)
 
     def _hold(self, job: int) -> None:
@@ -100,7 +110,8 @@ class Places:
         number = int(self.jobs.unit[job])
         row = self.units.row(pool, number)
         if number == NOWHERE and self.room.takes(pool, int(self.jobs.gang[job])):
-            self._take(job, pool)
+            self.room.take(pool, int(self.jobs.gang[job]))
+            self.pool[job] = pool
         elif row != ALONE and self.units.has_room(row, int(self.jobs.memory_bytes[job])):
             self._sit(job, row)
         elif number != NOWHERE and row == ALONE and self.room.takes(pool, 1):
@@ -123,15 +134,12 @@ class Places:
         pool = self.room.best(kind, int(self.jobs.gang[job]), int(self.jobs.memory_bytes[job]))
         if pool == NOWHERE:
             return False
-        self._take(job, pool)
+        self.room.fill(pool, int(self.jobs.gang[job]))
+        self.pool[job] = pool
         self.unit[job] = ALONE
         if self.shares[job] and self.units.may_share(pool):
             self._sit(job, self.units.open(pool, NEW, job))
         return True
-
-    def _take(self, job: int, pool: int) -> None:
-        self.room.take(pool, int(self.jobs.gang[job]))
-        self.pool[job] = pool
 
     def _sit(self, job: int, row: int) -> None:
         self.units.join(row, int(self.jobs.memory_bytes[job]))
@@ -158,6 +166,18 @@ class Places:
         pool = self.room.reserve(self.jobs, job)
         if pool != NOWHERE:
             self.units.close(pool)
+
+    def kept_from(self, rows: Ints) -> Ints:
+        """Of these jobs, those that would fit into what is kept for another."""
+        pool = self.room.kept
+        if pool == NOWHERE:
+            return rows[:0]
+        fits = (self.jobs.gang[rows] <= self.room.kept_free) & (
+            self.jobs.speed[rows, self.pools.type[pool]] > 0
+        )
+        memory = self.pools.memory_bytes[pool]
+        fits &= (memory == 0) | (self.jobs.memory_bytes[rows] <= memory)
+        return np.asarray(rows[fits])
 
     @property
     def waits(self) -> Bools:

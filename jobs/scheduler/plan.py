@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jobs.scheduler.places import Places
 from jobs.scheduler.policy import DEFAULT, Policy
@@ -145,14 +146,20 @@ class _Pass:
         return placed
 
     def _plan(self, possible: Bools) -> Plan:
-        waits, blocker = self.places.waits, np.zeros(len(self.weight), dtype=np.int8)
-        blocker[waits] = Blocker.CONCURRENCY
-        blocker[self._within_limits(possible)] = Blocker.ACCELERATOR
-        blocker[waits & ~possible] = Blocker.NOWHERE
         moved = self.places.moved & self.runs
         return Plan(
             placements=self.places.placements(self.weight),
             preempted=tuple(self.jobs.ids[row] for row in np.flatnonzero(moved)),
-            blocker=blocker,
+            blocker=self._blockers(possible),
             weight=self.weight,
         )
+
+    def _blockers(self, possible: Bools) -> NDArray[np.int8]:
+        waits, found = self.places.waits, np.zeros(len(self.weight), dtype=np.int8)
+        found[waits] = Blocker.CONCURRENCY
+        within = self._within_limits(possible)
+        found[within] = Blocker.ACCELERATOR
+        found[self.places.kept_from(within)] = Blocker.RESERVED
+        found[within[self.jobs.spare[within]]] = Blocker.HOURS
+        found[waits & ~possible] = Blocker.NOWHERE
+        return found

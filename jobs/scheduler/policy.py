@@ -37,7 +37,10 @@ class Policy:
     protect_checkpoints: float = 10.0  # nor before the run has lasted so many times what its checkpoint costs
 
     overdue_s: float = 43_200.0  # who waits for longer than this
-    overdue_lengths: float = 4.0  # and than so many times its own expected length reserves its place
+    overdue_lengths: float = 4.0  # and than so many times its own expected length reserves its place;
+    overdue_beyond_s: float = (
+        604_800.0  # while its member has had more than their share, longer than this too
+    )
 
     sharers: int = 4  # jobs on one accelerator; 1: none shares
 

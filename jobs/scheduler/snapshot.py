@@ -122,6 +122,8 @@ class Blocker(IntEnum):
     ACCELERATOR = 1
     CONCURRENCY = 2
     NOWHERE = 3  # nothing here is of a type, a size or a memory that it can run on
+    RESERVED = 4  # what is free and would hold it is kept for one that has waited past its bound
+    HOURS = 5  # its member is over quota, and what it could run on is taken
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ def weigh(snapshot: Snapshot, policy: Policy) -> Weighed:
     """
     jobs = snapshot.jobs
     plain = aged(snapshot, policy) * urgency(snapshot, policy, policy.urgency_power) * _own(jobs, policy)
-    beyond, rows = beyond_share(snapshot)
-    plain[rows] *= (1.0 + beyond / (jobs.gang[rows] * policy.beyond_s)) ** -policy.beyond_power
+    beyond = beyond_share(snapshot)
+    rows = np.flatnonzero(beyond > 0)
+    plain[rows] *= (1.0 + beyond[rows] / policy.beyond_s) ** -policy.beyond_power
     favoured, running = plain.copy(), np.flatnonzero(jobs.pool != NOWHERE)
     favoured[running] *= policy.stay * policy.same
     order = _by_owner(jobs.owner, favoured)
@@ -55,15 +56,14 @@ def urgency(snapshot: Snapshot, policy: Policy, power: float = 1.0) -> Floats:
     return found
 
 
-def beyond_share(snapshot: Snapshot) -> tuple[Floats, Ints]:
-    """Accelerator-seconds that a job's member used beyond what they are entitled to, by other jobs than this one: a
-    piece of a job weighs as if it had had what the other pieces have. And the rows of the jobs with any.
+def beyond_share(snapshot: Snapshot) -> Floats:
+    """What a job's member used beyond what they are entitled to, by other jobs than this one, in seconds of this job
+    on all its accelerators; negative for who has something left. A piece of a job counts as if it had had what the
+    other pieces have.
     """
     jobs, owners = snapshot.jobs, snapshot.owners
     of_owner = owners.usage - owners.share * owners.usage.sum()
-    beyond = of_owner[jobs.owner] - jobs.ran * jobs.gang
-    rows = np.flatnonzero(beyond > 0)
-    return beyond[rows], rows
+    return np.asarray(of_owner[jobs.owner] / jobs.gang - jobs.ran)
 
 
 def _own(jobs: Jobs, policy: Policy) -> Floats:
@@ -105,17 +105,18 @@ def _fair(owners: Owners, owner: Ints, charged: Floats, policy: Policy) -> Float
 
 
 def is_overdue(snapshot: Snapshot, policy: Policy) -> Bools:
-    """Waiting jobs that have waited past their bound, which grows with their own length: they reserve their place. None
-    of a member who had more than their share meanwhile: what is cut to pieces would be due sooner than the whole.
+    """Waiting jobs that have waited past their bound, which grows with their own length: they reserve their place. It
+    is longer while their member has had more than their share: what is cut to pieces would be due sooner than the
+    whole otherwise. None that may take only what would be idle.
     """
     jobs = snapshot.jobs
     waited = snapshot.now - jobs.submitted_at - jobs.ran
-    found = np.asarray((jobs.pool == NOWHERE) & (waited > policy.overdue_s))
-    if not found.any():
-        return found
-    found[beyond_share(snapshot)[1]] = False
+    found = np.asarray((jobs.pool == NOWHERE) & (waited > policy.overdue_s) & ~jobs.spare)
     long = np.flatnonzero(found)
-    found[long] = waited[long] > policy.overdue_lengths * _length_s(snapshot, long)
+    if len(long):
+        least = np.where(beyond_share(snapshot)[long] > 0, policy.overdue_beyond_s, 0.0)
+        bound = np.maximum(policy.overdue_lengths * _length_s(snapshot, long), least)
+        found[long] = waited[long] > bound
     return found
 
 

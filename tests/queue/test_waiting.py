@@ -86,8 +86,86 @@ def test_what_runs_and_what_has_ended_waits_for_nothing(
 
 def test_before_anybody_looked_it_says_so(submit: Submit, alice: Member, api_for: Callable[..., Any]) -> None:
     told = wait(api_for(alice), submit())
-    assert (told["position"], told["terms"]) == (None, None)
-    assert "just submitted" in told["sentence"]
+    assert (told["position"], told["terms"], told["made_at"]) == (1, None, None)
+    assert "came into the queue just now" in told["sentence"]
+
+
+def test_who_the_last_look_did_not_reach_stands_behind_all_of_which_it_told(
+    submit: Submit, start: Start, alice: Member, api_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlook, "TOLD", 2)
+    start(submit())
+    others = [submit() for _each in range(4)]
+    look()
+    assert [wait(api_for(alice), job)["position"] for job in others] == [1, 2, 3, 4]
+    Job.objects.filter(pk=others[0].pk).update(boost=0.01)
+    look()
+    assert [wait(api_for(alice), job)["position"] for job in others] == [3, 1, 2, 4]
+    assert wait(api_for(alice), others[0])["terms"] is None  # what was told of it before is no longer so
+    Job.objects.update(created_at=timezone.now() - HELD * 5)
+    assert "far back in the queue" in wait(api_for(alice), others[3])["sentence"]
+
+
+def test_what_is_old_is_not_told_as_if_it_were_new(submit: Submit, start: Start, node: Node) -> None:
+    start(submit())
+    job = submit()
+    Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - HELD * 60)
+    job.refresh_from_db()
+    assert "has not looked at it yet" in waiting.wait_of(job).sentence
+    look()
+    assert "seems to be away" not in waiting.wait_of(job).sentence
+    Outlook.objects.update(made_at=timezone.now() - HELD * 30)
+    told = waiting.wait_of(job)
+    assert told.sentence.startswith("It is next")
+    assert "That was 30 minutes ago. The scheduler has not looked since" in told.sentence
+
+
+def test_a_job_that_came_back_is_looked_at_anew(submit: Submit, start: Start, node: Node) -> None:
+    first = start(submit())
+    second = submit()
+    look()
+    lifecycle.end(first, EndReason.DONE)
+    lifecycle.end(start(second), EndReason.NODE_LOST)
+    job = Job.objects.get(pk=second.pk)
+    assert job.status == "queued"
+    told = waiting.wait_of(job)
+    assert (told.position, told.made_at) == (1, None)
+    assert "came into the queue just now" in told.sentence
+
+
+def test_only_those_that_wait_for_the_same_are_said_to_go_before(
+    submit: Submit, start: Start, node: Node, alice: Member
+) -> None:
+    Quota.objects.create(member=alice, concurrent_jobs=9)
+    gpu = Accelerator.objects.create(node=node, kind="gpu")
+    running = submit(resources={"accelerator": "gpu"})
+    lifecycle.begin(running, node=node, accelerators=[gpu])
+    lifecycle.begin(submit(), node=node, accelerators=[node.accelerators.get(kind="cpu")])
+    for_gpu = [submit(resources={"accelerator": "gpu"}) for _each in range(2)]
+    for_cpu = submit(resources={"accelerator": "cpu"})
+    look()
+    assert "and 1 job that waits for the same goes before it" in waiting.wait_of(for_gpu[1]).sentence
+    told = waiting.wait_of(for_cpu)
+    assert (told.position, told.sentence[:13]) == (3, "It is next: e")
+
+
+def test_a_quota_of_none_at_once_is_named(submit: Submit, start: Start, alice: Member, node: Node) -> None:
+    job = submit()
+    Quota.objects.create(member=alice, concurrent_jobs=0)
+    look()
+    assert "Your quota allows no jobs at once." in waiting.wait_of(job).sentence
+
+
+def test_a_place_that_is_kept_for_another_is_named(submit: Submit, node: Node, alice: Member) -> None:
+    cards = [Accelerator.objects.create(node=node, kind="gpu", index=index) for index in range(3)]
+    lifecycle.begin(submit(resources={"accelerator": "gpu"}), node=node, accelerators=cards[:1])
+    gang = submit(resources={"accelerator": "gpu", "count": 3})
+    small = submit(resources={"accelerator": "gpu"})
+    Job.objects.filter(pk=gang.pk).update(created_at=timezone.now() - timedelta(days=9))
+    look()
+    told = waiting.wait_of(small)
+    assert told.blocker == "reserved"
+    assert "What is free is kept for a job that has waited for longest" in told.sentence
 
 
 def test_a_quota_that_holds_it_up_is_named(submit: Submit, start: Start, alice: Member, node: Node) -> None:
@@ -139,6 +217,28 @@ def test_it_is_told_what_would_start_sooner(submit: Submit, start: Start, node: 
     assert told.alternatives[0].start < timezone.now() + HELD
     assert told.start is not None
     assert told.start["earliest"] > timezone.now() + timedelta(hours=2)
+
+
+def test_no_class_is_advised_that_is_closed_to_the_member(
+    submit: Submit, start: Start, alice: Member, node: Node
+) -> None:
+    gpu = Accelerator.objects.create(node=node, kind="gpu", relative_speed=10)
+    running = submit(resources={"accelerator": "gpu"})
+    lifecycle.begin(running, node=node, accelerators=[gpu])
+    runs_for(running, 36_000)
+    job = submit(resources={"accelerator": "gpu"})
+    Quota.objects.create(member=alice, cpu_hours=0)
+    look()
+    assert waiting.wait_of(job).alternatives == []
+
+
+def test_a_range_is_missed_by_who_still_waits_when_it_is_over(submit: Submit, start: Start) -> None:
+    start(submit())
+    submit()
+    look()
+    assert outlook.record().judged == 0
+    late = outlook.record(now=timezone.now() + timedelta(days=40))
+    assert (late.judged, late.held) == (1, 0)
 
 
 def test_the_first_range_is_the_one_that_is_judged(

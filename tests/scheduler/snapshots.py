@@ -94,6 +94,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         "ran": draw(numbers),
         "fixed": draw(flags),
         "spare": draw(flags),
+        "checkpoint_s": draw(st.lists(st.sampled_from([0.0, 10.0, 900.0]), min_size=count, max_size=count)),
         "boost": draw(st.lists(st.sampled_from([1.0, 8.0]), min_size=count, max_size=count)),
         "gang": gang,
         "memory_bytes": memory,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.scheduler.explain import explain
 from jobs.scheduler.plan import plan
 from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.snapshot import NOWHERE, Blocker, Bools, Ints, Plan, Pools, Snapshot
@@ -114,7 +115,8 @@ def test_no_member_gets_more_than_their_limit(snapshot: Snapshot, full: bool) ->
 @given(snapshots(), FULL)
 def test_the_protected_are_left_alone(snapshot: Snapshot, full: bool) -> None:
     jobs = snapshot.jobs
-    young = (NOW - jobs.since < DEFAULT.protect_s) & ~jobs.spare
+    least = np.maximum(DEFAULT.protect_s, DEFAULT.protect_checkpoints * jobs.checkpoint_s)
+    young = (NOW - jobs.since < least) & ~jobs.spare
     safe = (jobs.pool != NOWHERE) & (jobs.fixed | young | (~jobs.spare if not full else False))
     then = after(snapshot, plan(snapshot, full=full))
     assert (then.pool[safe] == jobs.pool[safe]).all()
@@ -137,7 +139,7 @@ def test_nothing_idles_that_somebody_who_waits_could_use(snapshot: Snapshot, ful
     if (is_overdue(snapshot, DEFAULT) & ~then.runs).any():
         return
     jobs, pools = snapshot.jobs, snapshot.pools
-    for job in np.flatnonzero(~then.runs & (made.blocker == Blocker.ACCELERATOR)):
+    for job in np.flatnonzero(~then.runs & np.isin(made.blocker, [Blocker.ACCELERATOR, Blocker.HOURS])):
         usable = jobs.speed[job][pools.type] > 0
         holds = (pools.memory_bytes == 0) | (pools.memory_bytes >= jobs.memory_bytes[job])
         assert not (usable & holds & (then.free >= jobs.gang[job])).any()
@@ -211,6 +213,14 @@ def test_a_gang_goes_where_it_leaves_least_unused() -> None:
     assert [each.pool for each in made.placements] == [1]
 
 
+def test_nobody_gives_way_while_another_pool_of_the_type_idles() -> None:
+    """The first pool would be fuller, but for whoever is over quota there."""
+    queue = jobs(2, pool=[0, NOWHERE], spare=[True, False])
+    made = plan(snapshot(queue, pools((0, 0, 0, 1), (1, 0, 0, 2))), full=False)
+    assert ([each.pool for each in made.placements], made.preempted) == ([1], ())
+    assert plan(snapshot(queue, pools((0, 0, 0, 1))), full=False).preempted == ("j0",)
+
+
 def test_who_used_less_than_their_share_goes_first_and_a_burst_counts_at_once() -> None:
     queue = jobs(6, owner=[0, 0, 0, 0, 0, 1])
     one = plan(snapshot(queue, pools((0, 0, 0, 2))), full=False)
@@ -255,6 +265,62 @@ def test_whoever_waits_past_the_bound_has_a_place_kept_for_it(full: bool) -> Non
     assert made.placements == ()
     young = replace(queue, submitted_at=np.array([NOW - 60.0] * 3))
     assert [each.job for each in plan(snapshot(young, pools((0, 0, 0, 4))), full=full).placements] == ["j2"]
+
+
+def test_what_is_kept_for_another_is_said() -> None:
+    """The second would fit into what is free and is kept, the third would not."""
+    queue = jobs(
+        4, gang=[4, 2, 3, 2], pool=[NOWHERE, 0, NOWHERE, NOWHERE], fixed=[False, True, False, False],
+        submitted_at=[NOW - 10 * DEFAULT.overdue_s] + [NOW - 60.0] * 3,
+    )  # fmt: skip
+    made = plan(snapshot(queue, pools((0, 0, 0, 4))), full=False)
+    assert blockers(made) == [Blocker.ACCELERATOR, Blocker.NONE, Blocker.ACCELERATOR, Blocker.RESERVED]
+
+
+OLD = NOW - 20 * DEFAULT.overdue_s
+
+
+def test_what_is_over_quota_is_never_due() -> None:
+    """It would get a place before all others, give way to them at once, and be due again."""
+    queue = jobs(2, submitted_at=[OLD, NOW], spare=[True, False])
+    made = plan(snapshot(queue, pools((0, 0, 0, 1))))
+    assert (pairs(made), blockers(made)) == ({"j1": None}, [Blocker.HOURS, Blocker.NONE])
+    of_four = replace(
+        queue, gang=np.array([4, 1]), pool=np.array([NOWHERE, 0]), fixed=np.array([False, True])
+    )
+    waiting = jobs(1, submitted_at=[NOW])
+    assert blockers(plan(snapshot(of_four, pools((0, 0, 0, 4)))))[0] == Blocker.HOURS
+    assert pairs(plan(snapshot(waiting, pools((0, 0, 0, 4))))) == {"j0": None}
+
+
+@pytest.mark.parametrize(("days", "due"), [(1, False), (6.9, False), (7.1, True)])
+def test_who_had_more_than_their_share_is_due_later(days: float, due: bool) -> None:
+    """Not after twelve hours, but after a week."""
+    queue = jobs(1, submitted_at=[NOW - 86_400.0 * days], remaining=[1.0])
+    used = snapshot(queue, pools((0, 0, 0, 1)), usage=[1e9, 0, 0, 0])
+    assert list(is_overdue(used, DEFAULT)) == [due]
+    within = replace(used, owners=replace(used.owners, usage=np.array([0, 1e9, 0, 0])))
+    assert list(is_overdue(within, DEFAULT)) == [True]
+
+
+@pytest.mark.parametrize(("length", "due"), [(1000.0, True), (20_000.0, False)])
+def test_the_bound_grows_with_a_jobs_own_length(length: float, due: bool) -> None:
+    queue = jobs(1, submitted_at=[NOW - 50_000.0], remaining=[length])
+    assert list(is_overdue(snapshot(queue, pools((0, 0, 0, 1))), DEFAULT)) == [due]
+
+
+def test_only_those_that_want_the_same_are_rivals() -> None:
+    """Before the last: one that wants the same, one that a limit holds up, one that nothing here can run."""
+    queue = jobs(
+        5, owner=[0, 1, 1, 2, 3], pool=[0, NOWHERE, NOWHERE, NOWHERE, NOWHERE], fixed=[True] + [False] * 4,
+        speed=[[1, 0], [1, 0], [1, 0], [0, 1], [1, 1]], boost=[1, 9, 9, 2, 1],
+    )  # fmt: skip
+    machine = snapshot(queue, pools((0, 0, 0, 1)), limit=[9, 1, 9, 9])
+    told = {each.job: each for each in explain(machine, plan(machine, full=False))}
+    assert told["j2"].blocker == Blocker.CONCURRENCY
+    assert [(told[job].position, told[job].rivals) for job in ("j1", "j2", "j3", "j4")] == [
+        (1, 0), (2, 1), (3, 0), (4, 1),
+    ]  # fmt: skip
 
 
 SMALL = {"shares": [True] * 3, "memory_bytes": [4, 4, 4]}

@@ -101,6 +101,19 @@ def test_nobody_waits_for_ever_behind_ever_new_short_ones() -> None:
     assert never > 4000 * 60.0
 
 
+def test_nor_does_who_has_more_than_their_share_already() -> None:
+    """Nine tenths of the stream are the gang's own member's: it is due later, but it is."""
+    stream = [(60.0 * number, 1, 230.0) for number in range(4000)]
+    owner = [0] + [0 if number % 10 else 1 for number in range(len(stream))]
+    made = trace((0, 4, 20_000), *stream, owner=owner)
+    machine = Conditions(capacity=(4,), per_node=4)
+    put_off = replace(DEFAULT, overdue_beyond_s=100_000.0)
+    first = run(made, partial(planned, put_off), machine).first[0]
+    assert 100_000 <= first < 110_000
+    never = run(made, partial(planned, replace(put_off, overdue_beyond_s=np.inf)), machine).first[0]
+    assert never > 4000 * 60.0
+
+
 WORK_S = 40_000.0
 
 
