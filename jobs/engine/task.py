@@ -16,7 +16,8 @@ class TrainTask(BaseModel):
     attempt, `warm_start` a .keras file. `checkpoint_s` is the most seconds of work that a crash may cost.
     `gpus` is how many the task was given, None for all that there are; `gpu_limit_mb` what it may take of each (MiB),
     None for all. `targets` are the profiles of the boards that the model has to fit before it is trained, if any; with
-    `fit` it is made small enough for them.
+    `fit` it is made small enough for them. `asked` are the parameters that the portal made smaller for that, as they
+    were asked for.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
@@ -35,6 +36,7 @@ class TrainTask(BaseModel):
     checkpoint_s: float = 20.0
     targets: tuple[Target, ...] = ()
     fit: bool = False
+    asked: dict[str, int] = Field(default_factory=dict)
 
     @field_validator("targets", mode="before")
     @classmethod

@@ -53,6 +53,11 @@ class FitSerializer(serializers.Serializer[dict[str, Any]]):
     asked = serializers.DictField(child=serializers.IntegerField())
     chosen = serializers.DictField(child=serializers.IntegerField())
     sentence = serializers.CharField(allow_blank=True)
+    limits = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="What targets lack for what was asked; absent in jobs of before this was said.",
+    )
     parameters = serializers.IntegerField()
     macs = serializers.IntegerField(help_text="Multiply-accumulates of one answer.")
     targets = OnTargetSerializer(many=True)

@@ -46,6 +46,7 @@ def assign(job: Job) -> Assignment:
         "warm_start": None,
         "targets": [target.as_json() for target in targets],
         "fit": bool(job.spec.get("fit")) and bool(targets),
+        "asked": job.fit.get("asked", {}),
         "memory_mb": (job.spec.get("resources") or {}).get("memory_mb"),
     }
     if job.checkpoint is not None:

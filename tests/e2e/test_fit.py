@@ -33,3 +33,7 @@ def test_a_model_is_made_to_fit_and_built(ada: Scripter, digits: str, tmp_path: 
     archive.write_bytes(ada.http.get(bundle["download"]).content)
     with zipfile.ZipFile(archive) as packed:
         assert any(name.endswith("gristmill_tflm.cc") for name in packed.namelist())
+        page = packed.read(next(name for name in packed.namelist() if name.endswith("report.html"))).decode()
+    assert job["fit"]["sentence"].startswith("To fit Arduino Nano 33 BLE Sense, width 256 became ")
+    assert f"<h2>Made to fit</h2><p>{job['fit']['sentence']}</p>" in page
+    assert job["fit"]["limits"][0] in page

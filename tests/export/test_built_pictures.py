@@ -14,6 +14,7 @@ from jobs.bundles.sealing import seal
 from jobs.bundles.signing import new_key, public_pem
 from jobs.engine.export.measure import Runner
 from tests.export.conftest import HOSTILE, Built, run_py
+from tests.export.test_refusals import rebuilt
 
 pytestmark = pytest.mark.train
 FILES = {
@@ -189,6 +190,29 @@ def test_the_report_escapes_and_needs_nothing(digits: Built) -> None:
     assert "<polyline" in page
     assert "data:image/png;base64," in page
     assert HOSTILE not in (digits.bundle / "README.md").read_text()
+
+
+def test_the_report_tells_what_was_made_smaller_and_why(digits: Built, tmp_path: Path) -> None:
+    report = json.loads(Path(digits.task["report"]).read_text())
+    board = {
+        "ram_bytes": 100 << 10,
+        "ram_free_bytes": 160 << 10,
+        "model_bytes": 30 << 20,
+        "flash_bytes": 64 << 20,
+    }
+    report["fit"] = {
+        "asked": {"width": 64}, "chosen": {"width": 24}, "sentence": "To fit an <i>oven</i>, width 64 became 24.",
+        "limits": ["It needs 900 KiB & an <i>oven</i> has 160"], "targets": [{"target": "<i>oven</i>", **board}],
+    }  # fmt: skip
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    page = (
+        rebuilt(digits, tmp_path, report=str(tmp_path / "report.json")).bundle / "report.html"
+    ).read_text()
+    assert "<h2>Made to fit</h2><p>To fit an &lt;i&gt;oven&lt;/i&gt;, width 64 became 24.</p>" in page
+    assert "It needs 900 KiB &amp; an &lt;i&gt;oven&lt;/i&gt; has 160." in page
+    assert "<td>100 KiB of 160 KiB</td><td>30 MiB of 64 MiB</td>" in page
+    assert "<i>" not in page
+    assert "Made to fit" not in (digits.bundle / "report.html").read_text()
 
 
 def test_a_stray_module_beside_run_py_is_not_imported(digits: Built, tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def test_it_is_made_to_fit_when_asked(body: dict, alice: Member, api_for: ApiFor
     assert job["params"]["width"] == job["fit"]["chosen"]["width"] < 64
     assert job["params"]["image_size"] == job["fit"]["chosen"]["image_size"]
     assert job["fit"]["targets"][0]["fits"] == "fits"
+    assert "Arduino Nano 33 BLE Sense has about 160 KiB free" in job["fit"]["limits"][0]
+    assert train.assign(Job.objects.get()).task["asked"] == {"width": 64, "image_size": 96}
     event = api_for(alice).get(f"/api/v1/jobs/{job['id']}/events").json()[0]
     assert job["fit"]["sentence"] in event["sentence"]
 
@@ -133,6 +135,7 @@ def test_the_form_tells_and_refuses_and_fits(
     assert sent.status_code == 302
     page = client.get(sent["Location"]).content.decode()
     assert "width 64 became" in page
+    assert "As it was asked for: The model needs" in page
     assert "On the boards" in page
 
 

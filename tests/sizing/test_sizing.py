@@ -1,5 +1,6 @@
 """What fits which board, by arithmetic: verdicts and their doubt, the search for the largest, latencies, reports."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,7 +66,7 @@ def test_what_fits_stays_as_it_was_asked() -> None:
     asked = ImageClassifierParams(width=8)
     kept = fitted(IMAGES, asked, PHOTOS, [NANO], shrink=True)
     assert kept.params is asked
-    assert (kept.asked, kept.chosen, kept.sentence) == ({}, {}, "")
+    assert (kept.asked, kept.chosen, kept.sentence, kept.limits) == ({}, {}, "", ())
 
 
 def test_what_was_made_smaller_is_said() -> None:
@@ -76,6 +77,36 @@ def test_what_was_made_smaller_is_said() -> None:
         f"{found.chosen['image_size']}."
     )
     assert found.boards[0].fits is Fits.FITS
+    [lacks] = found.limits
+    assert re.fullmatch(
+        r"The model needs \d[\d,]* KiB of memory for its activations and Arduino Nano 33 BLE Sense has about "
+        r"160 KiB free",
+        lacks,
+    )
+
+
+def test_only_boards_that_lack_something_are_named_as_limits() -> None:
+    found = fitted(IMAGES, ImageClassifierParams(width=64), PHOTOS, [PI, NANO, F746], shrink=True)
+    assert [lacks.partition(" and ")[2].partition(" has ")[0] for lacks in found.limits] == [
+        "Arduino Nano 33 BLE Sense",
+        "STM32F746",
+    ]
+    flash = replace(F746, flash_bytes=260 << 10, ram_free_bytes=100 << 20)
+    [lacks] = fitted(IMAGES, ImageClassifierParams(width=64), PHOTOS, [flash], shrink=True).limits
+    assert "of flash, the program around it about 192 KiB, and STM32F746 has 260 KiB" in lacks
+
+
+def test_what_was_made_smaller_before_is_still_said() -> None:
+    """The portal shrinks at submission, the engine looks again: it tells of both."""
+    asked = ImageClassifierParams(width=64)
+    before = fitted(IMAGES, asked, PHOTOS, [NANO], shrink=True)
+    again = fitted(
+        IMAGES, before.params, PHOTOS, [NANO], shrink=True, asked=asked.model_copy(update=before.asked)
+    )
+    assert again.params == before.params
+    assert (again.asked, again.chosen, again.sentence, again.limits) == (
+        before.asked, before.chosen, before.sentence, before.limits,
+    )  # fmt: skip
 
 
 def test_a_refusal_says_what_would_fit() -> None:

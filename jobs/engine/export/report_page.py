@@ -12,6 +12,7 @@ from PIL import Image
 
 from jobs.engine.data import Arrays
 from jobs.engine.export import charts, dataless
+from jobs.engine.export.fit_page import made_to_fit
 from jobs.engine.export.proof_page import beside_the_float_model, proof
 from jobs.engine.export.receipt import section as receipt_section
 from jobs.engine.export.variants import Exported, Exports
@@ -47,6 +48,7 @@ def page(manifest: dict[str, Any], report: dict[str, Any], exports: Exports, arr
         f"<h1>{name}</h1><p>{_intro(manifest, arrays)}</p>",
         _variants(manifest, arrays),
         proof(manifest),
+        made_to_fit(report),
         *_measured(shipped, report, arrays),
         receipt_section(manifest),
     ]

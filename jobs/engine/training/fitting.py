@@ -30,8 +30,9 @@ def settled(
     if not task.targets:
         return params, None
     sizing, reasons = RECIPES[task.recipe].sizing, [""]
+    asked = params.model_copy(update=task.asked)
     for margin in MARGINS if task.fit else MARGINS[:1]:
-        found = fitted(sizing, params, data, task.targets, shrink=task.fit, margin=margin)
+        found = fitted(sizing, params, data, task.targets, shrink=task.fit, margin=margin, asked=asked)
         chosen = cast("P", found.params)
         if found.sentence:
             reporter.log(found.sentence)

@@ -57,14 +57,13 @@ class OnBoard:
 
 def on_board(estimate: Estimate, target: Target, *, factor: float = 1.0) -> OnBoard:
     """`factor` is by how much real boards of this kind were slower than estimated."""
-    least, _ = _judged(estimate, target, -SURE)
-    reason, ram_bytes = _judged(estimate, target, EXACT)
-    most, _ = _judged(estimate, target, SURE)
-    fits = Fits.TOO_LARGE if least else Fits.CLOSE if most else Fits.FITS
+    least = _judged(estimate, target, -SURE)[0].sentence
+    shortage, ram_bytes = _judged(estimate, target, EXACT)
+    fits = Fits.TOO_LARGE if least else Fits.FITS if surely_fits(estimate, target) else Fits.CLOSE
     return OnBoard(
         target,
         fits,
-        least and (reason or least),
+        least and (shortage.sentence or least),
         _model_bytes(estimate, target),
         ram_bytes,
         latency_s(target, estimate.macs, factor=factor),
@@ -73,18 +72,23 @@ def on_board(estimate: Estimate, target: Target, *, factor: float = 1.0) -> OnBo
 
 def surely_fits(estimate: Estimate, target: Target, *, margin: float = SURE) -> bool:
     """Whether it fits even if the estimate is too low by `margin` times its tolerance."""
-    return not _judged(estimate, target, margin)[0]
+    return not limit(estimate, target, margin=margin)
 
 
-def _judged(estimate: Estimate, target: Target, margin: float) -> tuple[str, int]:
-    """Why it does not fit ("" if it does) and the memory it takes, off by `margin` times the tolerance."""
+def limit(estimate: Estimate, target: Target, *, margin: float = SURE) -> str:
+    """What it needs and the board does not have, as a clause; "" if it surely fits. `margin` as in `surely_fits`."""
+    return _judged(estimate, target, margin)[0].what
+
+
+def _judged(estimate: Estimate, target: Target, margin: float) -> tuple[on_linux.Shortage, int]:
+    """What the board lacks, and the memory it takes, off by `margin` times the tolerance."""
     model = _off(_model_bytes(estimate, target), margin, BYTES_TOLERANCE, BYTES_SLACK)
     if target.kind is Kind.MICROCONTROLLER:
         arena = _off(estimate.arena_bytes, margin, ARENA_TOLERANCE, ARENA_SLACK)
         reserved = on_micro.reserved_arena(arena, estimate.window)
-        return on_micro.why_not(target, model_bytes=model, arena_bytes=reserved), reserved
+        return on_micro.shortage(target, model_bytes=model, arena_bytes=reserved), reserved
     need = on_linux.Need(model, _off(estimate.litert_bytes, margin, ARENA_TOLERANCE, ARENA_SLACK))
-    return on_linux.why_not(target, need), need.ram_bytes
+    return on_linux.shortage(target, need), need.ram_bytes
 
 
 def _off(size: int, margin: float, tolerance: float, slack: int) -> int:

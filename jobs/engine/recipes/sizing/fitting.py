@@ -9,7 +9,7 @@ from typing import Any
 
 from hardware.targets.profiles import Target
 from jobs.engine.recipes.params import TrainParams
-from jobs.engine.recipes.sizing.boards import SURE, Fits, OnBoard, on_board
+from jobs.engine.recipes.sizing.boards import SURE, Fits, OnBoard, limit, on_board
 from jobs.engine.recipes.sizing.data import Data
 from jobs.engine.recipes.sizing.estimate import Estimate
 from jobs.engine.recipes.sizing.search import WIDTH, Sizing
@@ -27,8 +27,8 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True)
 class Fitted:
-    """`params` are those to train with; `asked` and `chosen` name what was made smaller, and to what: both empty when
-    nothing was.
+    """`params` are those to train with; `asked` and `chosen` name what was made smaller, and to what, and `limits` say
+    what boards lack for what was asked, by the estimate with its tolerance: all empty when nothing was made smaller.
     """
 
     params: TrainParams
@@ -36,6 +36,7 @@ class Fitted:
     chosen: Mapping[str, int]
     estimate: Estimate
     boards: tuple[OnBoard, ...]
+    limits: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -53,6 +54,7 @@ class Fitted:
             "asked": dict(self.asked),
             "chosen": dict(self.chosen),
             "sentence": self.sentence,
+            "limits": list(self.limits),
             "parameters": self.estimate.parameters,
             "macs": self.estimate.macs,
             "targets": [board.as_json() for board in self.boards],
@@ -68,12 +70,14 @@ def fitted(
     shrink: bool,
     factors: Mapping[str, float] | None = None,
     margin: float = SURE,
+    asked: TrainParams | None = None,
 ) -> Fitted:
     """The parameters as they are, or with `shrink` the largest that surely fit every target.
 
     UnfitError when a target can't hold the model even if the estimate is too high by its tolerance; with `shrink`, when
     no network of the recipe is small enough. `factors` is by how much real boards were slower than estimated, by name;
-    `margin` how many tolerances there must be to spare when it shrinks.
+    `margin` how many tolerances there must be to spare when it shrinks. `asked` is what was asked for, where `params`
+    were made smaller before.
     """
     chosen = params
     if shrink:
@@ -86,7 +90,7 @@ def fitted(
     for board in boards:
         if board.fits is Fits.TOO_LARGE:
             raise unfit(sizing, params, data, targets, board.reason)
-    before, after = _sizes(sizing, params, data), _sizes(sizing, chosen, data)
+    before, after = _sizes(sizing, asked or params, data), _sizes(sizing, chosen, data)
     changed = [name for name in before if before[name] != after[name]]
     return Fitted(
         chosen,
@@ -94,7 +98,12 @@ def fitted(
         {name: after[name] for name in changed},
         estimate,
         boards,
+        _limits(sizing.estimate(asked or params, data), targets, margin) if changed else (),
     )
+
+
+def _limits(estimate: Estimate, targets: Sequence[Target], margin: float) -> tuple[str, ...]:
+    return tuple(lacks for target in targets if (lacks := limit(estimate, target, margin=margin)))
 
 
 def unfit(
