@@ -68,8 +68,19 @@ def test_it_is_made_to_fit_when_asked(few_digits: Path, start: Start) -> None:
     assert "Built untrained, it fits" in run.logs
 
 
+def test_what_the_portal_made_smaller_is_told_too(few_digits: Path, start: Start) -> None:
+    params = {"epochs": 1, "width": 8}
+    run = start("image-classifier", few_digits, params, targets=[NANO], fit=True, asked={"width": 200})
+    assert run.done["reason"] == "done", run.logs
+    report = json.loads((run.out / "report.json").read_text())
+    assert report["params"]["width"] == 8
+    assert (report["fit"]["asked"], report["fit"]["chosen"]) == ({"width": 200}, {"width": 8})
+    assert report["fit"]["sentence"] == "To fit Arduino Nano 33 BLE Sense, width 200 became 8."
+    assert "Arduino Nano 33 BLE Sense has" in report["fit"]["limits"][0]
+
+
 def test_tables_are_looked_at_too(iris: Path, start: Start) -> None:
-    params = {"epochs": 1, "width": 512, "layers": 4}
+    params = {"epochs": 1, "width": 640, "layers": 4}
     refused = start("table-classifier", iris, params, targets=[NANO])
     assert refused.done["reason"] == "refused"
     fit = start("table-classifier", iris, params, targets=[NANO], fit=True)

@@ -12,6 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.engine.export.slim import slim
+
 # What a table's quantised core is made of. Everything before it (normalisation, encoding) sees columns of
 # very unlike ranges side by side, and one int8 scale for all of them would leave most columns a single step.
 CORE_OPERATORS = frozenset({"FULLY_CONNECTED", "SOFTMAX", "LOGISTIC"})
@@ -82,7 +84,7 @@ class Converter:
             )
             return bytes(quantiser.get_nondebug_quantized_model())
 
-        return guarded(convert)
+        return slim(guarded(convert))
 
     def _converter(self) -> Any:
         import tensorflow as tf
@@ -112,7 +114,7 @@ class Converter:
         return converter
 
     def _convert(self, converter: Any) -> bytes:
-        return guarded(lambda: bytes(converter.convert()))
+        return slim(guarded(lambda: bytes(converter.convert())))
 
 
 def guarded(convert: Any) -> bytes:

@@ -7,6 +7,7 @@ import functools
 from typing import Any
 
 from jobs.engine.export.convert import guarded
+from jobs.engine.export.slim import slim
 
 INPUT, OUTPUT, GRADIENT = "input", "output", "gradient"
 # TensorFlow's own gradients of these are operations that LiteRT does not have.
@@ -32,7 +33,7 @@ def gradient_file(model: Any) -> bytes:
         OUTPUT: tf.TensorSpec((1, model.output_shape[-1]), tf.float32, name=OUTPUT),
     }
     traced = tf.function(gradient, autograph=False).get_concrete_function(**specs)
-    return guarded(lambda: _converted(traced))
+    return slim(guarded(lambda: _converted(traced)))
 
 
 def _converted(traced: Any) -> bytes:
