@@ -81,3 +81,9 @@ def test_what_it_needs(model: TrainedModel) -> None:
     board = shown(model, flash_bytes=300_000, arena_measured_bytes=3000, ram_estimated=False)
     assert "300 kB" in board
     assert "memory to reserve" in board
+
+
+def test_a_bundle_to_go_on_with_elsewhere_needs_nothing_of_a_board(model: TrainedModel) -> None:
+    page = shown(model, arena_bytes=None, ram_bytes=None, variant="keras")
+    assert "What it needs" not in page
+    assert "CONV_2D" not in page
