@@ -144,3 +144,8 @@ def test_the_matrix_heats_by_share_of_the_row() -> None:
 def test_a_meter_over_its_limit_still_says_both() -> None:
     shown = render("{% meter 'Storage' used limit 'bytes' %}", used=3e9, limit=2e9)
     assert "3.0 GB of 2.0 GB" in shown
+
+
+def test_backticks_become_code_and_nothing_else_becomes_markup() -> None:
+    shown = render("{{ note|code }}", note="Type `uname -m` & `<b>`: it prints <i>.")
+    assert shown == "Type <code>uname -m</code> &amp; <code>&lt;b&gt;</code>: it prints &lt;i&gt;."

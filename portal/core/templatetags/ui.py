@@ -11,7 +11,7 @@ from typing import Any, TypedDict, TypeGuard
 from django import forms, template
 from django.templatetags.static import static
 from django.utils import formats
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -223,6 +223,17 @@ def number(value: object, digits: int = 3) -> str:
         return formats.number_format(int(value), use_l10n=True, force_grouping=True)
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return formats.number_format(round(value, places), places, force_grouping=True)
+
+
+@register.filter
+def code(text: object) -> SafeString:
+    """A sentence whose `words in backticks` are set as code."""
+    parts = str(text).split("`")
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in enumerate(parts)),
+    )
 
 
 @register.filter
