@@ -371,10 +371,16 @@ def main() -> int:
         return 0  # how watching is meant to end
 
 
+def flushed(status: int) -> int:
+    """The status, once all is written: at Python's own end it would be too late to hear that nobody reads."""
+    sys.stdout.flush()
+    return status
+
+
 def run() -> int:
     """`main`, its errors as sentences on stderr and exit statuses."""
     try:
-        return main()
+        return flushed(main())
     except UsageError as error:
         print(f"error: {error.told()}", file=sys.stderr)
         return error.status
