@@ -16,7 +16,7 @@ from jobs.engine.export.microcontroller.tflm import Micro
 from tests.boards.cores import CORES, Core, missing
 from tests.export.conftest import Built, digits, farm_classes  # noqa: F401 - fixtures
 from tests.export.test_microcontrollers import as_int8, value, zoo
-from tests.export.test_refusals import rebuilt
+from tests.export.test_refusals import rebuilt, with_a_loud_neighbour
 
 HERE = Path(__file__).parent
 
@@ -45,6 +45,16 @@ def bundle(digits: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:  #
 def table(farm_classes: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:  # noqa: F811
     """Of a table's classes, for the same board."""
     return rebuilt(farm_classes, tmp_path_factory.mktemp("table"), TARGETS["arduino-nano-33-ble-sense"])
+
+
+@pytest.fixture(scope="session")
+def wide(digits: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:  # noqa: F811
+    """Of the digits beside a loud value, for the same board: int8 loses so much that it gets activations of 16 bits."""
+    home = tmp_path_factory.mktemp("wide")
+    model = with_a_loud_neighbour(digits, home / "model.keras", 1 / 16)
+    made = rebuilt(digits, home, TARGETS["arduino-nano-33-ble-sense"], model=model)
+    assert made.manifest["variants"]["int8"]["remedy"]["applied"] == "wide"
+    return made
 
 
 @pytest.fixture(params=CORES, ids=str)

@@ -80,7 +80,11 @@ def test_on_a_microcontroller_activations_of_16_bits_bring_it_back(
         assert each["accuracy"] > found.manifest["variants"]["fp32"]["accuracy"] - 0.02
     assert (found.bundle / board["file"]).read_bytes() == (found.bundle / "model.tflite").read_bytes()
     assert board["model_bytes"] < found.manifest["variants"]["fp32"]["model_bytes"]
-    assert "left_out" in board["plain_c"]
+    assert board["plain_c"] == {"left_out": "No plain C: it has no kernels for activations of 16 bits."}
+    assert board["proof"].startswith(
+        "TensorFlow Lite Micro: operators and arena checked, not run on this core."
+    )
+    assert "there is none of this model" in board["proof"]
     assert "of floats, row by row: pixels 0..255" in (found.bundle / "README.md").read_text()
     assert found.manifest["default_variant"] == "int8"
     assert "Therefore it has activations of 16 bits" in found.done["summary"]["note"]

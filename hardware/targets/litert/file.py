@@ -12,6 +12,7 @@ _TYPES = {
     schema.TensorType.INT32: np.int32,
     schema.TensorType.INT64: np.int64,
     schema.TensorType.INT8: np.int8,
+    schema.TensorType.INT16: np.int16,
     schema.TensorType.BOOL: np.bool_,
 }
 _BUILTIN_NAMES = {

@@ -43,6 +43,8 @@ def _emit(writer: Writer, operator: Operator) -> None:
     computed = [
         each for each in [*operator.inputs, *operator.outputs] if each is not None and each.data is None
     ]
+    if any(each.dtype is np.int16 for each in computed):
+        raise NoKernelError("it has no kernels for activations of 16 bits")
     int8 = all(each.dtype is np.int8 for each in computed)
     module, header = (plain_int8, "kernels.h") if int8 else (plain_float, "kernels_float.h")
     if operator.name not in module.EMITTERS:
