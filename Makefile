@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-boards lint format bench simulate lock clean
+.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-boards test-fpga lint format bench simulate lock clean
 .PHONY: system system-test
 
 help: ## this list
@@ -44,6 +44,9 @@ test-arm: .venv/dev system-arm front-end ## bundles on emulated Raspberry Pis (D
 
 test-boards: .venv/dev system-boards ## bundles on emulated microcontrollers: Cortex-M3, M4F, M7, M33 (Debian)
 	timeout --signal=INT 900 $(BIN)/pytest -m boards tests/boards $(ARGS)
+
+test-fpga: .venv/dev system-fpga ## the engine for FPGAs, simulated (Debian)
+	timeout --signal=INT 720 $(BIN)/pytest -m fpga tests/fpga $(ARGS)
 
 test-fast: .venv/dev system front-end ## what neither trains, nor starts the portal, nor opens a browser
 	$(BIN)/pytest -m "not train and not e2e and not browser and not faults and not docker" $(ARGS)
@@ -119,3 +122,6 @@ system-boards:
 
 system-arm:
 	@bash .ci/system arm
+
+system-fpga:
+	@bash .ci/system fpga

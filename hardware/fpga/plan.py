@@ -36,7 +36,17 @@ class Plan:
 
 def planned(graph: Graph, *, word: int) -> Plan:
     """`word`: how many channels the engine reads at once, one byte each. UnsupportedError as its passes raise it."""
+    return placed(lowered(graph), word=word)
+
+
+def lowered(graph: Graph) -> Graph:
+    """All passes but the last two."""
     for lower in PASSES:
         graph = lower(graph)
+    return graph
+
+
+def placed(graph: Graph, *, word: int) -> Plan:
+    """The last two: an order and a place for everything."""
     graph = order_layers(graph, word)
     return Plan(graph, allocate_memory(graph, word))

@@ -43,12 +43,13 @@ def sides(draw: Drawn, reach: int, padding: str) -> int:
 
 
 @st.composite
-def convolutions(draw: Drawn, depthwise: bool) -> bytes:
+def convolutions(draw: Drawn, depthwise: bool, most: int = 9) -> bytes:
+    """Of up to `most` channels on either side."""
     padding, activation = draw(paddings), draw(activations)
     size, strides, dilation = ([draw(st.integers(1, top)) for _ in range(2)] for top in (4, 3, 3))
     reach = [(each - 1) * apart + 1 for each, apart in zip(size, dilation, strict=True)]
     height, width = (sides(draw, each, padding) for each in reach)
-    depth, units = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    depth, units = draw(st.integers(1, most)), draw(st.integers(1, most))
     units = depth * draw(st.integers(1, 3)) if depthwise else units
     chance = np.random.default_rng(draw(seeds))
     shape = (1, *size, units) if depthwise else (units, *size, depth)
