@@ -24,7 +24,10 @@ def files(image: Image) -> dict[str, str]:
     return {
         "program.hex": _lines(_words(content[Memory.PROGRAM]), 64),
         **{f"weights_{_LETTERS[at]}.hex": _lines(weights[:, at], 64) for at in range(engine.outputs)},
-        **{f"scales_{_LETTERS[at]}.hex": _lines(constants[:, at, 0], _SCALE_BITS) for at in range(engine.banks)},
+        **{
+            f"scales_{_LETTERS[at]}.hex": _lines(constants[:, at, 0], _SCALE_BITS)
+            for at in range(engine.banks)
+        },
         **{f"biases_{_LETTERS[at]}.hex": _lines(constants[:, at, 1], 32) for at in range(engine.banks)},
         "table_a.hex": _lines(pairs & mask, 32),
         "table_b.hex": _lines(pairs >> np.uint64(32), 32),

@@ -26,9 +26,9 @@ class ImageError(ValueError):
 class Feed:
     """How an input becomes bytes for the activations, from the host's address `address` up.
 
-    Points (rows × columns of the packed map) of `channels` bytes each, filled up to whole words with zeros. Row y, column
-    x, channel k of the packed map are row y, column x · `stride` − `before` + (k // depth) · `dilation`, channel
-    k % depth of the input; `outside` where that is none. `table`: what each byte, from −128 up, becomes first.
+    Points (rows × columns of the packed map) of `channels` bytes each, filled up to whole words with zeros. Row y,
+    column x, channel k of the packed map are row y, column x · `stride` − `before` + (k // depth) · `dilation`,
+    channel k % depth of the input; `outside` where that is none. `table`: what each byte, from −128 up, becomes first.
     """
 
     address: int
@@ -53,9 +53,7 @@ class Feed:
         if self.table is not None:
             source = np.array(self.table, np.int8)[source.astype(np.int64) + 128]
         taps = self.channels // depth
-        at = (
-            np.arange(self.columns)[:, None] * self.stride - self.before + np.arange(taps) * self.dilation
-        )
+        at = np.arange(self.columns)[:, None] * self.stride - self.before + np.arange(taps) * self.dilation
         inside = (at >= 0) & (at < width)
         found = source[:, np.where(inside, at, 0)]  # (rows, columns, taps, depth)
         found = np.where(inside[..., None], found, np.int8(self.outside))
@@ -115,7 +113,9 @@ class Image:
     def fits(self, engine: Engine) -> bool:
         """Whether another engine can run it."""
         words = asdict(engine)
-        return engine.lanes == self.engine.lanes and all(self.needs[name] <= words[name] for name in self.needs)
+        return engine.lanes == self.engine.lanes and all(
+            self.needs[name] <= words[name] for name in self.needs
+        )
 
     def content(self) -> bytes:
         """The file: head, description (JSON), segments, and the SHA-256 digest of all that."""
@@ -162,7 +162,9 @@ def _image(described: dict[str, Any], segments: tuple[tuple[int, bytes], ...]) -
         engine=Engine(**described["engine"]),
         needs=described["needs"],
         segments=segments,
-        input=Feed(**{**feed, "shape": tuple(feed["shape"]), "table": None if table is None else tuple(table)}),
+        input=Feed(
+            **{**feed, "shape": tuple(feed["shape"]), "table": None if table is None else tuple(table)}
+        ),
         output=Result(**{**result, "shape": tuple(result["shape"])}),
         steps=tuple(Step(**step) for step in described["steps"]),
     )

@@ -51,9 +51,7 @@ def compiled(graph: Graph, engine: Engine) -> Image:
     """From a graph as read from a file. UnsupportedError for what the engine can't do, or has no room for."""
     fed, plan = _fed(graph, engine)
     contents = Contents(engine, plan.graph, plan.memory)
-    made = [
-        (layer, operation) for layer in plan.graph.layers for operation in _operations(contents, layer)
-    ]
+    made = [(layer, operation) for layer in plan.graph.layers for operation in _operations(contents, layer)]
     if not made:
         raise _refused("NET", "", "it has no layer that computes", "a net with layers")
     program = b"".join(
@@ -64,7 +62,10 @@ def compiled(graph: Graph, engine: Engine) -> Image:
     _check_room(contents)
     return Image(
         engine=engine,
-        needs={f"{memory.name.removesuffix('S').lower()}_words": words for memory, words in contents.needs().items()},
+        needs={
+            f"{memory.name.removesuffix('S').lower()}_words": words
+            for memory, words in contents.needs().items()
+        },
         segments=_segments(contents),
         input=_feed(contents, fed),
         output=_result(contents),

@@ -44,6 +44,7 @@ def build(engine: Engine, folder: Path, *, contained: bool = False) -> Path:
     home = folder / key.hexdigest()[:16]
     program = home / "Vengine"
     if not program.exists():
+        home.mkdir(parents=True, exist_ok=True)
         done = process.run(
             [
                 *("verilator", "--cc", "--exe", "--build", "-O3", "-Wno-lint", "-CFLAGS", "-O1"),

@@ -1,6 +1,5 @@
 """What is compiled for the engine: images that say themselves what they are, and refusals in words."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -158,4 +158,3 @@ def _strides(layer: Layer, read: Shape, shape: Shape) -> tuple[int, int, int]:
     down = 0 if read[0] == 1 < shape[0] else read[1] * words
     across = 0 if read[1] == 1 < shape[1] else words
     return down, across, int(not read[2] == 1 < shape[2])
-

@@ -53,9 +53,7 @@ def _copied(contents: Contents, layer: Pad | Reshape, source: Value, window: Win
     return bytewise(contents, map_, fields)
 
 
-def _copied_into(
-    contents: Contents, layer: Layer, source: Value, corner: tuple[int, int, int]
-) -> Operation:
+def _copied_into(contents: Contents, layer: Layer, source: Value, corner: tuple[int, int, int]) -> Operation:
     shape, whole = as_map(source.shape), contents.value(layer.output).shape
     fields = {
         "advance": 1,

@@ -101,9 +101,7 @@ def _padded(weights: Int8s, outputs: int) -> Int8s:
     return padded
 
 
-def _summed(
-    contents: Contents, layer: Convolution | Depthwise, fields: Fields, weights: Int8s
-) -> Operation:
+def _summed(contents: Contents, layer: Convolution | Depthwise, fields: Fields, weights: Int8s) -> Operation:
     """`weights`: by channel first."""
     sizes = np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1)
     reach = int((sizes * -LOWEST + np.abs(layer.bias)).max())
@@ -138,4 +136,3 @@ def _operation(
 
 def held(out: Output) -> Fields:
     return {"zero": out.zero, "low": out.low, "high": out.high}
-

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from hardware.fpga.ir import Convolution, Graph, Int8s, Value, Window, as_map, map_after
 from hardware.fpga.tables import table_of
 
+_POINT = Window((1, 1))
+
 
 @dataclass(frozen=True, eq=False)
 class Fed:
@@ -19,7 +21,7 @@ class Fed:
     graph: Graph
     shape: tuple[int, int, int]
     table: Int8s | None = None
-    window: Window = Window((1, 1))
+    window: Window = _POINT
     outside: int = 0
 
 
@@ -55,7 +57,9 @@ def unfolded(fed: Fed, word: int) -> Fed:
     shape = (as_map(source.shape)[0], columns, width * depth)
     layers = tuple(left if layer is reader else layer for layer in graph.layers)
     values = {**graph.values, graph.input: replace(source, shape=shape)}
-    return replace(fed, graph=replace(graph, layers=layers, values=values), window=window, outside=reader.padding)
+    return replace(
+        fed, graph=replace(graph, layers=layers, values=values), window=window, outside=reader.padding
+    )
 
 
 def _through_table(fed: Fed) -> Fed | None:

@@ -32,9 +32,7 @@ def traced(
     return [_split(outputs, line) for line in said.split() if set(line) <= set("01xz")]
 
 
-def _bench(
-    module: str, inputs: Ports, outputs: Ports, cycles: int, parameters: Mapping[str, int]
-) -> str:
+def _bench(module: str, inputs: Ports, outputs: Ports, cycles: int, parameters: Mapping[str, int]) -> str:
     named = ", ".join(f".{name}({value})" for name, value in parameters.items())
     ports = ", ".join([".clk(clk)", *_bound("given", inputs), *_bound("found", outputs)])
     return f"""

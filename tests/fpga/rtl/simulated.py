@@ -4,7 +4,6 @@ import functools
 import os
 from pathlib import Path
 
-
 from hardware.fpga.engine import Engine
 from hardware.fpga.ir import Graph, Int8s
 from hardware.fpga.program import compiled
@@ -16,7 +15,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gristm
 
 def engine_of(lanes: int) -> Engine:
     """Large enough for the nets of these tests, whatever the lanes."""
-    return Engine(lanes=lanes, weight_words=1 << 16, constant_words=4096, table_words=8192, activation_words=1 << 16)
+    return Engine(
+        lanes=lanes, weight_words=1 << 16, constant_words=4096, table_words=8192, activation_words=1 << 16
+    )
 
 
 @functools.cache
@@ -38,5 +39,3 @@ def assert_circuit_equals(graph: Graph, vectors: Int8s, lanes: int, wanted: Int8
     assert off == 0, f"{off} of {wanted.size} differ at {lanes} lanes"
     assert set(cycles) == {image.cycles}
     return image.cycles
-
-

@@ -186,14 +186,19 @@ def test_elements() -> None:
     for function in range(3):
         for still in (0, 1):
             common = {"operation": function, "still_a": 0, "still_b": still, "zero_a": -128, "zero_b": 100}
-            cycles = [{**common, "data": packed(row), "add": 1, "first": int(at == 0)} for at, row in enumerate(windows)]
+            cycles = [
+                {**common, "data": packed(row), "add": 1, "first": int(at == 0)}
+                for at, row in enumerate(windows)
+            ]
             cycles += [{**common, "data": packed(other), "add": 1, "second": 1}, {**common, "take": 1}]
             cycles += [{**common} for _ in range(12)]
             b = other[[0] * 8] if still else other
             for at in range(8):  # an entry comes one cycle after its index, which comes one after `take`
                 cycles[6 + at] |= {"entry_a": int(a[at]) << 20, "entry_b": -int(b[at]) << 3}
             trace = traced("elements", inputs, {"index_a": 8, "index_b": 8, "sum": 32}, cycles)
-            assert seen(trace[5:13], "index_a", "index_b") == [(x + 128, y + 128) for x, y in zip(a, b, strict=True)]
+            assert seen(trace[5:13], "index_a", "index_b") == [
+                (x + 128, y + 128) for x, y in zip(a, b, strict=True)
+            ]
             wanted = [a, (a << 20) - (b << 3), (a + 128) * (b - 100)][function]
             assert [signed(row["sum"], 32) for row in trace[8:16]] == wanted.tolist()
 
@@ -208,9 +213,7 @@ def test_slots_find_each_channels_constants() -> None:
         taken = {"take": 1, "taps_inside": 6}
         groups = [{**taken, "group_first": 1}, {**taken, "group_last": 1, "taps_inside": 4}]
         cycles = [{"reset": 1}, *({**common, **(groups[at // 8] if at % 8 == 0 else {})} for at in range(16))]
-        trace = traced(
-            "slots", inputs, {"constant": 16, "valid": 2}, [*cycles, *[common] * 4]
-        )
+        trace = traced("slots", inputs, {"constant": 16, "valid": 2}, [*cycles, *[common] * 4])
         found = [row["constant"] for row in trace[2:18]]
         assert found == [[100] * 16, list(range(100, 116)), [106] * 8 + [104] * 8][by]
         assert [row["valid"] for row in trace[2:20]] == [3] * 8 + [3] * 3 + [1] * 5 + [0] * 2
@@ -262,7 +265,14 @@ def test_the_packer_puts_two_banks_side_by_side(channels: int) -> None:
     points, groups = 3, -(-channels // 16)
     first = sum(channel % 16 < 8 for channel in range(channels))
     words = -(-channels // 8)
-    common = {"out": 9, "row_stride": 0, "column_stride": words, "columns": 9, "channels": first - 1, "both": 1}
+    common = {
+        "out": 9,
+        "row_stride": 0,
+        "column_stride": words,
+        "columns": 9,
+        "channels": first - 1,
+        "both": 1,
+    }
     cycles: list[Row] = [{"reset": 1}, {**common, "load": 1}]
     wanted = {}
     for point in range(points):

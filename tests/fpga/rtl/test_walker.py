@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fpga.rtl.benches import traced
 from tests.fpga.drawn import searched
+from tests.fpga.rtl.benches import traced
 
 WIDTHS = {
     **dict.fromkeys(("groups", "rows", "columns", "taps_down", "taps_across", "words", "hold"), 10),
@@ -130,7 +129,9 @@ def test_reads_are_those_of_nested_loops(walk: Walk) -> None:
     )  # fmt: skip
     assert [at for at, row in enumerate(trace) if row["finished"] == 1] == [1 + cycles]
     wanted = [
-        {name: value % (1 << READ[name]) for name, value in read.items()} for group in groups for read in group
+        {name: value % (1 << READ[name]) for name, value in read.items()}
+        for group in groups
+        for read in group
     ]
     issued = [row for row in trace[2:] if row["issue"] == 1]
     assert len(issued) == len(wanted)
