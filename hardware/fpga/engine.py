@@ -1,6 +1,6 @@
 """How large an engine is, and where the host finds its memories: what rtl/engine.v and rtl/loader.v say."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 
 WORD = 8  # bytes of a word of the activations; the inputs of each output channel at once
@@ -74,7 +74,4 @@ class Engine:
 
     def parameters(self) -> dict[str, int]:
         """As rtl/engine.v calls them."""
-        return {
-            "LANES": self.lanes,
-            **{f"{memory.name.removesuffix('S')}_WORDS": words for memory, words in self.words.items()},
-        }
+        return {name.upper(): value for name, value in asdict(self).items()}

@@ -13,7 +13,6 @@ from hardware.fpga.ir import (
     Depthwise,
     Int8s,
     Output,
-    Summing,
     as_map,
     map_after,
 )
@@ -111,7 +110,12 @@ def _summed(contents: Contents, layer: Convolution | Depthwise, fields: Fields, 
 
 
 def _operation(
-    contents: Contents, layer: Summing | Accumulate, fields: Fields, channels: int, *, padding: int
+    contents: Contents,
+    layer: Convolution | Depthwise | Accumulate,
+    fields: Fields,
+    channels: int,
+    *,
+    padding: int,
 ) -> Operation:
     source, window = contents.value(layer.inputs[0]), layer.window
     rows, columns, _ = map_after(source.shape, window, channels)
