@@ -12,10 +12,10 @@ from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Placement, Sna
 
 class Places:
     """`pool` and `unit` of each job so far; a unit is a row of `units`. Jobs that are `held` are where they are, what
-    other running ones take is free.
+    other running ones take is free. With `spares` it is taken only where nothing idles; else all is dealt out anew.
     """
 
-    def __init__(self, snapshot: Snapshot, policy: Policy, held: Bools) -> None:
+    def __init__(self, snapshot: Snapshot, policy: Policy, held: Bools, *, spares: bool) -> None:
         self.jobs, self.pools = snapshot.jobs, snapshot.pools
         running = int(np.count_nonzero(self.jobs.pool != NOWHERE))
         self.units = Units(self.pools, policy.sharers, int(self.pools.size.sum()) + running)
@@ -25,7 +25,8 @@ class Places:
         self._stays = held.copy()
         self._joined: list[int] = []
         alone = held & (self.jobs.unit == NOWHERE)
-        self.room = Room(self.pools, self._free(alone), self._empty())
+        free = self._free(alone)
+        self.room = Room(self.pools, free, self._empty() if spares else free.copy())
         for job in np.flatnonzero(held & ~alone):
             self._hold(int(job))
 

@@ -49,7 +49,7 @@ class _Pass:
         self.runs = self.jobs.pool != NOWHERE
         self.held = self.runs & self._stays()
         self.overdue = is_overdue(snapshot, policy)
-        self.places = Places(snapshot, policy, self.held)
+        self.places = Places(snapshot, policy, self.held, spares=not full)
 
     def run(self) -> Plan:
         possible = self.places.could_ever_hold()

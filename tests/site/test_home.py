@@ -125,5 +125,5 @@ def test_home_costs_the_same_with_much_to_show(
     cache.clear()
     with django_assert_max_num_queries(18):
         client.get("/")
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         client.get("/machine")
