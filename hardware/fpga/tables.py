@@ -18,4 +18,5 @@ def table_of(layer: Layer, out: Value) -> Int8s | None:
         if layer.constant.size > 1:
             return None
         layer = layer.but(constant=layer.constant.reshape(()))
-    return computed(layer, [EVERY[None]], replace(out, shape=EVERY.shape))[0]
+    made: Int8s = computed(layer, [EVERY[None]], replace(out, shape=EVERY.shape))[0]
+    return made
