@@ -17,7 +17,9 @@ LINUX = {
 }  # fmt: skip
 MICROCONTROLLERS = {"esp32-s3", "arduino-nano-33-ble-sense", "raspberry-pi-pico-2", "stm32f746"}
 FORMATS = {"onnx", "keras", "savedmodel"}
-FPGA = {"ulx3s-85f", "ice40-hx8k"}
+FPGA = {
+    "ulx3s-85f", "ulx3s-45f", "ulx3s-25f", "ulx3s-12f", "icebreaker", "ice40-hx8k", "tang-nano-20k",
+}  # fmt: skip
 
 
 def names(kind: Kind) -> set[str]:

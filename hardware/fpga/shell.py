@@ -1,0 +1,155 @@
+"""What is written for each board: the outermost module, which gives the circuit its clock, reset and identity, and the
+constraints that bind its ports to pins.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardware.fpga.boards import Board, Configuration, Family
+from hardware.fpga.identity import SIZE, identity
+
+RTL = Path(__file__).with_name("rtl")
+MODULE = "board"
+
+_IDLE_S = 0.02  # how long a frame may pause: a computer's USB driver holds bytes back for some milliseconds
+_VCO_HZ = 600_000_000  # ECP5 PLLs oscillate at 400 to 800 MHz (FPGA-DS-02012)
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """Verilog by file name, whose outermost module is `board`; the constraints, and the name their tool expects."""
+
+    sources: Mapping[str, str]
+    constraints: str
+    constraints_name: str
+
+
+def sources() -> dict[str, str]:
+    """Our Verilog by file name, headers included."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(RTL.glob("*.v*"))}
+
+
+def circuit(
+    board: Board, configuration: Configuration | None = None, *, verilog: Mapping[str, str] | None = None
+) -> Circuit:
+    """All that the tools need for this board, with an engine of this size (default: the board's).
+
+    `verilog`: other sources than ours. ValueError for a clock that can't be made.
+    """
+    configuration = configuration or board.configuration
+    found = dict(sources() if verilog is None else verilog)
+    found["board.v"] = shell(board, configuration, identity(board, configuration, found))
+    name, write = _CONSTRAINTS[board.family]
+    return Circuit(found, write(board), name)
+
+
+def shell(board: Board, configuration: Configuration, said: bytes, *, divisor: int = 0, idle: int = 0) -> str:
+    """The module `board`. For simulation, `divisor` and `idle`: other cycles a bit and until a frame counts as cut than
+    the board's, and no PLL.
+    """
+    simulated = bool(divisor)
+    parameters = {
+        **configuration.parameters(),
+        "DIVISOR": divisor or board.divisor,
+        "IDLE": idle or round(_IDLE_S * board.core_hz),
+        "CAPACITY_BITS": board.capacity_bits,
+        "IDENTITY_BYTES": SIZE,
+        "IDENTITY_BITS": SIZE.bit_length() - 1,
+        "IDENTITY": f"{8 * SIZE}'h{said[::-1].hex()}",
+    }
+    ports = ["input clk_pin", "input rx_pin", "output tx_pin", "output led_pin"]
+    if board.pins.high:
+        ports.append("output high_pin")
+    lines = [
+        f"// {board.title}: written by hardware/fpga/shell.py.",
+        f"module {MODULE} ({', '.join(ports)});",
+        "    wire clk, locked, led;",
+        *([] if simulated else _clock(board)),
+        *(
+            ["    assign clk = clk_pin, locked = 1'b1;"]
+            if simulated or board.core_hz == board.clock_hz
+            else []
+        ),
+        "",
+        "    reg [7:0] begun = 8'd0;",
+        "    always @(posedge clk) if (locked && !begun[7]) begun <= begun + 8'd1;",
+        "",
+        f"    assign led_pin = {'!' if board.pins.led_low else ''}led;",
+        *(["    assign high_pin = 1'b1;"] if board.pins.high else []),
+        "",
+        "    top #(",
+        ",\n".join(f"        .{name}({value})" for name, value in parameters.items()),
+        "    ) top (.clk(clk), .reset(!begun[7]), .rx(rx_pin), .tx(tx_pin), .led(led));",
+        "endmodule",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _clock(board: Board) -> list[str]:
+    """A PLL where the engine's clock is not the oscillator's."""
+    if board.core_hz == board.clock_hz:
+        return []
+    if board.family is not Family.ECP5 or board.core_hz % board.clock_hz or _VCO_HZ % board.core_hz:
+        raise ValueError(f"{board.name}: no PLL settings for {board.clock_hz} to {board.core_hz} Hz")
+    divide = _VCO_HZ // board.core_hz
+    texts = {
+        "PLLRST_ENA": "DISABLED", "INTFB_WAKE": "DISABLED", "STDBY_ENABLE": "DISABLED", "DPHASE_SOURCE": "DISABLED",
+        "OUTDIVIDER_MUXA": "DIVA", "CLKOP_ENABLE": "ENABLED", "FEEDBK_PATH": "CLKOP",
+    }  # fmt: skip
+    numbers = {
+        "CLKI_DIV": 1, "CLKFB_DIV": board.core_hz // board.clock_hz, "CLKOP_DIV": divide,
+        "CLKOP_CPHASE": divide // 2, "CLKOP_FPHASE": 0,
+    }  # fmt: skip
+    levels = {
+        "RST": 0, "STDBY": 0, "PHASESEL0": 0, "PHASESEL1": 0, "PHASEDIR": 1, "PHASESTEP": 1, "PHASELOADREG": 1,
+        "PLLWAKESYNC": 0, "ENCLKOP": 0,
+    }  # fmt: skip
+    values = {name: f'"{value}"' for name, value in texts.items()} | numbers
+    return [
+        f'    (* FREQUENCY_PIN_CLKI="{board.clock_hz / 1e6:g}", FREQUENCY_PIN_CLKOP="{board.core_hz / 1e6:g}",',
+        '       ICP_CURRENT="12", LPF_RESISTOR="8", MFG_ENABLE_FILTEROPAMP="1", MFG_GMCREF_SEL="2" *)',
+        "    EHXPLLL #(",
+        ",\n".join(f"        .{name}({value})" for name, value in values.items()),
+        "    ) pll (",
+        "        .CLKI(clk_pin), .CLKFB(clk), .CLKOP(clk), .LOCK(locked),",
+        "        " + ", ".join(f".{name}(1'b{level})" for name, level in levels.items()),
+        "    );",
+    ]
+
+
+def _ports(board: Board) -> dict[str, str]:
+    pins = board.pins
+    found = {"clk_pin": pins.clock, "rx_pin": pins.rx, "tx_pin": pins.tx, "led_pin": pins.led}
+    return found | ({"high_pin": pins.high} if pins.high else {})
+
+
+def _lpf(board: Board) -> str:
+    """Lattice's preference file, as far as nextpnr-ecp5 reads it."""
+    lines = [f'FREQUENCY PORT "clk_pin" {board.clock_hz / 1e6:g} MHZ;']
+    for port, site in _ports(board).items():
+        pull = "UP" if port == "rx_pin" else "NONE"
+        drive = "" if port in ("clk_pin", "rx_pin") else " DRIVE=4"
+        lines += [
+            f'LOCATE COMP "{port}" SITE "{site}";',
+            f'IOBUF PORT "{port}" PULLMODE={pull} IO_TYPE=LVCMOS33{drive};',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _pcf(board: Board) -> str:
+    """Physical constraints of the iCE40 tools."""
+    return "".join(f"set_io {port} {site}\n" for port, site in _ports(board).items())
+
+
+def _cst(board: Board) -> str:
+    """Gowin's physical constraints."""
+    ports = _ports(board).items()
+    return "".join(f'IO_LOC "{port}" {site};\nIO_PORT "{port}" IO_TYPE=LVCMOS33;\n' for port, site in ports)
+
+
+_CONSTRAINTS = {
+    Family.ECP5: ("board.lpf", _lpf),
+    Family.ICE40: ("board.pcf", _pcf),
+    Family.GOWIN: ("board.cst", _cst),
+}

@@ -1,0 +1,64 @@
+"""A model as wire/host.py loads it: `image.json` says what lies in `image.bin` and `vectors.bin`."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What is written into an engine once (address, bytes), where its input (address, count) and output lie, the cycles
+    that a run takes by the compiler's reckoning, and vectors (input, output) to replay.
+
+    `readable`: the first address that reads back what was written there. Of each `row` bytes of the output the first
+    `used` count; a vector's output has those alone.
+    """
+
+    title: str
+    segments: Sequence[tuple[int, bytes]]
+    source: tuple[int, int]
+    result: tuple[int, int]
+    row: int
+    used: int
+    cycles: int
+    readable: int = 0
+    vectors: Sequence[tuple[bytes, bytes]] = ()
+
+
+def files(image: Image, *, digest: bytes, board: str, loader: str, bitstream: str) -> dict[str, bytes]:
+    """The files' contents by name, for the circuit of this digest (identity.py) on that board.
+
+    `loader` and `bitstream`: what a person is told to program it with. ValueError for vectors of other sizes.
+    """
+    answered = image.result[1] // image.row * image.used
+    for source, result in image.vectors:
+        if (len(source), len(result)) != (image.source[1], answered):
+            raise ValueError("a vector has another size than the input and output")
+    content = {
+        "image.bin": b"".join(data for _, data in image.segments),
+        "vectors.bin": b"".join(source + result for source, result in image.vectors),
+    }
+    said: dict[str, Any] = {
+        "format": FORMAT,
+        "title": image.title,
+        "needs": {"digest": digest.hex(), "board": board, "loader": loader, "bitstream": bitstream},
+        "segments": [
+            {"address": address, "length": len(data), "readable": address >= image.readable}
+            for address, data in image.segments
+        ],
+        "input": {"address": image.source[0], "length": image.source[1]},
+        "output": {
+            "address": image.result[0],
+            "length": image.result[1],
+            "row": image.row,
+            "used": image.used,
+        },
+        "cycles": image.cycles,
+        "vectors": len(image.vectors),
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
+    }
+    return {**content, "image.json": json.dumps(said, indent=1).encode()}
