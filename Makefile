@@ -5,11 +5,12 @@ PORT ?= 8000
 PYTHON ?= python3
 ARGS ?=
 TRACES ?= ../shared/data/scheduling
+DATA ?= ../shared/data
 BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-boards test-fpga lint format bench simulate lock clean
+.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-boards test-fpga fpga-boards lint format bench bench-bundles simulate lock clean
 .PHONY: system system-test
 
 help: ## this list
@@ -45,8 +46,11 @@ test-arm: .venv/dev system-arm front-end ## bundles on emulated Raspberry Pis (D
 test-boards: .venv/dev system-boards ## bundles on emulated microcontrollers: Cortex-M3, M4F, M7, M33 (Debian)
 	timeout --signal=INT 900 $(BIN)/pytest -m boards tests/boards $(ARGS)
 
-test-fpga: .venv/dev system-fpga ## the engine for FPGAs, simulated (Debian)
+test-fpga: .venv/dev .venv/fpga system-fpga ## the engine for FPGAs and the line to it in simulation, bitstreams (Debian)
 	timeout --signal=INT 720 $(BIN)/pytest -m fpga tests/fpga $(ARGS)
+
+fpga-boards: .venv/dev .venv/fpga ## a bitstream for each board: what it takes, how fast it may run (ARGS=--write: docs/fpga-boards.md)
+	$(BIN)/python -m benchmarks.fpga_boards $(ARGS)
 
 test-fast: .venv/dev system front-end ## what neither trains, nor starts the portal, nor opens a browser
 	$(BIN)/pytest -m "not train and not e2e and not browser and not faults and not docker" $(ARGS)
@@ -67,6 +71,9 @@ simulate: .venv/dev ## the scheduler on traces of real clusters (TRACES=folder; 
 bench: .venv/dev system front-end ## measure (docs/benchmarks.md says what)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+bench-bundles: .venv/dev system system-arm front-end ## measure bundles (DATA=folder with CIFAR-10; ARGS=--write writes docs/bundles.md)
+	$(BIN)/python -m benchmarks.bundles $(DATA) $(ARGS)
+
 # -- Production (docs/production.md) ----------------------------------------------------------------------------------
 
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
@@ -84,7 +91,7 @@ test-docker: .venv/dev ## try what docker-up started, and kill it (root; tests/d
 # -- Locks ------------------------------------------------------------------------------------------------------------
 
 lock: .venv/uv ## write requirements/*.txt anew from *.in
-	cd requirements && for name in run demo dev node gpu build; do ../$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt || exit 1; done
+	cd requirements && for name in run demo dev fpga node gpu build; do ../$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes $$name.in -o $$name.txt || exit 1; done
 	cd requirements && for name in web front; do ../$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes -c run.txt $$name.in -o $$name.txt || exit 1; done
 	cd requirements && ../$(UV) pip compile -q --upgrade --universal --python-version 3.9 --generate-hashes board.in -o board.txt
 	cd requirements && ../$(UV) pip compile -q --upgrade --no-deps --universal --python-version 3.9 --generate-hashes board-32bit.in -o board-32bit.txt
@@ -103,7 +110,7 @@ clean: ## remove what was installed and built (not the state)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
-.venv/run .venv/demo .venv/dev: .venv/%: .venv/uv requirements/%.txt
+.venv/run .venv/demo .venv/dev .venv/fpga: .venv/%: .venv/uv requirements/%.txt
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/$*.txt
 	@touch $@
 
