@@ -70,12 +70,16 @@ class System:
         *,
         processor: Processor,
         shown: Mapping[str, Path] = MappingProxyType({}),
+        kept: Mapping[str, Path] = MappingProxyType({}),
         timeout_s: float = 240,
     ) -> "subprocess.CompletedProcess[str]":
-        """`argv`, emulated as user 1000. `shown`: places there, and what of this machine is seen in them."""
+        """`argv`, emulated as user 1000. `shown`: places there, and what of this machine is seen in them; `kept`:
+        the same of folders that may be written in.
+        """
         with tempfile.TemporaryDirectory() as name:
             places = {**processor.describe(Path(name)), **shown}
             binds = [word for place, ours in places.items() for word in ("--ro-bind", str(ours), place)]
+            binds += [word for place, ours in kept.items() for word in ("--bind", str(ours), place)]
             box = [
                 "bwrap", "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL",
                 "--die-with-parent", "--new-session",

@@ -113,18 +113,23 @@ def cold_starts(folder: Path, manifest: dict[str, Any], x: Any, options: list[st
     with tempfile.TemporaryDirectory() as name:
         path = written(Path(name), manifest, x)
         for _ in range(STARTS):
-            start = time.perf_counter()
-            with subprocess.Popen(
-                [sys.executable, str(folder / "run.py"), "--json", *options, str(path)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            ) as child:
-                line = child.stdout.readline() if child.stdout else b""
-                took = time.perf_counter() - start
-            if not line:
+            took = answered([sys.executable, str(folder / "run.py"), "--json", *options, str(path)])
+            if took is None:
                 return []
-            times.append(took * 1000)
+            times.append(took)
     return times
+
+
+def answered(argv: list[str]) -> Any:
+    """Milliseconds from starting a program to its first line; None when it says none, or can't be started at all."""
+    start = time.perf_counter()
+    try:
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+            line = child.stdout.readline() if child.stdout else b""
+            took = time.perf_counter() - start
+    except OSError:
+        return None
+    return took * 1000 if line else None
 
 
 def written(folder: Path, manifest: dict[str, Any], x: Any) -> Path:
