@@ -73,10 +73,10 @@ def table(found: Mapping[str, Report | str]) -> str:
     for name, report in found.items():
         board = BOARDS[name]
         if isinstance(report, str):
-            lines.append(f"| {board.title} | {board.configuration.lanes} | {report} | | | | | | | no |")
+            lines.append(f"| {board.title} | {board.engine.lanes} | {report} | | | | | | | no |")
             continue
         lines.append(
-            f"| {board.title} | {board.configuration.lanes} | {report.cells} of {board.cells} "
+            f"| {board.title} | {board.engine.lanes} | {report.cells} of {board.cells} "
             f"| {report.multipliers} of {board.multipliers} | {report.block_rams} of {board.block_rams} "
             f"| {report.wanted_hz / 1e6:g} MHz | {report.fmax_hz / 1e6:.1f} MHz | {report.seconds['netlist']:.0f} s "
             f"| {report.seconds['place and route']:.0f} s, {len(report.tried)} | {'yes' if report.met else 'no'} |"

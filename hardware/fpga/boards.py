@@ -17,8 +17,10 @@ Flash: the ULX3S manual (at least 4 MB), the iCEBreaker's documentation (16 MB),
 breakout (32 Mbit), Sipeed's wiki for the Tang Nano 20K (64 Mbit).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
+
+from hardware.fpga.engine import Engine
 
 BAUD = 1_000_000
 """Bits a second on the serial line of each board: a whole number of cycles of each of their clocks."""
@@ -30,25 +32,6 @@ class Family(StrEnum):
     ECP5 = "ecp5"
     ICE40 = "ice40"
     GOWIN = "gowin"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """How large an engine is: int8 multiplications at once, and words of its memories: 8 bytes of program, `lanes`
-    bytes of weights, 75 bits of constants for each eight output channels, two entries of 32 bits of tables, 8 bytes
-    of activations.
-    """
-
-    lanes: int
-    program_words: int
-    weight_words: int
-    constant_words: int
-    table_words: int
-    activation_words: int
-
-    def parameters(self) -> dict[str, int]:
-        """As the Verilog calls them."""
-        return {name.upper(): value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +70,7 @@ class Board:
     block_rams: int
     block_ram_bits: int
     flash_bytes: int
-    configuration: Configuration
+    engine: Engine
     capacity_bits: int = 11
     experimental: bool = False
 
@@ -99,15 +82,13 @@ class Board:
 
 MIB = 1024**2
 _MHZ = 1_000_000
-_SMALLEST = Configuration(
+_SMALLEST = Engine(
     lanes=16, program_words=256, weight_words=256, constant_words=256, table_words=256, activation_words=512
 )
 _ULX3S_PINS = Pins(clock="G2", rx="M1", tx="L4", led="B2", high="L2")
 
 
-def _ulx3s(
-    size: int, *, cells: int, multipliers: int, block_rams: int, configuration: Configuration
-) -> Board:
+def _ulx3s(size: int, *, cells: int, multipliers: int, block_rams: int, engine: Engine) -> Board:
     return Board(
         name=f"ulx3s-{size}f",
         title=f"ULX3S (Lattice ECP5 {size}F)",
@@ -124,7 +105,7 @@ def _ulx3s(
         block_rams=block_rams,
         block_ram_bits=18 * 1024,
         flash_bytes=4 * MIB,
-        configuration=configuration,
+        engine=engine,
     )
 
 
@@ -134,7 +115,7 @@ _ALL = (
         cells=84_000,
         multipliers=156,
         block_rams=208,
-        configuration=Configuration(
+        engine=Engine(
             lanes=128,
             program_words=512,
             weight_words=2048,
@@ -148,7 +129,7 @@ _ALL = (
         cells=44_000,
         multipliers=72,
         block_rams=108,
-        configuration=Configuration(
+        engine=Engine(
             lanes=64,
             program_words=512,
             weight_words=2048,
@@ -162,7 +143,7 @@ _ALL = (
         cells=24_000,
         multipliers=28,
         block_rams=56,
-        configuration=Configuration(
+        engine=Engine(
             lanes=16,
             program_words=512,
             weight_words=4096,
@@ -176,7 +157,7 @@ _ALL = (
         cells=12_000,
         multipliers=28,
         block_rams=32,
-        configuration=Configuration(
+        engine=Engine(
             lanes=16,
             program_words=512,
             weight_words=2048,
@@ -201,7 +182,7 @@ _ALL = (
         block_rams=30,
         block_ram_bits=4 * 1024,
         flash_bytes=16 * MIB,
-        configuration=_SMALLEST,
+        engine=_SMALLEST,
         capacity_bits=9,
     ),
     Board(
@@ -220,7 +201,7 @@ _ALL = (
         block_rams=32,
         block_ram_bits=4 * 1024,
         flash_bytes=4 * MIB,
-        configuration=_SMALLEST,
+        engine=_SMALLEST,
         capacity_bits=9,
     ),
     Board(
@@ -239,7 +220,7 @@ _ALL = (
         block_rams=46,
         block_ram_bits=18 * 1024,
         flash_bytes=8 * MIB,
-        configuration=Configuration(
+        engine=Engine(
             lanes=16,
             program_words=512,
             weight_words=2048,

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from hardware.fpga import tools
-from hardware.fpga.boards import Board, Configuration
+from hardware.fpga.boards import Board
 from hardware.fpga.chips import CHIPS, Chip
+from hardware.fpga.engine import Engine
 from hardware.fpga.shell import Circuit
 from hardware.fpga.tools import Limits, ToolError
 
@@ -140,14 +141,14 @@ def build(
 
 
 def build_largest(
-    sizes: Sequence[Configuration],
-    make: Callable[[Configuration], Circuit],
+    sizes: Sequence[Engine],
+    make: Callable[[Engine], Circuit],
     board: Board,
     *,
     folder: Path,
     progress: Progress = lambda _stage, _detail: None,
     **options: Any,
-) -> tuple[Configuration, Built]:
+) -> tuple[Engine, Built]:
     """The first of these sizes, largest first, that is routed and meets timing; says through `progress` which did not.
 
     `make`: the circuit of a size. FlowError when none does, as the last one raised it; `options` are `build`'s.
@@ -245,10 +246,13 @@ def _packed(run: _Run, tried: tuple[Routed, ...], versions: dict[str, str]) -> B
     except ToolError as error:
         raise FlowError("pack", f"The routed circuit could not be packed. {error}") from error
     measured = json.loads((run.folder / f"seed-{best.seed}.json").read_text(encoding="utf-8"))
+    used = run.chip.used(measured["utilization"])
     report = Report(
         board=run.board.name,
         seed=best.seed,
-        **run.chip.used(measured["utilization"]),
+        cells=used["cells"],
+        multipliers=used["multipliers"],
+        block_rams=used["block_rams"],
         fmax_hz=best.fmax_hz,
         wanted_hz=float(run.board.core_hz),
         seconds=dict(run.seconds),

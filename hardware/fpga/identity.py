@@ -5,7 +5,8 @@ import json
 import struct
 from collections.abc import Mapping
 
-from hardware.fpga.boards import Board, Configuration
+from hardware.fpga.boards import Board
+from hardware.fpga.engine import Engine
 
 PROTOCOL = 1
 """The version of rtl/protocol.vh."""
@@ -17,32 +18,32 @@ activations, digest, the board's name: as wire/link.py reads it.
 SIZE = struct.calcsize(LAYOUT)
 
 
-def digest(board: Board, configuration: Configuration, sources: Mapping[str, str]) -> bytes:
+def digest(board: Board, engine: Engine, sources: Mapping[str, str]) -> bytes:
     """16 bytes of the SHA-256 of all that the circuit is made from: Verilog by file name, parameters, the board's
     clocks and chip. An image is made for one digest.
     """
     said = {
         "protocol": PROTOCOL,
         "board": [board.name, board.chip, board.clock_hz, board.core_hz, board.capacity_bits],
-        "parameters": configuration.parameters(),
+        "parameters": engine.parameters(),
         "sources": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sources.items()},
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()[:16]
 
 
-def identity(board: Board, configuration: Configuration, sources: Mapping[str, str]) -> bytes:
+def identity(board: Board, engine: Engine, sources: Mapping[str, str]) -> bytes:
     """The 64 bytes."""
     return struct.pack(
         LAYOUT,
         PROTOCOL,
         board.capacity_bits,
-        configuration.lanes,
+        engine.lanes,
         board.core_hz,
-        configuration.program_words,
-        configuration.weight_words,
-        configuration.constant_words,
-        configuration.table_words,
-        configuration.activation_words,
-        digest(board, configuration, sources),
+        engine.program_words,
+        engine.weight_words,
+        engine.constant_words,
+        engine.table_words,
+        engine.activation_words,
+        digest(board, engine, sources),
         board.name.encode("ascii"),
     )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hardware.fpga.boards import Board, Configuration, Family
+from hardware.fpga.boards import Board, Family
+from hardware.fpga.engine import Engine
 from hardware.fpga.identity import SIZE, identity
 
 RTL = Path(__file__).with_name("rtl")
@@ -31,26 +32,26 @@ def sources() -> dict[str, str]:
 
 
 def circuit(
-    board: Board, configuration: Configuration | None = None, *, verilog: Mapping[str, str] | None = None
+    board: Board, engine: Engine | None = None, *, verilog: Mapping[str, str] | None = None
 ) -> Circuit:
     """All that the tools need for this board, with an engine of this size (default: the board's).
 
     `verilog`: other sources than ours. ValueError for a clock that can't be made.
     """
-    configuration = configuration or board.configuration
+    engine = engine or board.engine
     found = dict(sources() if verilog is None else verilog)
-    found["board.v"] = shell(board, configuration, identity(board, configuration, found))
+    found["board.v"] = shell(board, engine, identity(board, engine, found))
     name, write = _CONSTRAINTS[board.family]
     return Circuit(found, write(board), name)
 
 
-def shell(board: Board, configuration: Configuration, said: bytes, *, divisor: int = 0, idle: int = 0) -> str:
+def shell(board: Board, engine: Engine, said: bytes, *, divisor: int = 0, idle: int = 0) -> str:
     """The module `board`. For simulation, `divisor` and `idle`: other cycles a bit and until a frame counts as cut than
     the board's, and no PLL.
     """
     simulated = bool(divisor)
     parameters = {
-        **configuration.parameters(),
+        **engine.parameters(),
         "DIVISOR": divisor or board.divisor,
         "IDLE": idle or round(_IDLE_S * board.core_hz),
         "CAPACITY_BITS": board.capacity_bits,

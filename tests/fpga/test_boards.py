@@ -35,7 +35,7 @@ def test_a_board_is_a_target_with_its_memory(board: Board) -> None:
 
 @every_board
 def test_an_engine_of_its_size_can_fit(board: Board) -> None:
-    size = board.configuration
+    size = board.engine
     memories = [
         (64, size.program_words), (8 * size.lanes, size.weight_words),
         (75 * max(1, size.lanes // 64), size.constant_words),
@@ -59,7 +59,7 @@ def test_each_port_of_the_shell_has_a_pin(board: Board) -> None:
 
 @every_board
 def test_its_identity_reads_as_the_host_reads_it(board: Board) -> None:
-    said = identity(board, board.configuration, SOURCES)
+    said = identity(board, board.engine, SOURCES)
     assert len(said) == SIZE == 64
 
     class Line:
@@ -76,33 +76,33 @@ def test_its_identity_reads_as_the_host_reads_it(board: Board) -> None:
             inside = bytes((self.tag, link.OK)) + len(said).to_bytes(2, "little") + said
             return b"\x5a" + inside + zlib.crc32(inside).to_bytes(4, "little")
 
-    found = link.Engine(Line()).identify()
-    assert (found.board, found.lanes) == (board.name, board.configuration.lanes)
+    found = link.Client(Line()).identify()
+    assert (found.board, found.lanes) == (board.name, board.engine.lanes)
 
 
 def test_the_identity_tells_boards_sizes_and_sources_apart() -> None:
     board, other = BOARDS["ulx3s-85f"], BOARDS["ulx3s-45f"]
-    smaller = dataclasses.replace(board.configuration, lanes=64)
+    smaller = dataclasses.replace(board.engine, lanes=64)
     said = [
-        identity(board, board.configuration, SOURCES),
-        identity(other, board.configuration, SOURCES),
+        identity(board, board.engine, SOURCES),
+        identity(other, board.engine, SOURCES),
         identity(board, smaller, SOURCES),
-        identity(board, board.configuration, {"top.v": "module top; wire a; endmodule\n"}),
+        identity(board, board.engine, {"top.v": "module top; wire a; endmodule\n"}),
     ]
     digests = {each[28:44] for each in said}
     assert len(digests) == 4
-    assert identity(board, board.configuration, dict(SOURCES)) == said[0]
+    assert identity(board, board.engine, dict(SOURCES)) == said[0]
 
 
 def test_a_clock_that_no_pll_makes_is_refused() -> None:
     board = dataclasses.replace(BOARDS["icebreaker"], core_hz=30_000_000)
     with pytest.raises(ValueError, match="no PLL settings for 12000000 to 30000000 Hz"):
-        shell(board, board.configuration, bytes(64))
+        shell(board, board.engine, bytes(64))
 
 
 def test_the_pll_of_an_ecp5_makes_the_engines_clock() -> None:
     board = BOARDS["ulx3s-85f"]
-    text = shell(board, board.configuration, bytes(64))
+    text = shell(board, board.engine, bytes(64))
     settings = {name: int(value) for name, value in re.findall(r"\.(CLK\w+_DIV)\((\d+)\)", text)}
     assert board.clock_hz * settings["CLKFB_DIV"] // settings["CLKI_DIV"] == board.core_hz
     assert 400e6 <= board.core_hz * settings["CLKOP_DIV"] <= 800e6

@@ -21,7 +21,7 @@ from hardware.fpga.identity import digest
 from hardware.fpga.shell import Circuit, circuit
 from hardware.fpga.simulation.serial_line import Simulator, compiled_netlist
 from hardware.fpga.tools import CancelledError, Limits, ToolError
-from hardware.fpga.wire.link import Engine
+from hardware.fpga.wire.link import Client
 from tests.fpga.link.conftest import verilog
 
 pytestmark = [pytest.mark.fpga, pytest.mark.timeout(600)]
@@ -95,8 +95,8 @@ def test_the_netlist_answers_as_the_verilog_does(built: Built, tmp_path: Path) -
     with Simulator(
         compiled_netlist(board, {"netlist.v": netlist, "cells.v": cells.read_text()}, tmp_path)
     ) as line:
-        engine = Engine(line)
-        assert engine.identify().digest == digest(board, board.configuration, verilog()).hex()
+        engine = Client(line)
+        assert engine.identify().digest == digest(board, board.engine, verilog()).hex()
         content = bytes(at * 11 % 256 for at in range(600))
         engine.write(64, content)
         assert engine.read(64, 600) == content
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_told_and_smaller_ones_are_tried(tmp_path: Path) ->
         "busy ? walk", "busy ? {6'd0, walk}"
     )
     engine = engine.replace("{2'd2, index}", "{8'd2, index}")
-    sizes = [dataclasses.replace(ICE40.configuration, weight_words=words) for words in (65536, 1024)]
+    sizes = [dataclasses.replace(ICE40.engine, weight_words=words) for words in (65536, 1024)]
     said: list[tuple[str, str]] = []
     size, found = build_largest(
         sizes,

@@ -21,7 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hardware.fpga.boards import BOARDS, Board, Configuration
+from hardware.fpga.boards import BOARDS, Board
+from hardware.fpga.engine import Engine
 from hardware.fpga.identity import identity
 from hardware.fpga.shell import shell, sources
 from portal.kit import process
@@ -41,12 +42,10 @@ class SimulationError(Exception):
     """The simulation could not be made, or ended: what iverilog said."""
 
 
-def compiled(board: Board, configuration: Configuration, verilog: Mapping[str, str], folder: Path) -> Path:
+def compiled(board: Board, engine: Engine, verilog: Mapping[str, str], folder: Path) -> Path:
     """The simulation of a board with these sources. SimulationError with the compiler's words, warnings included."""
-    said = identity(board, configuration, verilog)
-    return _compiled(
-        {**verilog, "board.v": shell(board, configuration, said, divisor=DIVISOR, idle=IDLE)}, folder
-    )
+    said = identity(board, engine, verilog)
+    return _compiled({**verilog, "board.v": shell(board, engine, said, divisor=DIVISOR, idle=IDLE)}, folder)
 
 
 def compiled_netlist(board: Board, verilog: Mapping[str, str], folder: Path) -> Path:
@@ -221,7 +220,7 @@ def main(argv: Sequence[str]) -> int:
     verilog = sources() | {path.name: path.read_text(encoding="utf-8") for path in given.verilog}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            program = compiled(board, board.configuration, verilog, Path(folder))
+            program = compiled(board, board.engine, verilog, Path(folder))
         except SimulationError as error:
             sys.stderr.write(f"error: {error}\n")
             return 1

@@ -123,7 +123,7 @@ class Board:
         self.errors = link["LinkError"]
         self.port = part("ports.py")["chosen"](given.port, UnreachableError)
         self.line = part("ports.py")["opened"](self.port, BAUD, UnreachableError)
-        self.engine = link["Engine"](self.line, patience=given.patience)
+        self.engine = link["Client"](self.line, patience=given.patience)
         try:
             self.identity = self.engine.identify()
         except link["SilentError"]:

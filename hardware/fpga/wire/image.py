@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hardware.fpga.engine import WORD, Memory
+from hardware.fpga.image import Image as Compiled
+from hardware.fpga.ir import Int8s
+
 FORMAT = 1
 
 
@@ -62,3 +66,22 @@ def files(image: Image, *, digest: bytes, board: str, loader: str, bitstream: st
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     }
     return {**content, "image.json": json.dumps(said, indent=1).encode()}
+
+
+def of_net(net: Compiled, *, title: str, inputs: Int8s, outputs: Int8s) -> Image:
+    """Of a compiled net; `inputs` (n, …) and what the net answers, `outputs` (n, …), become its vectors."""
+    row = -(-net.output.channels // WORD) * WORD
+    return Image(
+        title=title,
+        segments=net.segments,
+        source=(net.input.address, net.input.size),
+        result=(net.output.address, net.output.size),
+        row=row,
+        used=net.output.channels,
+        cycles=net.cycles,
+        readable=Memory.ACTIVATIONS.address(0),
+        vectors=[
+            (net.input.packed(source), result.tobytes())
+            for source, result in zip(inputs, outputs, strict=True)
+        ],
+    )

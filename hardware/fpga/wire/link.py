@@ -1,9 +1,9 @@
 """The serial line to a board with Gristmill's engine: frames, checksums, time-outs, retries.
 
     line = serial.Serial("/dev/ttyUSB0", 1_000_000, timeout=0)
-    engine = Engine(line)
-    engine.identify().lanes
-    engine.write(0, content); engine.read(0, 16); engine.run()
+    board = Client(line)
+    board.identify().lanes
+    board.write(0, content); board.read(0, 16); board.run()
 
 Python 3.9 or newer, standard library alone; the line is pyserial's, or anything that reads and writes like it. The
 protocol is version 1 of rtl/protocol.vh: CRC-32/ISO-HDLC (zlib's) over what follows a frame's first byte.
@@ -124,7 +124,7 @@ class Answers:
     def feed(self, data: bytes) -> list[Answer]:
         """The answers that these bytes complete."""
         self._kept += data
-        found = []
+        found: list[Answer] = []
         while (start := self._kept.find(ANSWER)) >= 0:
             self._kept = self._kept[start:]
             if len(self._kept) < _HEAD:
@@ -143,7 +143,7 @@ class Answers:
         return found
 
 
-class Engine:
+class Client:
     """A board at the other end of a line.
 
     `patience`: seconds to wait for an answer beyond what its bytes take on the line. LinkError from every method.
@@ -162,10 +162,24 @@ class Engine:
         if len(data) != _IDENTITY.size or data[0] != PROTOCOL:
             version = data[0] if data else "none"
             raise LinkError(f"The board speaks protocol {version}; this program speaks {PROTOCOL}.")
-        protocol, bits, lanes, clock, *words, digest, name = _IDENTITY.unpack(data)
+        protocol, bits, lanes, clock, program, weights, constants, tables, activations = _IDENTITY.unpack(
+            data
+        )[:9]
+        digest, name = _IDENTITY.unpack(data)[9:]
         self._capacity = 1 << bits
-        board = name.rstrip(b"\0").decode("ascii", "replace")
-        return Identity(protocol, self._capacity, lanes, clock, *words, digest.hex(), board)
+        return Identity(
+            protocol=protocol,
+            capacity=self._capacity,
+            lanes=lanes,
+            clock_hz=clock,
+            program_words=program,
+            weight_words=weights,
+            constant_words=constants,
+            table_words=tables,
+            activation_words=activations,
+            digest=digest.hex(),
+            board=name.rstrip(b"\0").decode("ascii", "replace"),
+        )
 
     def status(self) -> Status:
         running, cycles, errors = struct.unpack("<BIH", self._ask(STATUS))

@@ -37,7 +37,7 @@ def board() -> Board:
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled(BOARD, BOARD.configuration, verilog(), tmp_path_factory.mktemp("line"))
+    return compiled(BOARD, BOARD.engine, verilog(), tmp_path_factory.mktemp("line"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hardware.fpga.boards import Board
 from hardware.fpga.identity import digest
 from hardware.fpga.simulation.serial_line import Simulator
 from hardware.fpga.wire import link
-from hardware.fpga.wire.link import Answer, Answers, Engine, RefusedError
+from hardware.fpga.wire.link import Answer, Answers, Client, RefusedError
 from tests.fpga.link.conftest import verilog
 
 pytestmark = pytest.mark.fpga
@@ -31,19 +31,19 @@ def program(key: int, count: int, *, endless: bool = False) -> bytes:
 
 
 def test_it_says_what_it_is(simulator: Simulator, board: Board) -> None:
-    found = Engine(simulator).identify()
+    found = Client(simulator).identify()
     assert found.board == board.name
-    assert found.lanes == board.configuration.lanes
+    assert found.lanes == board.engine.lanes
     assert found.clock_hz == board.core_hz
     assert found.capacity == 1 << board.capacity_bits
-    assert found.weight_words == board.configuration.weight_words
-    assert found.digest == digest(board, board.configuration, verilog()).hex()
+    assert found.weight_words == board.engine.weight_words
+    assert found.digest == digest(board, board.engine, verilog()).hex()
 
 
 def test_the_identity_changes_with_the_circuit(board: Board) -> None:
     before, other = verilog(), verilog()
     other["link.v"] += "// another\n"
-    assert digest(board, board.configuration, other) != digest(board, board.configuration, before)
+    assert digest(board, board.engine, other) != digest(board, board.engine, before)
 
 
 @given(data=st.data())
@@ -51,21 +51,21 @@ def test_the_identity_changes_with_the_circuit(board: Board) -> None:
 def test_what_is_written_is_read_back(kept_on: Simulator, data: st.DataObject) -> None:
     address = data.draw(st.integers(0, 1023))
     content = data.draw(st.binary(min_size=1, max_size=min(80, 1024 - address)))
-    engine = Engine(kept_on)
+    engine = Client(kept_on)
     engine.write(address, content)
     assert engine.read(address, len(content)) == content
 
 
 def test_all_of_its_memory_in_frames_as_long_as_it_takes(simulator: Simulator) -> None:
     content = bytes(at * 7 % 251 for at in range(1024))
-    engine = Engine(simulator)
+    engine = Client(simulator)
     engine.write(0, content)
     assert engine.read(0, 1024) == content
     assert engine.retries == 0
 
 
 def test_a_run_is_answered_when_it_is_done_with_its_cycles(simulator: Simulator) -> None:
-    engine = Engine(simulator)
+    engine = Client(simulator)
     engine.write(0, program(key=3, count=4))
     found, cycles = engine.infer((ADDRESS, bytes((1, 2, 254, 255))), (OUTPUT, 4))
     assert found == bytes((4, 5, 1, 2))
@@ -74,7 +74,7 @@ def test_a_run_is_answered_when_it_is_done_with_its_cycles(simulator: Simulator)
 
 
 def test_while_it_runs_it_tells_its_status_and_refuses_the_rest(simulator: Simulator) -> None:
-    engine = Engine(simulator)
+    engine = Client(simulator)
     engine.write(0, program(key=1, count=1, endless=True))
     simulator.send(link.request(50, link.RUN, struct.pack("<I", 150_000)))
     simulator.wait(1)
@@ -89,7 +89,7 @@ def test_while_it_runs_it_tells_its_status_and_refuses_the_rest(simulator: Simul
 
 
 def test_a_run_that_never_ends_is_ended_at_its_limit(simulator: Simulator) -> None:
-    engine = Engine(simulator)
+    engine = Client(simulator)
     engine.write(0, program(key=1, count=1, endless=True))
     with pytest.raises(RefusedError) as refused:
         engine.run(5000)
@@ -122,7 +122,7 @@ def test_nothing_to_write_and_nothing_to_read_are_done(simulator: Simulator) -> 
 
 
 def test_what_runs_out_of_memory_half_way_is_not_taken_for_an_answer(simulator: Simulator) -> None:
-    Engine(simulator).write(1020, b"last")
+    Client(simulator).write(1020, b"last")
     simulator.send(link.request(9, link.READ, struct.pack("<IB", 1020 | 8 << 24, 0)))
     came = simulator.settle()
     assert len(came) == 17
@@ -173,7 +173,7 @@ def test_after_any_noise_and_a_pause_it_listens_again(kept_on: Simulator, noise:
 @settings(max_examples=60, deadline=None)
 def test_a_damaged_write_writes_nothing(kept_on: Simulator, at: int, change: int) -> None:
     simulator = kept_on
-    engine = Engine(simulator)
+    engine = Client(simulator)
     engine.write(0, bytes(32))
     frame = bytearray(link.request(9, link.WRITE, bytes(5), b"\x11" * 32))
     frame[at % len(frame)] ^= change

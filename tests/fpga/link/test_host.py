@@ -50,12 +50,17 @@ def image(**changes: object) -> Image:
     return Image(**{**said, **changes})
 
 
-def bundled(folder: Path, board: Board, made: Image, circuit: bytes | None = None) -> Path:
-    """A bundle's folder."""
+def programs_in(folder: Path) -> Path:
     folder.mkdir()
     for name in ("host.py", "link.py", "ports.py"):
         shutil.copy(WIRE / name, folder)
-    circuit = circuit or digest(board, board.configuration, verilog())
+    return folder
+
+
+def bundled(folder: Path, board: Board, made: Image, circuit: bytes | None = None) -> Path:
+    """A bundle's folder."""
+    programs_in(folder)
+    circuit = circuit or digest(board, board.engine, verilog())
     written = files(made, digest=circuit, board=board.name, loader=board.loader, bitstream="board.bin")
     for name, content in written.items():
         (folder / name).write_bytes(content)
@@ -85,7 +90,7 @@ def test_it_says_which_board_it_is(bundle: Path, port: Port, board: Board) -> No
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"ice40-hx8k at {port.name}: 16 lanes at 12 MHz\n")
     said = json.loads(host(bundle, "--port", port.name, "--identify", "--json").stdout)
-    assert said["digest"] == digest(board, board.configuration, verilog()).hex()
+    assert said["digest"] == digest(board, board.engine, verilog()).hex()
 
 
 def test_it_loads_verifies_and_replays_the_vectors(bundle: Path, port: Port) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.fpga.simulation.serial_line import Simulator
-from hardware.fpga.wire.link import Engine, LinkError, SilentError
+from hardware.fpga.wire.link import Client, LinkError, SilentError
 
 pytestmark = pytest.mark.fpga
 
@@ -52,7 +52,7 @@ changes = st.dictionaries(st.integers(0, 120), st.none() | st.integers(1, 255), 
 def test_an_answer_is_right_whatever_happens_on_the_line(
     kept_on: Simulator, to: dict[int, int | None], back: dict[int, int | None]
 ) -> None:
-    engine = Engine(Disturbed(kept_on, to, back), patience=PATIENCE_S, attempts=8)
+    engine = Client(Disturbed(kept_on, to, back), patience=PATIENCE_S, attempts=8)
     engine.write(0, bytes((5, 0, 6)))
     found, cycles = engine.infer((0x100, b"\x01\x02\x03\x04\x05\x06"), (0x200, 6))
     assert (found, cycles) == (b"\x06\x07\x08\x09\x0a\x0b", 11)
@@ -60,7 +60,7 @@ def test_an_answer_is_right_whatever_happens_on_the_line(
 
 @pytest.mark.parametrize("change", [lambda _at: 0x40, lambda _at: None], ids=["damaged", "silent"])
 def test_a_line_that_never_works_is_told(simulator: Simulator, change: Callable[[int], int | None]) -> None:
-    engine = Engine(
+    engine = Client(
         Disturbed(simulator, {}, {at: change(at) for at in range(2000)}), patience=PATIENCE_S, attempts=2
     )
     with pytest.raises(LinkError) as told:
@@ -87,7 +87,7 @@ def test_a_late_answer_is_not_taken_for_the_next_one(simulator: Simulator) -> No
             first, self.held = self.held, b""
             return first or simulator.read(size)
 
-    engine = Engine(Late(), patience=PATIENCE_S)
+    engine = Client(Late(), patience=PATIENCE_S)
     assert engine.status().cycles == 0
     assert engine.retries == 1
     engine.write(0, b"abc")
