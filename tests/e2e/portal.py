@@ -32,6 +32,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _command(process: psutil.Process) -> str:
+    """Its command line; empty once it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 @dataclass
 class Portal:
     """`manage.py up` on a home of its own."""
@@ -90,7 +98,7 @@ class Portal:
 
     def child(self, *words: str, newest: bool = False) -> psutil.Process:
         """The oldest (or newest) process whose command line has all these words."""
-        found = [p for p in self.processes() if all(word in " ".join(p.cmdline()) for word in words)]
+        found = [p for p in self.processes() if all(word in _command(p) for word in words)]
         return (max if newest else min)(found, key=lambda process: process.create_time())
 
     def member(self, name: str, *, steward: bool = False) -> "Scripter":

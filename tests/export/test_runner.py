@@ -305,16 +305,31 @@ def test_a_camera_by_opencv(digits: Built, tmp_path: Path) -> None:
     assert "camera 0: it gives no more pictures" in pulled.stderr
 
 
-def test_a_camera_by_picamera2(digits: Built, tmp_path: Path) -> None:
+LOSES_INTERRUPTS = """
+    def capture_image(self, name):
+        import time
+        try:
+            time.sleep(0.5)
+        except KeyboardInterrupt:
+            pass
+        return Image.fromarray(np.load({frame!r}))
+"""
+
+
+@pytest.mark.parametrize("loses", [False, True])
+def test_a_camera_by_picamera2(loses: bool, digits: Built, tmp_path: Path) -> None:
+    """Ctrl-C ends it though a library that is at work just then makes nothing of it."""
     np.save(tmp_path / "frame.npy", np.zeros((48, 48, 3), np.uint8))
-    (tmp_path / "picamera2.py").write_text(PICAMERA2.replace("{frame!r}", repr(str(tmp_path / "frame.npy"))))
-    argv = [sys.executable, "-s", str(digits.bundle / "run.py"), "--camera", "--interval", "0.2"]
+    library = PICAMERA2 + LOSES_INTERRUPTS[1:] if loses else PICAMERA2
+    (tmp_path / "picamera2.py").write_text(library.replace("{frame!r}", repr(str(tmp_path / "frame.npy"))))
+    argv = [sys.executable, "-s", str(digits.bundle / "run.py"), "--camera", "--interval", "0.01"]
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
     ) as program:
         assert program.stdout is not None
         lines = [program.stdout.readline() for _ in range(2)]
+        time.sleep(0.1)
         program.send_signal(signal.SIGINT)
         rest, said = program.communicate(timeout=10)
     assert program.returncode == 0, said

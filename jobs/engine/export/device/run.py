@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
@@ -31,6 +32,7 @@ ENDINGS = {
     "image": (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
     "table": (".csv", ".tsv", ".txt"),
 }
+CAME: list[int] = []  # interrupts: a library at work in C may lose the exception, or make another of it
 INTERRUPTED, PIPE_CLOSED = 130, 141  # as a shell says it of a program that ended by that signal
 STATUSES = """\
 Folders are looked through with all folders in them, except hidden ones. Exit status: 0 everything was answered, 1 not
@@ -216,13 +218,12 @@ class Asked:
             self.show(answer(name, self.model(x), self.manifest["labels"], self.top))
         except UsageError as error:
             self.fail(error)
+        if CAME:
+            raise KeyboardInterrupt
 
     def fail(self, error: UsageError) -> None:
         print(error.told(), file=sys.stderr, flush=True)
         self.failed = 1
-
-
-# --- what else it does --------------------------------------------------------------------------------------
 
 
 def watch(folder: Path, asked: Asked) -> int:
@@ -263,8 +264,7 @@ def verify(key: Optional[Path], bundles: list[Path], as_json: bool) -> int:
         raise UncheckedError(
             "--verify needs --key PEM, the portal's public key (GET /api/v1/signing-key), not one from here."
         )
-    status: int = part("verify.py")["report"](bundles, HERE, key, as_json, plain)
-    return status
+    return int(part("verify.py")["report"](bundles, HERE, key, as_json, plain))
 
 
 # --- the command line ---------------------------------------------------------------------------------------
@@ -371,25 +371,28 @@ def main() -> int:
         return 0  # how watching is meant to end
 
 
-def flushed(status: int) -> int:
-    """The status, once all is written: at Python's own end it would be too late to hear that nobody reads."""
-    sys.stdout.flush()
-    return status
+def interrupted(number: int, _frame: object) -> None:
+    CAME.append(number)
+    raise KeyboardInterrupt
 
 
 def run() -> int:
     """`main`, its errors as sentences on stderr and exit statuses."""
+    signal.signal(signal.SIGINT, interrupted)
     try:
-        return flushed(main())
-    except UsageError as error:
+        status = main()
+        sys.stdout.flush()  # at Python's own end it would be too late to hear that nobody reads
+    except BaseException as error:
+        if CAME or isinstance(error, KeyboardInterrupt):
+            return INTERRUPTED
+        if isinstance(error, BrokenPipeError):  # or Python complains once more, at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return PIPE_CLOSED
+        if not isinstance(error, UsageError):
+            raise
         print(f"error: {error.told()}", file=sys.stderr)
         return error.status
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Or Python complains once more, at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
+    return status
 
 
 if __name__ == "__main__":
