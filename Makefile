@@ -29,7 +29,7 @@ test: .venv/dev system-test front-end ## every test that takes no minutes, on SQ
 DATABASE_TESTS := $(addprefix tests/,bundles contract core datasets ledger members nodes queue replay) --ignore tests/datasets/test_tus.py
 
 test-postgres: .venv/dev system-test ## the database-facing tests on a PostgreSQL of their own
-	$(BIN)/python -m tests.postgres pytest -q -m "not e2e and not browser" $(DATABASE_TESTS)
+	$(BIN)/python -m tests.postgres pytest -q -n 2 --dist loadfile -m "not e2e and not browser" $(DATABASE_TESTS)
 
 test-long: .venv/dev system-test front-end ## whole portals for minutes: hostile uploads, restores, upgrades, nodes cut off
 	$(BIN)/pytest -n 2 --dist loadfile -m "long and not faults and not docker" $(ARGS)
