@@ -61,6 +61,7 @@ def mended(mill: Mill, eve: Patient) -> None:
     """After a test, however it went: everything runs, and nothing of it is under way."""
     if mill.process is None or mill.process.poll() is not None:
         mill.start()
+    mill.resume()
     for job in eve.get("/jobs?limit=20")["results"]:
         if job["status"] not in ENDED:
             eve.http.post(f"/jobs/{job['id']}/cancel")

@@ -1,6 +1,8 @@
 """A portal that is treated badly: its parts by name, what its database says, and what it left lying."""
 
 import contextlib
+import json
+import socket
 import sqlite3
 import threading
 import time
@@ -28,6 +30,7 @@ PARTS = {
 ENGINE = "jobs.runner.warm_main"
 CHECKER = "jobs.datasets.formats.check"
 BACK_S = 60.0
+LOADED_S = 120.0
 
 
 class WaitedTooLongError(AssertionError):
@@ -95,8 +98,20 @@ class Mill(Portal):
                     yield process
 
     def warm(self, node: psutil.Process | None = None) -> psutil.Process:
-        """The warm parent of `node`, or of the portal's own."""
+        """The warm parent of `node`, or of the portal's own, which then is known to have loaded the engine: work is
+        sent to no node before.
+        """
+        if node is None:
+            until(self._has_loaded, "the engine is not loaded", within=LOADED_S, every=0.1)
         return until(lambda: next(iter(self._engine(node)), None), "no warm parent")
+
+    def _has_loaded(self) -> bool:
+        """By what the node's present process told."""
+        sql = "SELECT worker, load FROM nodes_node WHERE name = ?"
+        for row in self.rows(sql, socket.gethostname()):
+            load = row["load"] if isinstance(row["load"], dict) else json.loads(row["load"])
+            return bool(load.get("warm")) and f"/{self.part('node').pid}/" in row["worker"]
+        return False
 
     def child(self, *words: str, newest: bool = False, node: psutil.Process | None = None) -> psutil.Process:
         """The training process: the warm parent's grandchild. With words, as in any portal."""
@@ -117,6 +132,13 @@ class Mill(Portal):
         """The process that checks an upload."""
         below = self.part("helper")
         return until(lambda: next(self._with(CHECKER, below=below), None), "no checker", every=0.002)
+
+    def resume(self) -> None:
+        """Whatever of it a test that failed left standing still goes on."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                if process.status() == psutil.STATUS_STOPPED:
+                    process.resume()
 
     def crash(self) -> None:
         """Everything at once, as when the power fails; not the database's server."""

@@ -88,6 +88,21 @@ def test_a_lost_message_costs_a_moment(mill: Mill, eve: Patient, data: str, brok
     assert checked(eve, f"/datasets/{dataset}/versions/1")["state"] == "ready"
 
 
+def test_a_celery_worker_that_ends_costs_its_node_nothing(
+    mill: Mill, eve: Patient, data: str, broker: Celery
+) -> None:
+    """It can break when Redis goes away, and be ended by a message. The job runs on, and messages are heard again."""
+    scene = phases.training(mill, eve, data)
+    node, queue = mill.part("node"), _attempt(mill, scene.job)[1]
+    broker.control.shutdown(destination=[queue.replace("node.", "node@", 1)])
+    time.sleep(3)
+    broker.send_task("queue.run_attempt", args=["01" * 13], queue=queue)
+    until(lambda: _waiting(broker, queue) == 0, "no worker reads its messages", within=10)
+    scene.release()
+    sound.succeeded(mill, eve, scene.job, ["done"])
+    assert mill.part("node") == node
+
+
 def test_a_check_that_is_asked_for_twice_is_made_once(mill: Mill, eve: Patient, broker: Celery) -> None:
     scene = phases.checking(mill, eve, "Twice", digits_zip(60))
     sql = "SELECT id FROM datasets_version WHERE dataset_id = ?"

@@ -1,5 +1,6 @@
 """`manage.py node`: this computer works for the cooperative."""
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.signals import worker_shutting_down
@@ -13,6 +14,7 @@ from portal.celery import app
 from portal.kit.errors import UserError
 
 THREADS = 4
+AGAIN_S = 1.0
 
 
 class Command(BaseCommand):
@@ -32,21 +34,32 @@ class Command(BaseCommand):
         worker_shutting_down.connect(_leave, weak=False)
         agent().start(before)
         try:
-            app.worker_main(
-                [
-                    "--quiet",
-                    "worker",
-                    "--pool=threads",
-                    f"--concurrency={THREADS}",
-                    f"--queues={queue_of(settings.NODE_NAME)}",
-                    f"--hostname=node@{settings.NODE_NAME}",
-                    "--without-gossip",
-                    "--without-mingle",
-                    f"--loglevel={settings.LOG_LEVEL}",
-                ]
-            )
+            _listen()
         finally:
             agent().stop()
+
+
+def _listen() -> None:
+    """Celery's worker, until this process is told to stop. When it ends otherwise another begins, and what runs here
+    runs on without it: over a broker that goes away in a bad moment it breaks (kombu then asks a connection that is
+    closed for its address), and whoever may write to the broker can end it.
+    """
+    serve: Callable[[list[str]], object] = app.worker_main  # its types say that it never returns
+    while not agent().stopping.is_set():
+        serve(
+            [
+                "--quiet",
+                "worker",
+                "--pool=threads",
+                f"--concurrency={THREADS}",
+                f"--queues={queue_of(settings.NODE_NAME)}",
+                f"--hostname=node@{settings.NODE_NAME}",
+                "--without-gossip",
+                "--without-mingle",
+                f"--loglevel={settings.LOG_LEVEL}",
+            ]
+        )
+        agent().stopping.wait(AGAIN_S)
 
 
 def _leave(**_signal: Any) -> None:
