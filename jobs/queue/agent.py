@@ -29,16 +29,17 @@ from jobs.queue.models import Attempt
 from jobs.queue.reasons import EndReason
 from jobs.queue.supervise import Supervisor
 from jobs.runner.bubble import gpu_devices
-from jobs.runner.limits import MIB
 from jobs.runner.warm import PRELOAD, WarmParent
 from portal.core import storage
 from portal.core.telemetry import logs
 from portal.core.telemetry.beats import beat
 from portal.kit import clock
+from portal.kit.amounts import in_bytes
 from portal.kit.errors import UserError
 from portal.kit.identity import is_gone, me
 
 log = logging.getLogger(__name__)
+MB = 1000**2
 BEAT_S = 2.0
 EAGER_S = 0.5  # while the engine is being loaded: no work is sent here until it is known to be
 TIDY_S = 60.0
@@ -251,10 +252,11 @@ class Agent:
         if self._warm.trouble:
             return _("Its training engine does not start: %(why)s") % {"why": self._warm.trouble}
         free = nodefiles.disk_free()
-        if free < settings.NODE_DISK_RESERVE_MB * MIB:
-            figures = {"free": free // MIB, "least": settings.NODE_DISK_RESERVE_MB}
+        least = settings.NODE_DISK_RESERVE_MB * MB
+        if free < least:
+            figures = {"free": in_bytes(free), "least": in_bytes(least)}
             return (
-                _("Its disk is nearly full: %(free)d MB are free, and it takes work from %(least)d on.")
+                _("Its disk is nearly full: %(free)s are free, and it takes work from %(least)s on.")
                 % figures
             )
         return ""
