@@ -53,6 +53,7 @@ class Pulse(threading.Thread):
         self._renewed_at = self._looked_at = clock.boottime()
         self._stalled = False
         self._asked_at: float | None = None
+        self._asked, self._heard = "", True
         self._lock = threading.RLock()
 
     def run(self) -> None:
@@ -131,19 +132,21 @@ class Pulse(threading.Thread):
                 self.lost.wait(RETRY_S)
 
     def _wait(self) -> None:
+        """Until something is asked. While Redis, which would tell, is away, it is looked up every second."""
         try:
-            live.wait_for(bells.control_bell(self.held.job_id), timeout_s=LOOK_S)
+            self._heard = live.wait_for(bells.control_bell(self.held.job_id), timeout_s=LOOK_S)
         except (live.RedisError, OSError):
+            self._heard = True
             self.over.wait(LOOK_S)
 
     def _beat(self) -> None:
         now = clock.boottime()  # before the database is asked: its lease may begin as early as this
         try:
             if now - self._renewed_at >= RENEW_S:
-                asked = lifecycle.renew(self.held)
+                self._asked = lifecycle.renew(self.held)
                 self._renewed_at = now
-            else:
-                asked = lifecycle.requested(self.held)
+            elif self._heard:
+                self._asked = lifecycle.requested(self.held)
         except (StaleLease, Job.DoesNotExist):
             if not self.over.is_set():
                 self.give_up()
@@ -152,7 +155,7 @@ class Pulse(threading.Thread):
             close_old_connections()
             self._expire()
         else:
-            self._obey(asked)
+            self._obey(self._asked)
 
     def _obey(self, asked: str) -> None:
         if self._is_draining() and asked != Request.CANCEL:

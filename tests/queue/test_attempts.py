@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Q
 
 from hardware.nodes.models import Node
-from jobs.queue import lifecycle, nodefiles, pulse, services, sweeps
+from jobs.queue import bells, lifecycle, nodefiles, pulse, services, sweeps
 from jobs.queue import supervise as supervise_module
 from jobs.queue.models import Attempt, Job, Request
 from jobs.queue.reasons import EndReason, Status
@@ -158,6 +158,7 @@ def told_to_give_way(attempt: Attempt, thread: threading.Thread) -> Job:
         assert thread.is_alive()
         time.sleep(0.05)
     rows.update(request=Request.PREEMPT)
+    bells.wake_control(rows.get())
     return ended(attempt, thread)
 
 

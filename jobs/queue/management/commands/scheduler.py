@@ -67,7 +67,7 @@ def chores() -> list[Chore]:
         Chore(5, lambda: windows.open_and_close_windows(leases.clock())),
         Chore(300, lambda: samples.thin_samples(leases.clock()), aside=True),
         Chore(600, lambda: donations.sweep(leases.clock()), aside=True),
-        Chore(2, told("lost_attempts", sweeps.reap), judges=True),
+        Chore(2, told("lost_attempts", sweeps.reap), judges=True, aside=True),
         Chore(10, datasets.sweep, judges=True, aside=True),
         Chore(300, told("condemned_blobs", storage.condemn)),
         Chore(60, told("freed_bytes", storage.free), aside=True),
