@@ -83,9 +83,10 @@ class NodePage {
     this.root = root;
     this.charts = new Map();
     this.span = 3600;
+    this.due = 0;
     this.note = root.appendChild(element("p", "muted", root.dataset.empty));
     for (const button of document.querySelectorAll("[data-span]")) button.addEventListener("click", () => this.choose(button));
-    setInterval(() => document.visibilityState === "visible" && this.fetch(), EVERY);
+    setInterval(() => document.visibilityState === "visible" && Date.now() >= this.due && this.fetch(), EVERY);
     this.fetch();
   }
 
@@ -107,6 +108,7 @@ class NodePage {
   }
 
   fill({ series, step_s: step }) {
+    this.due = Date.now() + step * 1000 - EVERY / 2; // a chart of a month gains a point in hours
     this.note.hidden = series.length > 0;
     for (const measure of MEASURES) {
       const [name] = measure;
