@@ -18,6 +18,7 @@ from jobs.bundles.forms import BringForm, take_model
 from jobs.bundles.models import BundleState, ModelState, TrainedModel
 from jobs.queue.newjob import newest_ready
 from portal.core import problems
+from portal.core.shield import permissions
 from portal.core.stores.trouble import StoreAwayError
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
@@ -120,6 +121,7 @@ def model_try(request: HttpRequest, pk: str) -> HttpResponse:
     except StoreAwayError as error:
         messages.error(request, str(error))
         return redirect("model-list")
+    response["Permissions-Policy"] = permissions("camera")
     if request.htmx:  # type: ignore[attr-defined] # the page waited for this bundle: it needs its scripts now
         response["HX-Refresh"] = "true"
     return response

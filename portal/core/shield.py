@@ -13,14 +13,22 @@ Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NOTHING_ACTIVE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+FEATURES = (
+    "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer", "microphone", "midi",
+    "payment", "serial", "usb",
+)  # fmt: skip
+
+
+def permissions(*allowed: str) -> str:
+    """A Permissions-Policy by which a page may use those of FEATURES that are named, itself, and none of the others."""
+    return ", ".join(f"{feature}=({'self' if feature in allowed else ''})" for feature in FEATURES)
+
+
 ALWAYS = {
     "content-security-policy": NOTHING_ACTIVE,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": (
-        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), "
-        "microphone=(), midi=(), payment=(), serial=(), usb=()"
-    ),
+    "permissions-policy": permissions(),
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",

@@ -9,11 +9,13 @@ from django.test import Client
 from jobs.bundles import services
 from jobs.bundles.models import Bundle, BundleState, TrainedModel
 from portal.core import storage
+from portal.core.shield import ALWAYS
 from portal.members.models import Member
 from tests.bundles.folders import small_zip
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[[Member], Client]
+POLICY = "permissions-policy"
 MANIFEST = {"labels": ["</script><b>cat"], "explanation": None, "explanation_left_out": "No <map>."}
 
 
@@ -54,6 +56,19 @@ def test_only_this_page_may_run_webassembly(model: TrainedModel, alice: Member, 
     assert "'unsafe-eval'" not in policy
     assert "default-src 'self'" in policy
     assert "wasm" not in client.get("/models")["Content-Security-Policy"]
+
+
+def test_this_page_may_ask_for_the_camera_and_nothing_else(
+    model: TrainedModel, alice: Member, client_for: Browser
+) -> None:
+    ready(model, "browser")
+    client = client_for(alice)
+    allowed = dict(part.split("=") for part in client.get(f"/models/{model.pk}/try")[POLICY].split(", "))
+    assert allowed.pop("camera") == "(self)"
+    assert set(allowed.values()) == {"()"}
+    assert allowed.keys() | {"camera"} == dict(part.split("=") for part in ALWAYS[POLICY].split(", ")).keys()
+    assert "camera=()" in ALWAYS[POLICY]
+    assert POLICY not in client.get("/models")  # which gets the rule for all
 
 
 def test_without_a_bundle_one_is_built(model: TrainedModel, alice: Member, client_for: Browser) -> None:

@@ -25,6 +25,7 @@ from jobs.bundles.signing import new_key
 from portal.core import storage
 from portal.kit import frontend
 from portal.members.models import Member
+from tests.datasets.server import Server
 from tests.export.browsers import CHROMIUM, Watched, start
 from tests.export.conftest import HOSTILE, Built, build, run_py
 
@@ -34,6 +35,21 @@ in_chromium = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed"),
 ]
+
+# A model of alice's with the bundle that was built, in another process's database.
+STORE = """
+import django; django.setup()
+from pathlib import Path
+from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from portal.core import storage
+from portal.members.models import Member
+alice = Member.objects.get(username="alice")
+model = TrainedModel.objects.create(owner=alice, name="digits", labels=[], keras=storage.put_bytes(b"weights"))
+Bundle.objects.create(
+    model=model, target="browser", options_sha256="0" * 64, state=BundleState.READY, zip=storage.adopt(Path({zip!r}))
+)
+print(model.pk)
+"""
 
 
 def for_browser(home: Path, built: Built) -> Built:
@@ -65,6 +81,13 @@ def browser() -> Iterator[Browser]:
         yield chromium
         chromium.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The portal's web process."""
+    with Server(tmp_path_factory.mktemp("portal")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -238,3 +261,18 @@ class TestInThePortal:
             assert watched.said == [], watched.said
             assert [url for url in watched.asked if not url.startswith(live_server.url)] == []
             watched.page.context.close()
+
+    def test_the_camera_is_lent_to_the_page(
+        self, browser: Browser, pictures: Built, server: Server, tmp_path: Path
+    ) -> None:
+        """By the web process as it really runs: what stands in the head of its answers decides."""
+        seal(pictures.bundle, new_key(), tmp_path / "bundle.zip", "digits-browser")
+        model = server.python(STORE.format(zip=str(tmp_path / "bundle.zip"))).decode().split()[-1]
+        watched = Watched(browser)
+        session = server.cast["alice"]["session"]
+        watched.page.context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
+        watched.page.goto(f"{server.url}/models/{model}/try")
+        watched.page.click("[data-part=camera]")
+        assert watched.answer("answer")["label"] in pictures.manifest["labels"]
+        assert watched.said == [], watched.said
+        watched.page.context.close()
