@@ -344,3 +344,30 @@ def test_no_library_for_a_camera(digits: Built) -> None:
     assert done.returncode == 1
     assert "--camera needs picamera2 or OpenCV" in done.stderr
     assert "-m pip install opencv-python-headless" in done.stderr
+
+
+OTHER_NUMPY = "numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88"
+
+
+def test_a_picamera2_that_was_built_for_another_numpy(digits: Built, tmp_path: Path) -> None:
+    """Debian 12's, beside NumPy 2: what it imports raises ValueError."""
+    (tmp_path / "picamera2.py").write_text(f"raise ValueError({OTHER_NUMPY!r})")
+    alone = filmed(digits, tmp_path, "--camera")
+    assert alone.returncode == 1
+    first, *_rest, last = alone.stderr.splitlines()
+    assert first == f"error: picamera2 is installed, but cannot be loaded: {OTHER_NUMPY}"
+    assert last == f"    {sys.executable} -m pip install 'numpy<2'"
+    np.save(tmp_path / "frame.npy", np.zeros((48, 48, 3), np.uint8))
+    opencv = OPENCV.replace("{frame!r}", repr(str(tmp_path / "frame.npy")))
+    (tmp_path / "cv2.py").write_text(opencv)
+    beside = filmed(digits, tmp_path, "--camera", "--interval", 0)
+    assert len(beside.stdout.splitlines()) == 3  # OpenCV serves
+    not_opened = filmed(digits, tmp_path, "--camera", 7)
+    assert not_opened.stderr == alone.stderr
+    film = filmed(digits, tmp_path, "--camera", "film.avi", "--interval", 0)
+    assert film.returncode == 0, film.stderr  # picamera2 is not asked
+    (tmp_path / "cv2.py").write_text("import libGL")
+    neither = filmed(digits, tmp_path, "--camera", "film.avi")
+    assert "cv2 is installed, but cannot be loaded: No module named 'libGL'" in neither.stderr
+    assert "-m pip install opencv-python-headless" in neither.stderr
+    assert "Traceback" not in neither.stderr

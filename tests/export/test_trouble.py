@@ -153,6 +153,23 @@ def test_a_library_that_does_not_load(machine: Machine) -> None:
     assert lines[-1] == "    python3 -m pip install 'numpy<2'"
 
 
+def test_the_pis_own_camera(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What picamera2 needs is built for the NumPy of its own Debian."""
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/proc/device-tree/model")
+    numpy = "    ~/gristmill/bin/python -m pip install 'numpy<2'     # what it was built for"
+    said = machine.trouble["no_camera_library"]("0", {})
+    assert "neither is installed" in said[0]
+    assert said[3].startswith("    sudo apt-get install -y python3-picamera2")
+    assert said[4].startswith("    python3 -m venv --system-site-packages ~/gristmill")
+    assert said[5] == numpy
+    machine.set(python=(3, 13))
+    assert numpy not in machine.trouble["no_camera_library"]("0", {})
+    missing = {"picamera2": ModuleNotFoundError("No module named 'libcamera'", name="libcamera")}
+    said = machine.trouble["no_camera_library"]("0", missing)
+    assert said[0] == "picamera2 is installed, but cannot be loaded: No module named 'libcamera'"
+    assert any("python3-picamera2" in line for line in said)
+
+
 # --- on this machine, with the Pythons that are here ---------------------------------------------------------
 
 

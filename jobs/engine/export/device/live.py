@@ -1,11 +1,12 @@
 """Folders, once or watched, and cameras. Python 3.9 or newer, standard library; for cameras Pillow and their library.
 
-Raises OSError or RuntimeError for what cannot be read, ImportError when no camera's library is there.
+Raises OSError or RuntimeError for what cannot be read, NoLibraryError when nothing is there that reads cameras.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import signal
@@ -211,6 +212,14 @@ def files(folder: Path, endings: tuple[str, ...], trouble: Callable[[OSError], N
 # --- cameras ------------------------------------------------------------------------------------------------
 
 
+class NoLibraryError(ImportError):
+    """Nothing that could read the camera; `broken` says of each library that is there why it does not load."""
+
+    def __init__(self, broken: dict[str, Exception]) -> None:
+        super().__init__("no library for cameras")
+        self.broken = broken
+
+
 def camera(source: str, interval: float, size: Tuple[int, int]) -> Iterator[Tuple[str, Any]]:
     """A (name, Pillow image) every `interval` seconds, to the end of a film.
 
@@ -226,16 +235,24 @@ def camera(source: str, interval: float, size: Tuple[int, int]) -> Iterator[Tupl
 
 
 def _frames(source: str, interval: float, size: Tuple[int, int]) -> Any:
-    if source.isdigit():
-        try:
-            from picamera2 import Picamera2
-        except ImportError:
-            pass
-        else:
-            return _picamera(Picamera2, int(source), interval, size)
-    import cv2
+    broken: dict[str, Exception] = {}
+    picamera2 = _loaded("picamera2", broken) if source.isdigit() else None
+    if picamera2:
+        return _picamera(picamera2.Picamera2, int(source), interval, size)
+    cv2 = _loaded("cv2", broken)
+    if not cv2:
+        raise NoLibraryError(broken)
+    return _opencv(cv2, source, interval, size, broken)
 
-    return _opencv(cv2, source, interval, size)
+
+def _loaded(name: str, broken: dict[str, Exception]) -> Any:
+    """That library; None where it is not installed, or (then with why in `broken`) does not load."""
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # noqa: BLE001 - one that was built for another NumPy raises ValueError
+        if not isinstance(error, ModuleNotFoundError) or error.name != name:
+            broken[name] = error
+        return None
 
 
 def _picamera(picamera2: Any, number: int, interval: float, size: Tuple[int, int]) -> Iterator[Any]:
@@ -255,12 +272,16 @@ def _picamera(picamera2: Any, number: int, interval: float, size: Tuple[int, int
         device.close()
 
 
-def _opencv(cv2: Any, source: str, interval: float, size: Tuple[int, int]) -> Iterator[Any]:
+def _opencv(
+    cv2: Any, source: str, interval: float, size: Tuple[int, int], broken: dict[str, Exception]
+) -> Iterator[Any]:
     from PIL import Image
 
     number = source.isdigit()
     device = cv2.VideoCapture(int(source) if number else source)
     if not device.isOpened():
+        if broken:  # the Raspberry Pi's own camera opens by picamera2 alone
+            raise NoLibraryError(broken)
         raise OSError("it cannot be opened. Is it plugged in, and may you use it (group video)?")
     if number:
         device.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])

@@ -250,7 +250,8 @@ def camera(source: str, interval: float, asked: Asked) -> int:
     except ImportError as error:
         if getattr(error, "name", "") == "PIL":
             raise lacking("Pictures need Pillow", error, asked.manifest) from None
-        raise UsageError(*part("trouble.py")["no_camera_library"](source)) from None
+        broken = getattr(error, "broken", {})
+        raise UsageError(*part("trouble.py")["no_camera_library"](source, broken)) from None
     except BrokenPipeError:
         raise
     except (OSError, RuntimeError) as error:

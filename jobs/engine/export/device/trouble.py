@@ -53,20 +53,24 @@ def lacking(what: str, error: ImportError, manifest: dict[str, Any]) -> list[str
     ]
 
 
-def unloadable(error: ImportError) -> list[str]:
-    """For a library that is there and does not load: often one of the system's is missing."""
-    if isinstance(error, ModuleNotFoundError) and error.name in (
+def unloadable(error: Exception, name: str = "") -> list[str]:
+    """For a library that is there and does not load: often one of the system's is missing. `name` is the library's,
+    where it is known.
+    """
+    if isinstance(error, ModuleNotFoundError) and not name and error.name in (
         "numpy", "PIL", "onnxruntime", "ai_edge_litert", "tflite_runtime", "ai_edge_litert.interpreter"
     ):  # fmt: skip
         return []
     cause = error.__cause__ or error.__context__ or error
     text = next(iter(str(cause).strip().splitlines()), "unknown")
-    name = (error.name or "").split(".")[0] or first_package(error)
+    name = name or (getattr(error, "name", "") or "").split(".")[0] or first_package(error)
     lines = [f"{name} is installed, but cannot be loaded: {text}"]
     packages = [package for library, package in LIBRARIES.items() if library in text]
     if packages and shutil.which("apt-get"):
         lines += ["", f"    sudo apt-get install -y {' '.join(packages)}"]
-    elif "numpy" in text and name != "numpy":  # tflite-runtime was built against NumPy 1
+    elif (
+        "numpy" in text and name != "numpy"
+    ):  # built against NumPy 1, as tflite-runtime and Debian 12's picamera2 are
         lines += ["", f"    {python()} -m pip install {shlex.quote('numpy<2')}"]
     return lines
 
@@ -196,18 +200,31 @@ def system() -> str:
     return f"{platform.system()} {platform.release()}"
 
 
-def no_camera_library(source: str) -> list[str]:
-    """There is neither picamera2 nor OpenCV."""
-    lines = [f"--camera needs picamera2 or OpenCV, and neither is installed ({here()}). Type:", ""]
+def no_camera_library(source: str, broken: dict[str, Exception]) -> list[str]:
+    """There is neither picamera2 nor OpenCV, or what there is does not load: `broken` is why, by library."""
+    told = [line for name, error in broken.items() for line in unloadable(error, name)]
+    if any(line.startswith(" ") for line in told):
+        return told  # it says what to type
+    lines = told or [f"--camera needs picamera2 or OpenCV, and neither is installed ({here()})."]
     if source.isdigit() and shutil.which("apt-get") and Path("/proc/device-tree/model").exists():
         return [
             *lines,
+            "Type:",
+            "",
             "    sudo apt-get install -y python3-picamera2     # for the Raspberry Pi's own camera",
             f"    python3 -m venv --system-site-packages {VENV}  # the environment has to see it",
+            *_numpy_for_picamera2(),
             "",
             f"or, for a camera on USB: {python()} -m pip install opencv-python-headless",
         ]
-    return [*lines, f"    {python()} -m pip install opencv-python-headless"]
+    return [*lines, "Type:", "", f"    {python()} -m pip install opencv-python-headless"]
+
+
+def _numpy_for_picamera2() -> list[str]:
+    """Debian 12 (Python 3.11) built what picamera2 needs for NumPy 1, Debian 13 (Python 3.13) for NumPy 2."""
+    if sys.version_info[:2] > (3, 11) or processor() == NARROW:  # 32-bit ARM has Debian's own NumPy anyway
+        return []
+    return [f"    {VENV}/bin/python -m pip install 'numpy<2'     # what it was built for"]
 
 
 # --- a file is of another kind ------------------------------------------------------------------------------
