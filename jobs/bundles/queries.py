@@ -43,10 +43,15 @@ def with_bundles(models: QuerySet[TrainedModel]) -> QuerySet[TrainedModel]:
 
 
 def to_try(model: TrainedModel) -> Bundle | None:
-    """The bundle that the model is tried out with: the newest for browsers, which explains, else the newest at all."""
-    rows = list(model.bundles.filter(state=BundleState.READY).select_related("zip").order_by("-id"))
-    litert = [row for row in rows if row.target != ONNX]  # which has no files of LiteRT
-    return next((row for row in litert if row.kind == Kind.BROWSER), litert[0] if litert else None)
+    """The bundle that the model is tried out with: one for browsers, which explains, else one for Linux, whose own
+    file answers, else any that also holds the model as a LiteRT file; of several the newest.
+    """
+    rows = model.bundles.filter(state=BundleState.READY).select_related("zip").order_by("-id")
+    litert = [row for row in rows if row.target != ONNX]
+    first = (Kind.BROWSER, Kind.LINUX)
+    return min(
+        litert, key=lambda row: first.index(row.kind) if row.kind in first else len(first), default=None
+    )
 
 
 def yields_of(job_ids: Sequence[str]) -> dict[str, Yield]:

@@ -111,11 +111,16 @@ def model_try(request: HttpRequest, pk: str) -> HttpResponse:
     """Where a model answers in the browser, by the files of one of its bundles; or how it gets one."""
     model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
     bundle = queries.to_try(model)
-    context = {"model": model, "bundle": bundle, "browser": TARGETS[BROWSER].title}
+    building = model.bundles.filter(state=BundleState.BUILDING)
+    context = {
+        "model": model,
+        "bundle": bundle,
+        "browser": TARGETS[BROWSER].title,
+        "waiting": (building.filter(target=BROWSER) if bundle else building).exists(),
+        "offered": any(target.name == BROWSER for target in model.buildable),
+    }
     if bundle is None:
-        waiting = model.bundles.filter(state=BundleState.BUILDING).order_by("-id").first()
-        offered = any(target.name == BROWSER for target in model.buildable)
-        return render(request, "bundles/try.html", {**context, "waiting": waiting, "offered": offered})
+        return render(request, "bundles/try.html", context)
     try:
         response = render(request, "bundles/try.html", {**context, "manifest": inside.manifest(bundle)})
     except StoreAwayError as error:

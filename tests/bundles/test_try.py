@@ -19,9 +19,11 @@ POLICY = "permissions-policy"
 MANIFEST = {"labels": ["</script><b>cat"], "explanation": None, "explanation_left_out": "No <map>."}
 
 
-def ready(model: TrainedModel, target: str, **files: bytes) -> Bundle:
+def ready(model: TrainedModel, target: str, *, explained: bool = True, **files: bytes) -> Bundle:
+    """A bundle that is there; `explained` says in its manifest why it has no maps."""
     bundle, _made = services.request_bundle(model=model, target=target)
-    packed = small_zip(manifest__json=json.dumps(MANIFEST).encode(), **files)
+    manifest = MANIFEST if explained else {"labels": MANIFEST["labels"]}
+    packed = small_zip(manifest__json=json.dumps(manifest).encode(), **files)
     bundle.state, bundle.zip = BundleState.READY, storage.put_bytes(packed)
     bundle.save()
     return bundle
@@ -33,12 +35,50 @@ def page_of(model: TrainedModel, client: Client) -> str:
     return answer.content.decode()
 
 
-def test_the_browsers_bundle_is_preferred(model: TrainedModel, alice: Member, client_for: Browser) -> None:
-    browser, pi = ready(model, "browser"), ready(model, "raspberry-pi-4")
+def test_the_browsers_bundle_is_preferred_then_one_for_linux(
+    model: TrainedModel, alice: Member, client_for: Browser
+) -> None:
+    client = client_for(alice)
+    pico, pi = ready(model, "raspberry-pi-pico-2"), ready(model, "raspberry-pi-4")
+    browser, keras = ready(model, "browser"), ready(model, "keras")
+    ready(model, "onnx")
+    for best in (browser, pi, keras, pico):  # of those that are left
+        assert f"/bundles/{best.pk}/files/" in page_of(model, client)
+        best.delete()
+    assert "/files/" not in page_of(model, client)  # ONNX alone
+
+
+@pytest.mark.parametrize(
+    "target", ["browser", "raspberry-pi-4", "raspberry-pi-pico-2", "keras", "savedmodel"]
+)
+def test_it_says_whose_file_answers(
+    target: str, model: TrainedModel, alice: Member, client_for: Browser
+) -> None:
+    bundle = ready(model, target)
     page = page_of(model, client_for(alice))
-    assert f"/bundles/{browser.pk}/files/" in page
-    browser.delete()
-    assert f"/bundles/{pi.pk}/files/" in page_of(model, client_for(alice))
+    assert ("The very file of the bundle" in page) is (target in {"browser", "raspberry-pi-4"})
+    assert ("also holds the model as a file for computers" in page) is (
+        target not in {"browser", "raspberry-pi-4"}
+    )
+    assert f"for “{bundle.title}”" in page
+
+
+def test_why_it_answers_so_is_a_click_away(model: TrainedModel, alice: Member, client_for: Browser) -> None:
+    """The bundle for browsers alone explains: it can be built from here."""
+    client = client_for(alice)
+    ready(model, "raspberry-pi-4", explained=False)
+    page = page_of(model, client)
+    assert "also shows why" in page
+    assert 'name="target" value="browser"' in page
+    client.post(f"/models/{model.pk}/bundles", {"target": "browser", "from": "try"})
+    page = page_of(model, client)
+    assert "is being built" in page
+    assert 'name="target"' not in page
+    TrainedModel.objects.update(version=None)  # its data is gone: nothing can be built any more
+    Bundle.objects.filter(state=BundleState.BUILDING).delete()
+    page = page_of(model, client)
+    assert "also shows why" not in page
+    assert 'name="target"' not in page
 
 
 def test_what_the_bundle_says_is_text(model: TrainedModel, alice: Member, client_for: Browser) -> None:

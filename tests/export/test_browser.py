@@ -28,6 +28,7 @@ from portal.members.models import Member
 from tests.datasets.server import Server
 from tests.export.browsers import CHROMIUM, Watched, start
 from tests.export.conftest import HOSTILE, Built, build, run_py
+from tests.export.test_refusals import rebuilt, with_a_loud_neighbour
 
 pytestmark = pytest.mark.train
 ARTEFACTS = Path(__file__).resolve().parents[1] / "artefacts"
@@ -219,22 +220,33 @@ class TestInChromium:
         assert watched.page.locator("[data-part=why] li").count() == len(rows.manifest["input"]["columns"])
 
 
+def stored(built: Built, owner: Member, target: str, home: Path) -> TrainedModel:
+    """A model of the member's, with the bundle that was built."""
+    seal(built.bundle, new_key(), home / "bundle.zip", "digits")
+    labels = built.manifest["labels"]
+    model = TrainedModel.objects.create(
+        owner=owner, name=HOSTILE, labels=labels, keras=storage.put_bytes(b"weights")
+    )
+    Bundle.objects.create(
+        model=model, target=target, options_sha256="0" * 64, state=BundleState.READY,
+        zip=storage.adopt(home / "bundle.zip"),
+    )  # fmt: skip
+    return model
+
+
+def signed_in(browser: Browser, url: str, session: str, width: int = 1280) -> Watched:
+    watched = Watched(browser, width)
+    watched.page.context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+    return watched
+
+
 class TestInThePortal:
     pytestmark = [*in_chromium, pytest.mark.django_db(transaction=True)]
 
     @pytest.fixture
     def model(self, alice: Member, pictures: Built, tmp_path: Path) -> TrainedModel:
         """Alice's model, with the bundle that was built."""
-        seal(pictures.bundle, new_key(), tmp_path / "bundle.zip", "digits-browser")
-        labels = pictures.manifest["labels"]
-        model = TrainedModel.objects.create(
-            owner=alice, name=HOSTILE, labels=labels, keras=storage.put_bytes(b"weights")
-        )
-        Bundle.objects.create(
-            model=model, target="browser", options_sha256="0" * 64, state=BundleState.READY,
-            zip=storage.adopt(tmp_path / "bundle.zip"),
-        )  # fmt: skip
-        return model
+        return stored(pictures, alice, "browser", tmp_path)
 
     def test_a_picture_is_tried_out(
         self, browser: Browser, model: TrainedModel, digits: Built, pictures: Built, live_server: LiveServer,
@@ -243,11 +255,8 @@ class TestInThePortal:
         path = picture_of(digits, "0007.png", tmp_path / "seven.png")
         [wanted] = said_by_run_py(pictures, path)
         for width in (1280, 390):
-            watched = Watched(browser, width)
             session = client_for(alice).cookies["sessionid"].value
-            watched.page.context.add_cookies(
-                [{"name": "sessionid", "value": session, "url": live_server.url}]
-            )
+            watched = signed_in(browser, live_server.url, session, width)
             watched.page.goto(f"{live_server.url}/models/{model.pk}/try")
             watched.page.set_input_files("[data-part=file]", path)
             answer = watched.answer("answer")
@@ -262,15 +271,33 @@ class TestInThePortal:
             assert [url for url in watched.asked if not url.startswith(live_server.url)] == []
             watched.page.context.close()
 
+    def test_a_file_with_activations_of_16_bits(
+        self, browser: Browser, digits: Built, live_server: LiveServer, alice: Member,
+        client_for: Callable[[Member], Client], tmp_path: Path,
+    ) -> None:  # fmt: skip
+        """What a microcontroller's bundle holds where plain int8 loses too much."""
+        loud = with_a_loud_neighbour(digits, tmp_path / "model.keras", 1 / 16)
+        found = rebuilt(digits, tmp_path, TARGETS["arduino-nano-33-ble-sense"], model=loud)
+        assert found.manifest["variants"]["int8"]["remedy"]["applied"] == "wide"
+        model = stored(found, alice, "arduino-nano-33-ble-sense", tmp_path)
+        path = picture_of(digits, "0007.png", tmp_path / "seven.png")
+        [wanted] = said_by_run_py(found, path)
+        watched = signed_in(browser, live_server.url, client_for(alice).cookies["sessionid"].value)
+        watched.page.goto(f"{live_server.url}/models/{model.pk}/try")
+        watched.page.set_input_files("[data-part=file]", path)
+        answer = watched.answer("answer")
+        assert answer["label"] == wanted["label"]
+        assert np.allclose(json.loads(answer["scores"]), list(wanted["scores"].values()), atol=1e-3)
+        assert watched.said == [], watched.said
+        watched.page.context.close()
+
     def test_the_camera_is_lent_to_the_page(
         self, browser: Browser, pictures: Built, server: Server, tmp_path: Path
     ) -> None:
         """By the web process as it really runs: what stands in the head of its answers decides."""
         seal(pictures.bundle, new_key(), tmp_path / "bundle.zip", "digits-browser")
         model = server.python(STORE.format(zip=str(tmp_path / "bundle.zip"))).decode().split()[-1]
-        watched = Watched(browser)
-        session = server.cast["alice"]["session"]
-        watched.page.context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
+        watched = signed_in(browser, server.url, server.cast["alice"]["session"])
         watched.page.goto(f"{server.url}/models/{model}/try")
         watched.page.click("[data-part=camera]")
         assert watched.answer("answer")["label"] in pictures.manifest["labels"]
