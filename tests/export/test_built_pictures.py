@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import zipfile
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,28 @@ def test_the_report_escapes_and_needs_nothing(digits: Built) -> None:
     assert "<polyline" in page
     assert "data:image/png;base64," in page
     assert HOSTILE not in (digits.bundle / "README.md").read_text()
+
+
+def test_the_report_tells_the_surest_mistakes_of_every_class(digits: Built, tmp_path: Path) -> None:
+    """Also of a class that is less sure of its mistakes than the two dozen that are surest of all."""
+    from jobs.engine.explain.choosing import confident_mistakes  # loads Keras
+
+    labels = digits.manifest["labels"]
+    y = np.array([0] * 30 + [1] * 4)
+    output = np.full((34, 10), 0.001, np.float32)
+    output[:, 2] = [0.99] * 30 + [0.41, 0.44, 0.43, 0.42]
+    names = [f"{'loud' if label == 0 else 'quiet'}-{number}.png" for number, label in enumerate(y)]
+    report = json.loads(Path(digits.task["report"]).read_text())
+    report["explanations"] = [confident_mistakes(output, y, labels, names)]
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    found = rebuilt(digits, tmp_path, report=str(tmp_path / "report.json"))
+    page = (found.bundle / "report.html").read_text()
+    [section] = re.findall(r"class by class</h3>.*?</table>", page)
+    said = f"said {escape(labels[2])}"
+    quiet = f"quiet-31.png: {said} (44%)<br>quiet-32.png: {said} (43%)<br>quiet-33.png: {said} (42%)</td>"
+    assert quiet in section
+    assert f'<tr><th scope="row">{escape(labels[1])}</th><td>4 of 4</td>' in section
+    assert HOSTILE not in page
 
 
 def test_the_report_tells_what_was_made_smaller_and_why(digits: Built, tmp_path: Path) -> None:

@@ -58,6 +58,30 @@ def _example(example: Found) -> str:
     return f'<li class="pair">{shown}<div>{escape(example["name"])}</div><small>{said}</small></li>'
 
 
+def _mistakes(part: Found) -> str:
+    rows = "".join(_class_of_mistakes(row) for row in part["classes"])
+    if not rows:
+        return ""
+    more = part["classes_left_out"]
+    left_out = f"<p><small>{more:d} more classes have mistakes.</small></p>" if more else ""
+    return (
+        '<h3>The surest mistakes, class by class</h3><div class="wide"><table><thead><tr><th scope="col">class</th>'
+        f'<th scope="col">mistakes</th><th scope="col">surest</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{left_out}"
+    )
+
+
+def _class_of_mistakes(row: Found) -> str:
+    said = "<br>".join(
+        f"{escape(answer['name'])}: said {escape(answer['predicted'])} ({answer['confidence']:.0%})"
+        for answer in row["worst"]
+    )
+    return (
+        f'<tr><th scope="row">{escape(row["label"])}</th><td>{row["mistakes"]:d} of {row["samples"]:d}</td>'
+        f'<td class="name">{said}</td></tr>'
+    )
+
+
 def _importance(part: Found) -> str:
     shares = part["measure"] == "accuracy"
     unit = "accuracy" if shares else "root mean square error"
@@ -128,6 +152,7 @@ def _left_out(part: Found) -> str:
 
 DRAW: dict[str, Callable[[Found], str]] = {
     "attribution-maps": _maps,
+    "confident-mistakes": _mistakes,
     "permutation-importance": _importance,
     "surrogate-rules": _rules,
     "left-out": _left_out,
