@@ -279,7 +279,8 @@ class Picamera2:
 """
 
 
-def filmed(built: Built, libraries: Path, *args: object) -> "subprocess.CompletedProcess[str]":
+def run_beside(built: Built, libraries: Path, *args: object) -> "subprocess.CompletedProcess[str]":
+    """run.py with the libraries of a folder in place of others."""
     argv = [sys.executable, "-s", str(built.bundle / "run.py"), *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(libraries)}
     return subprocess.run(argv, capture_output=True, text=True, timeout=30, env=env)
@@ -291,16 +292,16 @@ def test_a_camera_by_opencv(digits: Built, tmp_path: Path) -> None:
     np.save(tmp_path / "frame.npy", frame)
     Image.fromarray(frame[:, :, ::-1].copy()).save(tmp_path / "frame.png")
     (tmp_path / "cv2.py").write_text(OPENCV.replace("{frame!r}", repr(str(tmp_path / "frame.npy"))))
-    done = filmed(digits, tmp_path, "--json", "--camera", "film.avi", "--interval", 0)
+    done = run_beside(digits, tmp_path, "--json", "--camera", "film.avi", "--interval", 0)
     assert done.returncode == 0, done.stderr
     found = answers(done.stdout)
     wanted = answers(run_py(digits.bundle, "--json", tmp_path / "frame.png").stdout)[0]
     assert [line["scores"] for line in found] == [wanted["scores"]] * 3
     assert found[0]["input"].startswith("camera film.avi 20")
-    gone = filmed(digits, tmp_path, "--camera", 7)
+    gone = run_beside(digits, tmp_path, "--camera", 7)
     assert gone.returncode == 1
     assert "camera 7: it cannot be opened" in gone.stderr
-    pulled = filmed(digits, tmp_path, "--camera", "--interval", 0)
+    pulled = run_beside(digits, tmp_path, "--camera", "--interval", 0)
     assert (pulled.returncode, len(pulled.stdout.splitlines())) == (1, 3)
     assert "camera 0: it gives no more pictures" in pulled.stderr
 
@@ -335,7 +336,7 @@ def test_a_camera_by_picamera2(loses: bool, digits: Built, tmp_path: Path) -> No
     assert program.returncode == 0, said
     assert all(line.startswith("camera 0 20") for line in lines)
     assert rest.endswith("closed\n")  # the camera is let go of
-    gone = filmed(digits, tmp_path, "--camera", 1)
+    gone = run_beside(digits, tmp_path, "--camera", 1)
     assert "camera 1: picamera2 has no such camera" in gone.stderr
 
 
@@ -352,7 +353,7 @@ OTHER_NUMPY = "numpy.dtype size changed, may indicate binary incompatibility. Ex
 def test_a_picamera2_that_was_built_for_another_numpy(digits: Built, tmp_path: Path) -> None:
     """Debian 12's, beside NumPy 2: what it imports raises ValueError."""
     (tmp_path / "picamera2.py").write_text(f"raise ValueError({OTHER_NUMPY!r})")
-    alone = filmed(digits, tmp_path, "--camera")
+    alone = run_beside(digits, tmp_path, "--camera")
     assert alone.returncode == 1
     first, *_rest, last = alone.stderr.splitlines()
     assert first == f"error: picamera2 is installed, but cannot be loaded: {OTHER_NUMPY}"
@@ -360,14 +361,49 @@ def test_a_picamera2_that_was_built_for_another_numpy(digits: Built, tmp_path: P
     np.save(tmp_path / "frame.npy", np.zeros((48, 48, 3), np.uint8))
     opencv = OPENCV.replace("{frame!r}", repr(str(tmp_path / "frame.npy")))
     (tmp_path / "cv2.py").write_text(opencv)
-    beside = filmed(digits, tmp_path, "--camera", "--interval", 0)
+    beside = run_beside(digits, tmp_path, "--camera", "--interval", 0)
     assert len(beside.stdout.splitlines()) == 3  # OpenCV serves
-    not_opened = filmed(digits, tmp_path, "--camera", 7)
+    not_opened = run_beside(digits, tmp_path, "--camera", 7)
     assert not_opened.stderr == alone.stderr
-    film = filmed(digits, tmp_path, "--camera", "film.avi", "--interval", 0)
+    film = run_beside(digits, tmp_path, "--camera", "film.avi", "--interval", 0)
     assert film.returncode == 0, film.stderr  # picamera2 is not asked
     (tmp_path / "cv2.py").write_text("import libGL")
-    neither = filmed(digits, tmp_path, "--camera", "film.avi")
+    neither = run_beside(digits, tmp_path, "--camera", "film.avi")
     assert "cv2 is installed, but cannot be loaded: No module named 'libGL'" in neither.stderr
     assert "-m pip install opencv-python-headless" in neither.stderr
     assert "Traceback" not in neither.stderr
+
+
+FAILING = """
+class Interpreter:
+    def __init__(self, model_content, num_threads): pass
+    def allocate_tensors(self): pass
+    def get_input_details(self): return [{"index": 0}]
+    get_output_details = get_input_details
+    def set_tensor(self, index, x): pass
+    def invoke(self): raise RuntimeError("Node number 3 (CONV_2D) failed to invoke.")
+"""
+
+
+def test_a_runtime_that_fails_at_an_input(digits: Built, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").touch()
+    (tmp_path / "ai_edge_litert" / "interpreter.py").write_text(FAILING)
+    done = run_beside(digits, tmp_path, folder)
+    said = "this runtime fails to run the model: Node number 3 (CONV_2D) failed to invoke."
+    names = ("a/2.PNG", "a/deep/1.png", "b.png")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [f"{folder / name}: {said}" for name in names]
+    for check in ("--selftest", "--benchmark"):
+        done = run_beside(digits, tmp_path, check)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize("interval", ["inf", "nan", "-1", "1e300"])
+def test_an_interval_that_no_clock_can_wait(digits: Built, tmp_path: Path, interval: str) -> None:
+    np.save(tmp_path / "frame.npy", np.zeros((48, 48, 3), np.uint8))
+    (tmp_path / "cv2.py").write_text(OPENCV.replace("{frame!r}", repr(str(tmp_path / "frame.npy"))))
+    done = run_beside(digits, tmp_path, "--camera", "film.avi", f"--interval={interval}")
+    assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (1, "", False)
+    assert "--interval 0 to 1000000 seconds" in done.stderr

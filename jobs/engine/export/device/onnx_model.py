@@ -36,7 +36,10 @@ class Interpreter:
         self.input = {index: x}
 
     def invoke(self) -> None:
-        self.output = self.session.run(None, self.input)[0]
+        try:
+            self.output = self.session.run(None, self.input)[0]
+        except Exception as error:
+            raise RuntimeError(str(error)) from error
 
     def get_tensor(self, _index: str) -> Any:
         return self.output

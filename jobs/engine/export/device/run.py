@@ -6,15 +6,19 @@ ships this program in every bundle; what it knows about the model stands in mani
 when they are needed: a first answer does not wait for what it does not use.
 """
 
-# ruff: noqa: B905 - zip(strict=True) came with Python 3.10
+# ruff: noqa: B905, E402 - zip(strict=True) came with Python 3.10; the path is cleaned before it is imported by
+import os
+import sys
+
+# A stray json.py or numpy.py beside this file must not be imported in place of the real one; Python has loaded os.
+sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != os.path.realpath(__file__ + "/..")]
+
 import argparse
 import functools
 import hashlib
 import json
 import math
-import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
@@ -24,10 +28,8 @@ if sys.version_info < (3, 9):
     sys.exit("error: " + NEEDED + " (this is Python " + sys.version.split()[0] + ")")
 
 HERE = Path(__file__).resolve().parent
-# A stray numpy.py beside this file must not be imported in place of the real one.
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
-
 FORMAT = 1
+MOST_THREADS, LONGEST_S = 256, 1_000_000
 ENDINGS = {
     "image": (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
     "table": (".csv", ".tsv", ".txt"),
@@ -138,10 +140,13 @@ class Model:
         self.input = self.interpreter.get_input_details()[0]["index"]
         self.output = self.interpreter.get_output_details()[0]["index"]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any, name: str = "self-test") -> Any:
         """The output vector, float32, of one input of batch 1."""
-        self.interpreter.set_tensor(self.input, x)
-        self.interpreter.invoke()
+        try:
+            self.interpreter.set_tensor(self.input, x)
+            self.interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise UsageError(f"{name}: this runtime fails to run the model: {first_line(error)}") from None
         return self.interpreter.get_tensor(self.output)[0]
 
 
@@ -215,9 +220,10 @@ class Asked:
 
     def one(self, name: str, x: Any) -> None:
         try:
-            self.show(answer(name, self.model(x), self.manifest["labels"], self.top))
+            self.show(answer(name, self.model(x, name), self.manifest["labels"], self.top))
         except UsageError as error:
-            self.fail(error)
+            if not CAME:
+                self.fail(error)
         if CAME:
             raise KeyboardInterrupt
 
@@ -256,7 +262,7 @@ def camera(source: str, interval: float, asked: Asked) -> int:
         raise
     except (OSError, RuntimeError) as error:
         raise UsageError(f"camera {source}: {first_line(error)}") from None
-    return 0
+    return asked.failed
 
 
 def verify(key: Optional[Path], bundles: list[Path], as_json: bool) -> int:
@@ -307,9 +313,7 @@ def arguments() -> argparse.ArgumentParser:
     add("inputs", nargs="*", type=Path, metavar="INPUT", help="pictures, CSV tables, folders of them")
     form = options.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line (README.md has the keys)")
-    form.add_argument(
-        "--csv", action="store_true", help="a table: a first line with the names, a line an answer"
-    )
+    form.add_argument("--csv", action="store_true", help="a table: a line with the names, a line an answer")
     add("--top", type=int, default=0, metavar="N", help="the N likeliest labels, not the first alone")
     add("--watch", type=Path, metavar="FOLDER", help="answer each file that appears there, once")
     add("--camera", nargs="?", const="0", metavar="SOURCE", help="answer a camera, film or address")
@@ -317,15 +321,9 @@ def arguments() -> argparse.ArgumentParser:
     add("--variant", help="which model file: int8, fp32 or onnx (default: the manifest's)")
     add("--threads", type=int, default=min(4, os.cpu_count() or 1), help="default: %(default)s")
     add("--selftest", action="store_true", help="does the model give the same answers here?")
+    add("--benchmark", action="store_true", help="how long an answer takes, and how much memory (or --json)")
     add(
-        "--benchmark",
-        action="store_true",
-        help="how long one answer takes, and how much memory (also with --json)",
-    )
-    add(
-        "--verify",
-        action="store_true",
-        help="check the signature and every file, here or of the zips and folders named; needs --key",
+        "--verify", action="store_true", help="check signature and files, here or of those named; needs --key"
     )
     add("--key", type=Path, metavar="PEM", help="the portal's public key")
     return options
@@ -337,8 +335,9 @@ def main() -> int:
     if given.verify:
         return verify(given.key, given.inputs, given.json)
     manifest = load_manifest()
-    if given.threads < 1 or given.top < 0 or not given.interval >= 0:
-        raise UsageError("--threads must be at least 1, --top and --interval at least 0")
+    if not (1 <= given.threads <= MOST_THREADS and given.top >= 0 and 0 <= given.interval <= LONGEST_S):
+        limits = f"--threads takes 1 to {MOST_THREADS}, --interval 0 to {LONGEST_S} seconds"
+        raise UsageError(f"{limits}, --top 0 or more.")
     if given.variant and given.variant not in manifest["variants"]:
         reason = manifest["left_out"].get(given.variant, "it has " + ", ".join(manifest["variants"]))
         raise UsageError(f"This bundle has no {given.variant} model: {reason}")
