@@ -25,6 +25,7 @@ from portal.kit.errors import UserError
 from portal.members.access import signed_in
 
 ZIP = "application/zip"
+PYTHON = "text/x-python"
 RANGE_HEADERS = [
     OpenApiParameter(name, str, OpenApiParameter.HEADER, description=text)
     for name, text in (
@@ -303,6 +304,16 @@ class SigningKey(APIView):
     def get(self, _request: Request) -> HttpResponse:
         """The Ed25519 public key that bundles are signed with, as PEM."""
         return HttpResponse(keys.public_pem(), content_type="text/plain; charset=us-ascii")
+
+
+class Verifier(APIView):
+    @extend_schema(operation_id="signing_key_verifier", responses={(200, PYTHON): OpenApiTypes.STR})
+    def get(self, _request: Request) -> HttpResponse:
+        """The program that checks bundles by that key, in Python's standard library alone: `python3 -I verify.py --key
+        signing-key.pem bundle.zip` runs nothing of the bundle.
+        """
+        headers = {"Content-Disposition": 'attachment; filename="verify.py"'}
+        return HttpResponse(keys.verifier(), content_type=f"{PYTHON}; charset=utf-8", headers=headers)
 
 
 class TargetList(APIView):

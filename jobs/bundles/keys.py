@@ -3,6 +3,7 @@ start and kept in the home folder.
 """
 
 import hashlib
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
@@ -13,6 +14,7 @@ from jobs.bundles import signing
 from portal.kit.errors import UserError
 
 SIGNING_KEY = "signing-key.pem"
+VERIFIER = Path(settings.BASE_DIR) / "jobs" / "engine" / "export" / "device" / "verify.py"
 
 
 def signing_key() -> Ed25519PrivateKey:
@@ -37,6 +39,11 @@ def _from_setting(pem: str) -> Ed25519PrivateKey:
 def public_pem() -> str:
     """The public half as PEM text, by which bundles are verified."""
     return signing.public_pem(signing_key())
+
+
+def verifier() -> bytes:
+    """The program that checks bundles by that key: ours, so that nobody has to trust the copy in a first bundle."""
+    return VERIFIER.read_bytes()
 
 
 def signed_by() -> dict[str, str]:

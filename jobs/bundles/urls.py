@@ -25,5 +25,6 @@ api: list[URLPattern] = [
     path("bundles/<str:pk>", rest.BundleDetail.as_view(), name="api-bundle"),
     path("bundles/<str:pk>/download", rest.BundleDownload.as_view(), name="api-bundle-download"),
     path("signing-key", rest.SigningKey.as_view(), name="api-signing-key"),
+    path("signing-key/verify.py", rest.Verifier.as_view(), name="api-verifier"),
     path("targets", rest.TargetList.as_view(), name="api-targets"),
 ]

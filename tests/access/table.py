@@ -226,6 +226,7 @@ api/v1/bundles                              model      POST    201   404   404  
 api/v1/bundles/<str:pk>                     bundle     GET     200   404   404  200     401
 api/v1/bundles/<str:pk>/download            bundle     GET     200   404   404  200     401
 api/v1/signing-key                          -          GET     200   200   200  200     401
+api/v1/signing-key/verify.py                -          GET     200   200   200  200     401
 api/v1/targets                              -          GET     200   200   200  200     401
 api/v1/schema                               -          GET     200   200   200  200     200
 api/v1/docs                                 -          GET     200   200   200  200     200

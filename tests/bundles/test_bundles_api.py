@@ -117,8 +117,12 @@ def test_stewards_see_all_and_what_they_build_is_the_owners(
 
 
 @pytest.mark.parametrize(
-    "path", ["models", "models/x", "bundles", "bundles/x", "bundles/x/download", "signing-key", "targets"]
-)
+    "path",
+    [
+        "models", "models/x", "bundles", "bundles/x", "bundles/x/download", "signing-key", "signing-key/verify.py",
+        "targets",
+    ],
+)  # fmt: skip
 def test_without_credentials_401(path: str, client: Any, db: None) -> None:
     assert client.get(f"/api/v1/{path}").status_code == 401
 

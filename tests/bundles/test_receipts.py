@@ -189,3 +189,4 @@ def test_its_owner_reads_it_in_the_api_and_on_the_page(
     assert "0.00300 kWh, measured" in page.replace("\n", " ")
     assert model.receipt["data"]["sha256"] in page
     assert "The barn" in page
+    assert 'href="/api/v1/signing-key/verify.py"' in page

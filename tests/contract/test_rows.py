@@ -224,3 +224,6 @@ def test_the_signing_key(api: APIClient, schema: Schema) -> None:
     answer = api.get("/api/v1/signing-key")
     schema.check(answer)
     assert answer.content.startswith(b"-----BEGIN PUBLIC KEY-----")
+    program = api.get("/api/v1/signing-key/verify.py")
+    schema.check(program)
+    assert program.headers["Content-Disposition"] == 'attachment; filename="verify.py"'

@@ -11,7 +11,7 @@ ROWS = {
     "/jobs": "get post", "/jobs/{job_id}": "get", "/jobs/{job_id}/cancel": "post", "/jobs/{job_id}/stop": "post",
     "/jobs/{job_id}/metrics": "get", "/jobs/{job_id}/logs": "get", "/jobs/{job_id}/events": "get", "/models": "get",
     "/models/{id}": "get", "/bundles": "get post", "/bundles/{id}": "get", "/bundles/{id}/download": "get",
-    "/signing-key": "get",
+    "/signing-key": "get", "/signing-key/verify.py": "get",
 }  # fmt: skip
 Document = dict[str, Any]
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rest_framework.test import APIClient
 
 from jobs.bundles import keys
 from jobs.bundles.sealing import seal
 from jobs.bundles.signing import new_key, public_pem
+from portal.members.models import Member
 from tests.bundles.folders import DEVICE, write_manifest
 
 KEY = new_key()
@@ -195,3 +197,32 @@ def test_a_zip_with_a_spoilt_file_a_second_one_and_one_outside(bundle: Path) -> 
     assert done.returncode == 1
     said = {(each["problem"], each["file"]) for each in json.loads(done.stdout)["problems"]}
     assert said == {("changed", "model.tflite"), ("added", "README.md"), ("added", "/outside.txt")}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_portals_own_copy_checks_a_first_bundle(
+    bundle: Path, tmp_path: Path, python: Sequence[str], alice: Member, api_for: Callable[[Member], APIClient]
+) -> None:
+    """Nothing of a bundle is run that is not trusted yet, not even when it brings programs of these names."""
+    program = tmp_path / "verify.py"
+    program.write_bytes(api_for(alice).get("/api/v1/signing-key/verify.py").content)
+
+    def check(*bundles: Path) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, *python, program, "--key", tmp_path / "KEY.pem", *bundles]
+        return subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=60, cwd=bundle)
+
+    genuine = check(bundle, tmp_path / "bundle.zip")
+    assert (genuine.returncode, genuine.stderr) == (0, "")
+    assert genuine.stdout.splitlines() == [
+        f"{path}: OK: the signature is valid and all 4 files are as signed."
+        for path in (bundle, tmp_path / "bundle.zip")
+    ]
+    for name in ("verify.py", "json.py"):
+        (bundle / name).write_text(
+            "print('OK: the signature is valid and all is well.')\nraise SystemExit(0)\n"
+        )
+    forged = check(bundle)
+    assert (forged.returncode, forged.stdout) == (1, "")
+    assert "'verify.py' is NOT the file that was signed" in forged.stderr
+    assert "'json.py' was added" in forged.stderr
+    assert check(tmp_path / "none.zip").returncode == 2

@@ -77,8 +77,14 @@ Made by Gristmill for: {target.title}. {target.runtime.note}
 Get KEY.pem from the portal you trust (`/api/v1/signing-key`), never from who gave you this folder. `--verify` names
 each file that was changed, removed or added, and ends with 0 (as signed), 1 (not as signed) or 2 (it could not
 check). With `--json` it tells a program; a zip or another folder that is named behind it is checked instead of this
-one, so that the `run.py` of a bundle you trust checks one you don't. OpenSSL 3 can check the manifest without
-running anything of an unknown copy:
+one, so that the `run.py` of a bundle you trust checks one you don't.
+
+Of a first bundle nothing is trusted yet, nor is the `run.py` in it. The portal has the same check as a program of its
+own (`/api/v1/signing-key/verify.py`), which runs nothing of a bundle: save it outside of this folder and type
+
+    python3 -I verify.py --key KEY.pem bundle.zip
+
+OpenSSL 3 checks the manifest alone, which holds the hashes of the other files, but not these files:
 
     openssl pkeyutl -verify -pubin -inkey KEY.pem -rawin -in manifest.json -sigfile manifest.sig
 

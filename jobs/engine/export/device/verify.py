@@ -2,7 +2,8 @@
 
 `manifest.sig` is an Ed25519 signature over the bytes of `manifest.json`, which holds the SHA-256 of all other
 files.
-`cryptography` is used where it is installed; the small verifier below gives the same answers, more slowly.
+`cryptography` is used where it is installed; the small verifier below gives the same answers, more slowly. By itself,
+as the portal hands it out, it checks bundles of which nothing is trusted yet: `python3 -I verify.py --help`.
 """
 
 from __future__ import annotations
@@ -275,3 +276,31 @@ def multiply(factor: int, point: Any) -> Any:
 
 def same(p: Any, q: Any) -> bool:
     return not ((p[0] * q[2] - q[0] * p[2]) % P or (p[1] * q[2] - q[1] * p[2]) % P)
+
+
+# --- by itself ----------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    import argparse  # run.py has its own command line
+
+    options = argparse.ArgumentParser(
+        description="Is each bundle as its portal signed it? Nothing in it is run.",
+        epilog="Exit status: 0 all are as signed, 1 one is not (stderr says what), 2 it could not be found out.",
+    )
+    options.add_argument(
+        "bundles", nargs="+", type=Path, metavar="BUNDLE", help="a zip as downloaded, or a folder"
+    )
+    options.add_argument("--key", required=True, type=Path, metavar="PEM", help="the portal's public key")
+    options.add_argument("--json", action="store_true", help="one JSON object a line")
+    given = options.parse_args()
+    return report(given.bundles, Path(), given.key, given.json, plain)
+
+
+def plain(text: str) -> str:
+    """Text that cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
