@@ -1,12 +1,15 @@
 """run.py as people and programs use it: folders, forms of answers, a watched folder, a camera, a closed pipe."""
 
+import configparser
 import contextlib
 import csv
 import functools
 import io
 import json
 import os
+import re
 import runpy
+import shlex
 import shutil
 import signal
 import subprocess
@@ -165,6 +168,41 @@ def test_watching_goes_on_after_a_kill(digits: Built, folder: Path) -> None:
         assert watched.program.returncode == 0
     kept = [json.loads(line)[0] for line in journal.read_text().splitlines()]
     assert set(kept) == {"a/2.PNG", "a/deep/1.png", "a/new.png", "b.png", "last.png", "meanwhile.png"}
+
+
+def test_the_systemd_unit_in_the_readme(digits: Built, tmp_path: Path) -> None:
+    """What it writes as typed, and what it starts; systemd itself is not there."""
+    home, bundle = tmp_path / "my home", shutil.copytree(digits.bundle, tmp_path / "my bundle")
+    python = home / "gristmill" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -s "$@"\n')
+    python.chmod(0o755)
+    [typed] = re.findall(r"```sh\n(.*?END\n)systemctl", (bundle / "README.md").read_text(), re.DOTALL)
+    subprocess.run(["/bin/sh", "-e", "-c", typed], cwd=bundle, env={"HOME": str(home)}, check=True)
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment]
+    unit.read(home / ".config" / "systemd" / "user" / "gristmill.service")
+    how, answered = unit["Service"]["StandardOutput"].split(":", 1)
+    assert (how, answered) == ("append", str(home / "answers.jsonl"))
+    with Path(answered).open("a") as out:
+        service = subprocess.Popen(
+            shlex.split(unit["Service"]["ExecStart"]), stdout=out, stderr=subprocess.PIPE, text=True
+        )
+    try:
+        assert service.stderr is not None
+        assert "Watching" in service.stderr.readline()
+        digit(home / "new" / "seven.png", 7)
+        until = time.monotonic() + 30
+        while not Path(answered).read_text():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        service.send_signal(signal.SIGTERM)  # as systemd stops it
+        assert service.wait(timeout=10) == 0
+    finally:
+        service.kill()
+        service.communicate()
+    [found] = answers(Path(answered).read_text())
+    assert found["input"] == str(home / "new" / "seven.png")
 
 
 def test_a_file_is_answered_once_nobody_writes_it_any_more(digits: Built, tmp_path: Path) -> None:

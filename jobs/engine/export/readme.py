@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from hardware.targets.profiles import Target
+from hardware.targets.profiles import Kind, Target
 from jobs.engine.data import Arrays
 from jobs.engine.export import dataless
 from jobs.engine.export.compared import in_words
@@ -21,6 +21,35 @@ _TABLES = """\
     python3 run.py --json table.csv       # one JSON object a line, for programs
     python3 run.py --csv table.csv        # for a spreadsheet
     python3 run.py --watch ~/new          # answers each table that appears there, once, also after a restart"""
+_SERVICE = """\
+## From when the board starts
+
+With systemd, typed once in this folder: whatever comes into `~/new` is answered in `~/answers.jsonl`, also what came
+while the board was off.
+
+```sh
+mkdir -p ~/new ~/.config/systemd/user
+cat > ~/.config/systemd/user/gristmill.service <<END
+[Unit]
+Description=Gristmill answers what comes into $HOME/new
+
+[Service]
+ExecStart="$HOME/gristmill/bin/python" "$PWD/run.py" --watch "$HOME/new" --json
+StandardOutput=append:$HOME/answers.jsonl
+Restart=on-failure
+RestartSec=10
+
+[Install]
+WantedBy=default.target
+END
+systemctl --user daemon-reload
+systemctl --user enable --now gristmill
+sudo loginctl enable-linger "$USER"  # also while nobody is signed in
+```
+
+`journalctl --user -u gristmill` shows what it could not read, `systemctl --user stop gristmill` ends it.
+
+"""
 _LABELS = """\
 A JSON object has `input` ({input}), `label`, `confidence` (0 to 1) and `scores`: all labels with theirs, or with
 `--top N` the N likeliest, likeliest first."""
@@ -66,7 +95,7 @@ Made by Gristmill for: {target.title}. {target.runtime.note}
 
 {_picks(manifest)}`--threads N` says how many processor cores to use.
 
-## Check
+{_SERVICE if target.kind is Kind.LINUX else ""}## Check
 
     python3 run.py --selftest             # ends with PASS when this board computes as the portal did
     python3 run.py --benchmark            # how long an answer takes here, and how much memory
