@@ -96,6 +96,7 @@ lock: .venv/uv ## write requirements/*.txt anew from *.in
 	cd requirements && ../$(UV) pip compile -q --upgrade --universal --python-version 3.9 --generate-hashes board.in -o board.txt
 	cd requirements && ../$(UV) pip compile -q --upgrade --no-deps --universal --python-version 3.9 --generate-hashes board-32bit.in -o board-32bit.txt
 	cd requirements && ../$(UV) pip compile -q --upgrade --no-deps --universal --python-version 3.11 --generate-hashes board-tflm.in -o board-tflm.txt
+	cd requirements && ../$(UV) pip compile -q --upgrade --no-deps --universal --python-version 3.11 --generate-hashes board-camera.in -o board-camera.txt
 	cd requirements && ../$(UV) pip compile -q --upgrade --no-deps --universal --python-version 3.11 --generate-hashes keras-2.in -o keras-2.txt
 
 clean: ## remove what was installed and built (not the state)

@@ -13,7 +13,8 @@ from PIL import Image
 
 from tests.export.conftest import Built, run_py
 from tests.export.standins import OPENCV, PICAMERA2, run_beside
-from tests.export.test_runner import answers
+from tests.export.test_runner import answers, digit
+from tests.locked import LOCKS, unpacked
 
 pytestmark = pytest.mark.train
 
@@ -36,6 +37,32 @@ def test_a_camera_by_opencv(digits: Built, tmp_path: Path) -> None:
     pulled = run_beside(digits, tmp_path, "--camera", "--interval", 0)
     assert (pulled.returncode, len(pulled.stdout.splitlines())) == (1, 3)
     assert "camera 0: it gives no more pictures" in pulled.stderr
+
+
+FILM = """
+import cv2, sys
+film = cv2.VideoWriter(sys.argv[1], cv2.VideoWriter_fourcc(*"MJPG"), 5, (64, 64))
+for path in sys.argv[2:]:
+    film.write(cv2.imread(path))
+film.release()
+"""
+
+
+def test_a_film_by_opencv_itself(digits: Built, tmp_path: Path) -> None:
+    """What it shows is answered as the same pictures are."""
+    opencv = unpacked(LOCKS / "board-camera.txt")
+    pictures = [digit(tmp_path / f"{number}.png", number) for number in range(6)]
+    for path in pictures:
+        Image.open(path).resize((64, 64), Image.Resampling.NEAREST).save(path)
+    argv = [sys.executable, "-s", "-c", FILM, str(tmp_path / "film.avi"), *map(str, pictures)]
+    subprocess.run(argv, env={**os.environ, "PYTHONPATH": str(opencv)}, check=True, timeout=60)
+    done = run_beside(digits, opencv, "--json", "--camera", tmp_path / "film.avi", "--interval", 0)
+    assert done.returncode == 0, done.stderr
+    wanted = answers(run_py(digits.bundle, "--json", *pictures).stdout)
+    assert [line["label"] for line in answers(done.stdout)] == [line["label"] for line in wanted]
+    gone = run_beside(digits, opencv, "--camera", tmp_path / "none.avi")
+    assert (gone.returncode, "Traceback" in gone.stderr) == (1, False)
+    assert "it cannot be opened" in gone.stderr
 
 
 LOSES_INTERRUPTS = """
@@ -79,7 +106,9 @@ def test_no_library_for_a_camera(digits: Built) -> None:
     assert "-m pip install opencv-python-headless" in done.stderr
 
 
-OTHER_NUMPY = "numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88"
+OTHER_NUMPY = (
+    "numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88"
+)
 
 
 def test_a_picamera2_that_was_built_for_another_numpy(digits: Built, tmp_path: Path) -> None:
