@@ -104,13 +104,21 @@ class TrainedModel(Identified):
         taken = {
             row.target for row in self.bundle_rows if row.state in {BundleState.READY, BundleState.BUILDING}
         }
-        return [target for name, target in TARGETS.items() if name not in taken and self.suits(name)]
+        return [
+            target
+            for name, target in TARGETS.items()
+            if name not in taken and self.suits(name) and not self.lacks_data_for(name)
+        ]
 
     def suits(self, target: str) -> bool:
         """Whether models of its recipe, or of its task when it was brought, are built for that target."""
         recipe = RECIPES.get(self.job.recipe) if self.job else None
         recipe = recipe or recipe_for_task(str(self.report.get("task", "")))
         return TARGETS[target].buildable if recipe is None else target in recipe.targets
+
+    def lacks_data_for(self, target: str) -> bool:
+        """Whether it was brought without the data that int8 for that target is calibrated on."""
+        return TARGETS[target].kind is Kind.MICROCONTROLLER and self.is_dataless
 
 
 class BundleState(models.TextChoices):

@@ -168,6 +168,13 @@ def _check_target(model: TrainedModel, target: str) -> None:
     if not model.suits(target):
         sentence = _("Models of this kind are not built for %(target)s.") % {"target": TARGETS[target].title}
         raise UserError("unsuitable_target", sentence, errors=[FieldError("target", sentence)])
+    if model.lacks_data_for(target):
+        sentence = _(
+            "%(target)s takes int8, which is calibrated on data, and this model came without. Bring it again with a "
+            "dataset."
+        )
+        sentence %= {"target": TARGETS[target].title}
+        raise UserError("unsuitable_target", sentence, errors=[FieldError("target", sentence)])
 
 
 def _check_buildable(model: TrainedModel) -> None:

@@ -76,6 +76,64 @@ def test_rows_are_asked_for_by_place(take: Take, tmp_path: Path) -> None:
     assert run_py(found.bundle, "--selftest").returncode == 0
 
 
+def digit(digits: Path) -> tuple[Any, list[str]]:
+    return linear(digits), TEN
+
+
+def wine(_digits: Path) -> tuple[Any, list[str]]:
+    import keras
+
+    return keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]), ["red", "white", "rosé"]
+
+
+def worth(_digits: Path) -> tuple[Any, list[str]]:
+    import keras
+
+    return keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)]), []
+
+
+models = pytest.mark.parametrize("make", [digit, wine, worth])
+
+
+@models
+@pytest.mark.parametrize("name", ["browser", "onnx", "keras", "savedmodel"])
+def test_every_other_kind_is_built_and_says_so(
+    name: str, make: Any, take: Take, digits: Path, tmp_path: Path
+) -> None:
+    from hardware.targets.registry import TARGETS
+
+    model, labels = make(digits)
+    found = built(take, saved(model, tmp_path / "m.keras"), labels, tmp_path, TARGETS[name])
+    assert found.done["reason"] == "done", found.done
+    assert "could not be measured" in found.done["message"]
+    assert found.done["summary"]["samples"] == 0
+    manifest = found.manifest
+    assert manifest["measured"] is False
+    files = {**manifest["variants"], **manifest.get("formats", {})}
+    assert all(
+        each["samples"] == 0 and "accuracy" not in each and "mae" not in each for each in files.values()
+    )
+    done = run_py(found.bundle, "--selftest")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "PASS 32/32"), done.stderr
+    told = ["report.html", "README.md", *(["index.html"] if name == "browser" else [])]
+    for file in told:
+        assert "nobody has measured" in (found.bundle / file).read_text(), file
+
+
+@models
+def test_a_microcontroller_takes_int8_and_is_refused(
+    make: Any, take: Take, digits: Path, tmp_path: Path
+) -> None:
+    from hardware.targets.registry import TARGETS
+
+    model, labels = make(digits)
+    path = saved(model, tmp_path / "m.keras")
+    found = built(take, path, labels, tmp_path, TARGETS["raspberry-pi-pico-2"])
+    assert found.done["reason"] == "refused", found.done
+    assert found.done["message"].startswith("Raspberry Pi Pico 2 takes int8. There is no data to calibrate")
+    assert not found.bundle.exists()
+
+
 def test_a_board_for_int8_alone_is_refused(take: Take, digits: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -9,6 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from hardware.targets.profiles import Kind
 from jobs.bundles import bringing, building, queries, services
 from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
 from jobs.datasets.models import Dataset, Version, Visibility
@@ -101,6 +102,23 @@ def test_without_data_bundles_are_built_without(checked: Finish) -> None:
     assert set(given.inputs) == {"model.keras", "report.json"}
     assert (given.task["data"], given.cache_key) == (None, "")
     assert given.task["provenance"]["origin"] == "brought"
+
+
+def test_without_data_none_is_built_for_a_microcontroller(checked: Finish) -> None:
+    """It takes int8, which is calibrated on data."""
+    model = checked()
+    offered = {target.kind for target in model.buildable}
+    assert offered == {Kind.LINUX, Kind.BROWSER, Kind.FORMAT}
+    with pytest.raises(UserError, match=r"Pico 2 takes int8, .* Bring it again with a dataset\.") as refused:
+        services.request_bundle(model=model, target="raspberry-pi-pico-2")
+    assert refused.value.code == "unsuitable_target"
+    assert not Bundle.objects.exists()
+
+
+def test_with_data_it_is_built_for_a_microcontroller(checked: Finish, version: Version) -> None:
+    model = checked(dataset=version.dataset_id, labels=None)
+    assert Kind.MICROCONTROLLER in {target.kind for target in model.buildable}
+    assert services.request_bundle(model=model, target="raspberry-pi-pico-2")[1]
 
 
 def test_with_data_that_was_deleted_no_bundles_are_built(checked: Finish, version: Version) -> None:

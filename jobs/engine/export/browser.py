@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.engine.export import dataless
 from jobs.engine.export.convert import ConversionError
 from jobs.engine.export.gradients import gradient_file
 from jobs.engine.export.kinds import Added, Build
@@ -125,11 +126,13 @@ def _page(build: Build, default: Exported, data: Mapping[str, Any]) -> str:
 
 
 def _intro(build: Build, default: Exported) -> str:
-    samples = f"{len(default.outputs):,} test samples"
-    if "accuracy" not in default.metrics:
-        return f"It estimates a number; mean absolute error {default.metrics['mae']:.4g} on {samples}."
-    classes = len(build.arrays.labels)
-    return f"It tells {classes} classes apart; right on {default.metrics['accuracy']:.1%} of {samples}."
+    samples, classes = f"{len(default.outputs):,} test samples", len(build.arrays.labels)
+    what = f"It tells {classes} classes apart" if classes else "It estimates a number"
+    if not dataless.is_measured(build.arrays):
+        return f"{what}. {dataless.NOTE}"
+    if not classes:
+        return f"{what}; mean absolute error {default.metrics['mae']:.4g} on {samples}."
+    return f"{what}; right on {default.metrics['accuracy']:.1%} of {samples}."
 
 
 def _policy(scripts: list[str], style: str) -> str:

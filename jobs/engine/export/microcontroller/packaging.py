@@ -12,7 +12,7 @@ import numpy as np
 
 from hardware.targets.litert.file import Net, read
 from hardware.targets.profiles import Target, Variant
-from jobs.engine.export import measure, selftest
+from jobs.engine.export import dataless, measure, selftest
 from jobs.engine.export.convert import ConversionError, Converter
 from jobs.engine.export.graph import Graph, inspect
 from jobs.engine.export.kinds import Added, Build
@@ -40,7 +40,9 @@ class Model:
 
 
 def add(build: Build) -> Added:
-    """Write the project; RefusedError when the board can't run the model."""
+    """Write the project; RefusedError when the board can't run the model, or nothing measures it."""
+    if not dataless.is_measured(build.arrays):
+        raise RefusedError(f"{build.target.title} takes int8. {dataless.NO_INT8}")
     model = checked(_content(build), build.target)
     outputs = model.micro.run(build.arrays.test.x, lambda part: build.tick("packing", part))
     metrics = _metrics(build, outputs)
