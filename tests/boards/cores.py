@@ -33,11 +33,14 @@ class Core:
     def __str__(self) -> str:
         return self.name
 
+    def linked(self, folder: Path) -> str:
+        """What the linker needs for it: where its memory is, and what stands before main()."""
+        script = folder / f"{self.machine}.ld"
+        script.write_text(_LINK.format(code=self.code, data=self.data, size="2M"))
+        return f"{HERE / 'start.c'} -nostartfiles --specs=rdimon.specs -T {script}"
+
     def built(self, project: Path, *more: str) -> Path:
         """A bundle's self-test compiled for it, by the bundle's own Makefile."""
-        script = project / f"{self.machine}.ld"
-        script.write_text(_LINK.format(code=self.code, data=self.data, size="2M"))
-        link = f"{HERE / 'start.c'} -nostartfiles --specs=rdimon.specs -T {script}"
         argv = [
             "make",
             "-C",
@@ -48,7 +51,7 @@ class Core:
             *more,
         ]
         done = subprocess.run(
-            [*argv, f"LINK={link}"], capture_output=True, text=True, timeout=120, check=False
+            [*argv, f"LINK={self.linked(project)}"], capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "warning" not in done.stderr, done.stderr

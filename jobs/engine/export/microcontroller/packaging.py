@@ -47,9 +47,11 @@ def add(build: Build) -> Added:
     outputs = model.micro.run(build.arrays.test.x, lambda part: build.tick("packing", part))
     metrics = _metrics(build, outputs)
     vectors = _vectors(build, model, outputs)
-    project.write_model(build.folder, model.content, model.micro, build.arrays.labels, vectors)
-    project.write_tflm(build.folder, model.graph.operators, model.reserved)
     plain = _plain(build, model)
+    project.write_model(
+        build.folder, model.content, model.micro, build.arrays.labels, vectors, plain="file" in plain
+    )
+    project.write_tflm(build.folder, model.graph.operators, model.reserved)
     about = _about(build.target, model, metrics, len(outputs), vectors, plain)
     return Added(
         manifest={"microcontroller": about},

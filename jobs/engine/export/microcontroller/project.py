@@ -30,8 +30,18 @@ class Vectors:
     tolerance: float
 
 
-def write_model(folder: Path, content: bytes, micro: Micro, labels: Sequence[str], vectors: Vectors) -> None:
-    """The model as a file and as a C array, what both ways of running it share, and the self-test."""
+def write_model(
+    folder: Path,
+    content: bytes,
+    micro: Micro,
+    labels: Sequence[str],
+    vectors: Vectors,
+    *,
+    plain: bool = True,
+) -> None:
+    """The model as a file and as a C array, what both ways of running it share, and the self-test. `plain`: there is
+    plain C, which is then what runs unless TensorFlow Lite Micro is asked for.
+    """
     (folder / MODEL_FILE).write_bytes(content)
     _write(folder / "model_data.h", _MODEL_HEADER)
     _write(
@@ -39,7 +49,7 @@ def write_model(folder: Path, content: bytes, micro: Micro, labels: Sequence[str
         '#include "model_data.h"\n\nconst unsigned char gristmill_model_data[] __attribute__((aligned(16))) = {\n'
         f"{_rows(content)}\n}};\nconst unsigned int gristmill_model_bytes = {len(content)};\n",
     )
-    _write(folder / "gristmill.h", _header(micro, labels, vectors))
+    _write(folder / "gristmill.h", _header(micro, labels, vectors, plain=plain))
     _write(folder / "gristmill_labels.c", _labels(labels))
     _write(folder / "selftest_data.c", _selftest(vectors))
     for name in _FIXED:
@@ -89,17 +99,23 @@ extern const unsigned int gristmill_model_bytes;
 """
 
 
-def _header(micro: Micro, labels: Sequence[str], vectors: Vectors) -> str:
+def _header(micro: Micro, labels: Sequence[str], vectors: Vectors, *, plain: bool) -> str:
     (in_type, in_scale, in_zero), (out_type, out_scale, out_zero) = micro.input, micro.output
     return f"""\
 /* The model on a microcontroller: gristmill_begin() once, then gristmill_run() for each input. Both return 0, or 1 when
-   it failed. Link gristmill_plain.c (where the bundle has it) or gristmill_tflm.cc with model_data.c, not both.
+   it failed.
 
    A real value is scale * (q - zero_point) for int8; a scale of 0 says that floats go in or come out. */
 #ifndef GRISTMILL_H_
 #define GRISTMILL_H_
 
 #include <stdint.h>
+
+/* What runs it: 0 is plain C (gristmill_plain.c), 1 is TensorFlow Lite Micro (gristmill_tflm.cc with model_data.c). The
+   files of the other way compile to nothing. */
+#ifndef GRISTMILL_TFLM
+#define GRISTMILL_TFLM {int(not plain)}
+#endif
 
 typedef {_C_TYPES[in_type.name]} gristmill_in;
 typedef {_C_TYPES[out_type.name]} gristmill_out;

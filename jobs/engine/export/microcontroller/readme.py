@@ -1,5 +1,6 @@
 """The first section of a microcontroller bundle's README.md."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hardware.targets.profiles import Target
@@ -7,43 +8,76 @@ from hardware.targets.profiles import Target
 # Where a board's own tools get the library from. None of this is run by our tests: it takes a network or a board.
 _HOW = {
     "esp32-s3": "ESP-IDF's component registry has it as `espressif/esp-tflite-micro`, with kernels for this chip.",
-    "arduino-nano-33-ble-sense": "In the Arduino IDE, put the `.h`, `.c` and `.cc` files (not `main.c`) beside your "
-    "sketch, renaming `.cc` to `.cpp`.",
-    "raspberry-pi-pico-2": "In a Pico SDK project, list the `.c` and `.cc` files (not `main.c`) in `add_executable`; "
+    "arduino-nano-33-ble-sense": "In the Arduino IDE it is the library `Arduino_TensorFlowLite`: begin the sketch with "
+    "`#include <TensorFlowLite.h>`, put the files beside it, and rename `gristmill_tflm.cc` to `.cpp`.",
+    "raspberry-pi-pico-2": "In a Pico SDK project, list the `.c` and `.cc` files in `add_executable`; "
     "`raspberrypi/pico-tflmicro` on GitHub brings the library.",
 }
-# What TensorFlow Lite Micro's Makefile calls a core.
+# What TensorFlow Lite Micro's Makefile calls a core; of each it compiles for the floating-point unit.
 _ARCHITECTURES = {"cortex-m4": "cortex-m4+fp", "cortex-m7": "cortex-m7+fp", "cortex-m33": "cortex-m33"}
+_SHARED = ("gristmill.h", "gristmill_labels.c")
+TFLM_FILES = ("gristmill_tflm.cc", "model_data.c", "model_data.h", *_SHARED)
+SELFTEST_FILES = ("main.c", "selftest_data.c")
+
+
+def plain_files(plain: dict[str, Any]) -> tuple[str, ...]:
+    """What plain C is compiled from; `plain` is the manifest's `plain_c`."""
+    return (plain["file"], *plain["headers"], *_SHARED)
 
 
 def readme(about: dict[str, Any], target: Target, *, pictures: bool) -> str:
     """Markdown. No name that a member gave stands in it."""
-    architecture = _ARCHITECTURES.get(target.core)
-    cross = f" TARGET=cortex_m_generic TARGET_ARCH={architecture}" if architecture else ""
+    cross = _cross(target)
+    architecture = f" TARGET=cortex_m_generic TARGET_ARCH={_ARCHITECTURES[target.core]}" if cross else ""
     commit = about["runtime"]["commit"] or "main"
     return f"""\
 ## On the board
 
 `gristmill.h` is all your program sees: `gristmill_begin()` once, then `gristmill_run(input, output)`.
 {_ports(about, pictures=pictures)}
+{_ways(about["plain_c"])}
 
-{_plain(about["plain_c"])}
-**TensorFlow Lite Micro** (C++): `gristmill_tflm.cc`, `model_data.c`, `model_data.h` and the library. Its resolver
-registers the {len(about["operators"])} operators of this model alone; its arena of {about["arena_bytes"]:,} bytes is
-the {about["arena_measured_bytes"]:,} that the interpreter took here, and a margin. {_HOW.get(target.name, "")}
+{_plain(about["plain_c"], cross)}
+**TensorFlow Lite Micro** (C++): take {_listed(TFLM_FILES)}, compile them with `-DGRISTMILL_TFLM=1`, and link the
+library. Its resolver registers the {len(about["operators"])} operators of this model alone; its arena of
+{about["arena_bytes"]:,} bytes is the {about["arena_measured_bytes"]:,} that the interpreter took here, and a margin.
+{_HOW.get(target.name, "")}
 From its sources (these lines are from its documentation; Gristmill's tests have no network to run them):
 
     git clone https://github.com/tensorflow/tflite-micro && git -C tflite-micro checkout {commit}
-    make -C tflite-micro -f tensorflow/lite/micro/tools/make/Makefile{cross} microlite
-    make tflm TFLM=tflite-micro LIB=$(find tflite-micro/gen -name libtensorflow-microlite.a)
+    make -C tflite-micro -f tensorflow/lite/micro/tools/make/Makefile{architecture} microlite
+    make tflm TFLM=tflite-micro LIB=$(find tflite-micro/gen -name libtensorflow-microlite.a){cross}
 
-`main.c` runs {about["selftest"]["vectors"]} test samples and ends with PASS when the board answers as the portal did.
+**The self-test**, {_listed(SELFTEST_FILES)}, is a program of its own, which the lines with `make` build: leave
+it out of yours. It runs {about["selftest"]["vectors"]} test samples and ends with PASS when the board answers as the
+portal did.
 
 What was tried: {about["proof"]} Measured with TensorFlow Lite Micro's interpreter on the {about["samples"]} test
 samples: {_worth(about)}.
 
 The rest of this file is about the same model on a computer with Python, to compare with.
 """
+
+
+def _cross(target: Target) -> str:
+    """The Makefile's variables for the board's core; nothing where they are not known."""
+    if target.core not in _ARCHITECTURES:
+        return ""
+    return f' CROSS=arm-none-eabi- FLAGS="-mcpu={target.core} -mthumb -mfloat-abi=hard" LINK=--specs=rdimon.specs'
+
+
+def _listed(files: Sequence[str]) -> str:
+    *most, last = (f"`{name}`" for name in files)
+    return f"{', '.join(most)} and {last}"
+
+
+def _ways(plain: dict[str, Any]) -> str:
+    if "file" not in plain:
+        return "TensorFlow Lite Micro runs it."
+    return (
+        "Plain C or TensorFlow Lite Micro runs it: `GRISTMILL_TFLM` says which (in `gristmill.h` it is 0, plain C),\n"
+        "and the files of the other compile to nothing."
+    )
 
 
 def _ports(about: dict[str, Any], *, pictures: bool) -> str:
@@ -62,18 +96,19 @@ def _ports(about: dict[str, Any], *, pictures: bool) -> str:
     return text
 
 
-def _plain(plain: dict[str, Any]) -> str:
+def _plain(plain: dict[str, Any], cross: str) -> str:
     if "file" not in plain:
         return f"{plain['left_out']}\n"
-    headers = " and ".join(f"`{name}`" for name in plain["headers"])
+    shown = "    make plain && ./selftest_plain.elf\n"
+    if cross:
+        shown += f"    make plain{cross}\n"
     return f"""\
-**Plain C** (C99, no library): `{plain["file"]}`, `gristmill.h` and {headers}. It needs {plain["buffer_bytes"]:,}
-bytes of memory for activations and gives the very bytes that TensorFlow Lite Micro's reference kernels give; TensorFlow
-Lite Micro with a board's own kernels is faster. To see it pass on this computer, then for a Cortex-M4:
+**Plain C** (C99, no library): take {_listed(plain_files(plain))}.
+It needs {plain["buffer_bytes"]:,} bytes of memory for activations and gives the very bytes that TensorFlow Lite
+Micro's reference kernels give; TensorFlow Lite Micro with a board's own kernels is faster. To see it pass on this
+computer{", then to compile it for the board" if cross else ""}:
 
-    make plain && ./selftest_plain.elf
-    make plain CROSS=arm-none-eabi- FLAGS="-mcpu=cortex-m4 -mthumb" LINK=--specs=rdimon.specs
-"""
+{shown}"""
 
 
 def _worth(about: dict[str, Any]) -> str:

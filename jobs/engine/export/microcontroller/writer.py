@@ -73,6 +73,7 @@ class Writer:
 /* Written by Gristmill from model_micro.tflite. */
 #include "gristmill.h"
 
+#if !GRISTMILL_TFLM
 #include <string.h>
 
 {includes}
@@ -89,6 +90,7 @@ int gristmill_run(const gristmill_in *input, gristmill_out *output) {{
 {calls}
   return 0;
 }}
+#endif
 """
 
 

@@ -1,6 +1,7 @@
 /* The model in TensorFlow Lite Micro. Only the operators it uses are linked. */
 #include "gristmill.h"
 
+#if GRISTMILL_TFLM
 #include <cstdint>
 #include <cstring>
 
@@ -39,3 +40,4 @@ extern "C" int gristmill_run(const gristmill_in *input, gristmill_out *output) {
   std::memcpy(output, interpreter->output(0)->data.raw, GRISTMILL_OUTPUTS * sizeof(gristmill_out));
   return 0;
 }
+#endif
