@@ -10,10 +10,9 @@ sheet DS10916 (Cortex-M7 at 216 MHz, 1 MB of flash, 320 KB of SRAM with its 64 K
 first two, for their radio and operating system.
 """
 
-from hardware.targets.profiles import MIB, Kind, Runtime, Status, Target
+from hardware.targets.profiles import KIB, MIB, Kernels, Kind, Runtime, Status, Target
 from hardware.targets.tflm import OPERATORS
 
-KIB = 1024
 _RUNTIME = Runtime(
     packages=("numpy", "ai-edge-litert"),
     note="A project in C, and one for TensorFlow Lite Micro. `run.py` is for a computer, to compare with.",
@@ -37,6 +36,7 @@ def _board(
         runtime=_RUNTIME,
         operators=tuple(OPERATORS),
         core=core,
+        kernels=Kernels.CMSIS_NN if core else Kernels.ESP_NN,
     )
 
 

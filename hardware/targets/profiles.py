@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
 
@@ -28,6 +29,14 @@ class Status(StrEnum):
     OFFERED = "offered"
     EXPERIMENTAL = "experimental"
     PLANNED = "planned"
+
+
+class Kernels(StrEnum):
+    """The fast kernels that a microcontroller's library brings; `reference` are TensorFlow Lite Micro's own, in C."""
+
+    REFERENCE = "reference"
+    CMSIS_NN = "cmsis-nn"
+    ESP_NN = "esp-nn"
 
 
 class Variant(StrEnum):
@@ -61,7 +70,8 @@ class Target:
     has at least free for one bundle; a microcontroller's is all its flash, an FPGA's the configuration flash beside it.
 
     `operators` are the names of LiteRT's operators that its runtime knows; none named: all of LiteRT's own.
-    `core` is what `gcc -mcpu` calls the processor ("" where nothing is compiled for it).
+    `core` is what `gcc -mcpu` calls the processor ("" where nothing is compiled for it); `kernels` are those of the
+    library that people use there, whose scratch lies in the arena too.
     """
 
     name: str
@@ -78,6 +88,7 @@ class Target:
     variants: tuple[Variant, ...] = (Variant.INT8, Variant.FP32)
     operators: tuple[str, ...] = ()
     core: str = ""
+    kernels: Kernels = Kernels.REFERENCE
 
     @property
     def buildable(self) -> bool:
@@ -112,6 +123,7 @@ def from_json(data: dict[str, Any]) -> Target:
     runtime["pictures"] = tuple(runtime["pictures"])
     plain["kind"] = Kind(plain["kind"])
     plain["status"] = Status(plain["status"])
+    plain["kernels"] = Kernels(plain.get("kernels", Kernels.REFERENCE))
     plain["operators"] = tuple(plain.get("operators", ()))
     plain["variants"] = tuple(Variant(name) for name in plain["variants"])
     return Target(**plain, runtime=Runtime(**runtime))

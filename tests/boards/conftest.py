@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from hardware.targets.litert.file import read
+from hardware.targets.profiles import Kernels
 from hardware.targets.registry import TARGETS
 from jobs.engine.export.graph import inspect
 from jobs.engine.export.microcontroller import plain_c
 from jobs.engine.export.microcontroller.fit import reserved_arena
 from jobs.engine.export.microcontroller.project import Vectors, write_model, write_plain, write_tflm
+from jobs.engine.export.microcontroller.scratch import beyond
 from jobs.engine.export.microcontroller.tflm import Micro
 from tests.boards.cores import CORES, Core, missing
 from tests.export.conftest import Built, digits, farm_classes  # noqa: F401 - fixtures
@@ -77,8 +79,7 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     x = np.random.default_rng(2).integers(-128, 128, (40, 17, 13, 3)).astype(np.int8)
     # The fork that the C++ is run with is off by a step now and then.
     write_model(folder, content, micro, (), Vectors(x, micro.raw(x), 1.0))
-    write_tflm(
-        folder, inspect(content).operators, reserved_arena(micro.arena_bytes(), read(content).largest_window)
-    )
+    arena = reserved_arena(micro.arena_bytes(), beyond(read(content), Kernels.CMSIS_NN))
+    write_tflm(folder, inspect(content).operators, arena)
     write_plain(folder, plain_c.write(content))
     return folder

@@ -48,9 +48,11 @@ def off(real: int, told: int) -> int:
 def assert_close(model: Any, told: Estimate, scratch: Path) -> None:
     """Within the tolerances by which a job is refused or let pass."""
     from hardware.targets.litert.file import read
+    from hardware.targets.profiles import Kernels
     from jobs.engine.export import dataless
     from jobs.engine.export.convert import Converter
     from jobs.engine.export.graph import inspect
+    from jobs.engine.export.microcontroller.scratch import beyond
     from jobs.engine.export.microcontroller.tflm import Micro
     from jobs.engine.export.trial import give_weights
 
@@ -68,7 +70,7 @@ def assert_close(model: Any, told: Estimate, scratch: Path) -> None:
         (Micro(micro).arena_bytes(), told.arena_bytes), (inspect(int8).arena_bytes, told.litert_bytes)
     ]  # fmt: skip
     assert [off(*each) for each in memory if off(*each) > ARENA_TOLERANCE * each[1] + ARENA_SLACK] == []
-    assert read(micro).largest_window == told.window
+    assert {kernels: beyond(read(micro), kernels) for kernels in Kernels} == told.scratch
 
 
 @pytest.mark.parametrize(("side", "channels", "classes", "width"), PICTURES)

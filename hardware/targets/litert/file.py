@@ -82,12 +82,6 @@ class Net:
     input: Tensor
     output: Tensor
 
-    @property
-    def largest_window(self) -> int:
-        """The most inputs that one output of a convolution is computed from; 0 without any."""
-        weights = [each.tensor(1) for each in self.operators if each.name == "CONV_2D"]
-        return max((each.size // each.shape[0] for each in weights), default=0)
-
 
 def text(value: bytes | str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,9 +1,8 @@
 """Does a model fit a microcontroller? Arithmetic over its profile and what was measured."""
 
-from hardware.targets.profiles import Target
+from hardware.targets.profiles import KIB, Target
 from jobs.engine.export.fit import Shortage
 
-KIB = 1024
 # Flash for everything but the model: TensorFlow Lite Micro with a handful of kernels, the member's own program and the
 # board's libraries. An allowance of ours, not a measurement.
 PROGRAM_BYTES = 192 * KIB
@@ -11,14 +10,12 @@ PROGRAM_BYTES = 192 * KIB
 SELFTEST_PART = 16
 
 
-def reserved_arena(measured: int, window: int) -> int:
-    """Bytes to reserve for a measured arena, in whole KiB.
-
-    An eighth more, and what the faster kernels of a board (CMSIS-NN) take beside: two rows of unfolded int16 inputs
-    for the largest convolution, one of whose outputs is computed from `window` inputs.
+def reserved_arena(measured: int, scratch: int) -> int:
+    """Bytes to reserve for an arena that was measured with the reference kernels, in whole KiB: with `scratch`, by
+    which the peak grows with the board's own kernels, and an eighth more.
     """
-    wanted = measured + measured // 8 + 4 * window
-    return -(-wanted // KIB) * KIB
+    wanted = measured + scratch
+    return -(-(wanted + wanted // 8) // KIB) * KIB
 
 
 def why_not(target: Target, *, model_bytes: int, arena_bytes: int) -> str:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from hardware.targets.litert.file import Net, read
-from hardware.targets.profiles import Target, Variant
+from hardware.targets.profiles import KIB, Target, Variant
 from jobs.engine.export import dataless, measure, selftest
 from jobs.engine.export.convert import ConversionError, Converter
 from jobs.engine.export.graph import Graph, inspect
 from jobs.engine.export.kinds import Added, Build
 from jobs.engine.export.manifest import DETAILS
-from jobs.engine.export.microcontroller import fit, plain_c, project, tflm
+from jobs.engine.export.microcontroller import fit, plain_c, project, scratch, tflm
 from jobs.engine.export.microcontroller.readme import readme
 from jobs.engine.export.microcontroller.writer import NoKernelError
 from jobs.engine.export.variants import CALIBRATION_SAMPLES, LOSS_LIMIT, RefusedError, beside, worth
@@ -36,6 +36,7 @@ class Model:
     net: Net
     micro: tflm.Micro
     arena: int
+    scratch: int
     reserved: int
 
 
@@ -74,7 +75,8 @@ def checked(content: bytes, target: Target) -> Model:
         net = read(content)
         micro = tflm.Micro(content)
         arena = micro.arena_bytes()
-        reserved = fit.reserved_arena(arena, net.largest_window)
+        more = scratch.beyond(net, target.kernels)
+        reserved = fit.reserved_arena(arena, more)
     except (tflm.MicroError, ValueError) as error:
         raise RefusedError(
             f"TensorFlow Lite Micro, which runs the model on {target.title}, cannot run it: {error}"
@@ -82,9 +84,9 @@ def checked(content: bytes, target: Target) -> Model:
     _fits(target, len(content), reserved)
     # Planning takes memory for a while that is not in what it says it took: for many small tensors, a lot.
     while not micro.runs_in(reserved):
-        reserved += fit.KIB
+        reserved += KIB
         _fits(target, len(content), reserved)
-    return Model(content, graph, net, micro, arena, reserved)
+    return Model(content, graph, net, micro, arena, more, reserved)
 
 
 def why_not(content: bytes, target: Target) -> str:
@@ -164,6 +166,7 @@ def _about(
         "model_bytes": len(model.content),
         "flash_bytes": len(model.content) + fit.PROGRAM_BYTES,
         "arena_measured_bytes": model.arena,
+        "arena_scratch_bytes": model.scratch,
         "arena_bytes": model.reserved,
         "operators": list(model.graph.operators),
         "operators_supported": True,

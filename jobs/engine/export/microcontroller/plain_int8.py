@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ai_edge_litert import schema_py_generated as schema
 
+from hardware.targets.kernels import padding_before
 from hardware.targets.litert.file import Operator, Tensor
 from hardware.targets.litert.fixed import ADD_SHIFT, Factor, factor_of, mean_factor, softmax_factor
 from jobs.engine.export.microcontroller.writer import Writer, braced, constant
@@ -37,13 +38,10 @@ def _range(out: Tensor, activation: int = 0) -> str:
 
 
 def _window(operator: Operator, size: tuple[int, ...], dilation: tuple[int, int] = (1, 1)) -> str:
-    options, read_from, written = operator.options, operator.tensor(0).shape, operator.outputs[0].shape
-    steps = (options.strideH, options.strideW)
-    pads = [0, 0]
+    options, sides, made = operator.options, operator.tensor(0).shape[1:3], operator.outputs[0].shape[1:3]
+    steps, pads = (options.strideH, options.strideW), (0, 0)
     if options.padding == schema.Padding.SAME:
-        for axis, (side, step, dilated) in enumerate(zip(size, steps, dilation, strict=True)):
-            reach = (written[1 + axis] - 1) * step + (side - 1) * dilated + 1
-            pads[axis] = max(reach - read_from[1 + axis], 0) // 2
+        pads = padding_before(sides, made, size, steps, dilation)
     return f"(gm_window){braced((*size, *steps, *pads, *dilation))}"
 
 

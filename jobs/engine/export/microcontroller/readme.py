@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hardware.targets.profiles import Target
+from hardware.targets.profiles import Kernels, Target
 
 # Where a board's own tools get the library from. None of this is run by our tests: it takes a network or a board.
 _HOW = {
-    "esp32-s3": "ESP-IDF's component registry has it as `espressif/esp-tflite-micro`, with kernels for this chip.",
+    "esp32-s3": "ESP-IDF's component registry has it as `espressif/esp-tflite-micro`, with kernels for this "
+    "chip, ESP-NN. What these take differs from release to release: should `gristmill_begin()` return 1, raise "
+    "`kArenaBytes` in `gristmill_tflm.cc`, or choose `ANSI C` for ESP-NN in `idf.py menuconfig`, which takes nothing.",
     "arduino-nano-33-ble-sense": "In the Arduino IDE it is the library `Arduino_TensorFlowLite`: begin the sketch with "
     "`#include <TensorFlowLite.h>`, put the files beside it, and rename `gristmill_tflm.cc` to `.cpp`.",
     "raspberry-pi-pico-2": "In a Pico SDK project, list the `.c` and `.cc` files in `add_executable`; "
@@ -15,6 +17,11 @@ _HOW = {
 }
 # What TensorFlow Lite Micro's Makefile calls a core; of each it compiles for the floating-point unit.
 _ARCHITECTURES = {"cortex-m4": "cortex-m4+fp", "cortex-m7": "cortex-m7+fp", "cortex-m33": "cortex-m33"}
+_TITLES = {
+    Kernels.REFERENCE: "others",
+    Kernels.CMSIS_NN: "CMSIS-NN's kernels",
+    Kernels.ESP_NN: "ESP-NN's kernels",
+}
 _SHARED = ("gristmill.h", "gristmill_labels.c")
 TFLM_FILES = ("gristmill_tflm.cc", "model_data.c", "model_data.h", *_SHARED)
 SELFTEST_FILES = ("main.c", "selftest_data.c")
@@ -40,7 +47,8 @@ def readme(about: dict[str, Any], target: Target, *, pictures: bool) -> str:
 {_plain(about["plain_c"], cross)}
 **TensorFlow Lite Micro** (C++): take {_listed(TFLM_FILES)}, compile them with `-DGRISTMILL_TFLM=1`, and link the
 library. Its resolver registers the {len(about["operators"])} operators of this model alone; its arena of
-{about["arena_bytes"]:,} bytes is the {about["arena_measured_bytes"]:,} that the interpreter took here, and a margin.
+{about["arena_bytes"]:,} bytes is the {about["arena_measured_bytes"]:,} that the interpreter took here
+{_scratch(about, target)}and a margin.
 {_HOW.get(target.name, "")}
 From its sources (these lines are from its documentation; Gristmill's tests have no network to run them):
 
@@ -57,6 +65,11 @@ samples: {_worth(about)}.
 
 The rest of this file is about the same model on a computer with Python, to compare with.
 """
+
+
+def _scratch(about: dict[str, Any], target: Target) -> str:
+    """The share of the board's own kernels in the arena."""
+    return f"with the reference kernels, {about['arena_scratch_bytes']:,} that {_TITLES[target.kernels]} take besides, "
 
 
 def _cross(target: Target) -> str:

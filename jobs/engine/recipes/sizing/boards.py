@@ -85,7 +85,7 @@ def _judged(estimate: Estimate, target: Target, margin: float) -> tuple[on_linux
     model = _off(_model_bytes(estimate, target), margin, BYTES_TOLERANCE, BYTES_SLACK)
     if target.kind is Kind.MICROCONTROLLER:
         arena = _off(estimate.arena_bytes, margin, ARENA_TOLERANCE, ARENA_SLACK)
-        reserved = on_micro.reserved_arena(arena, estimate.window)
+        reserved = on_micro.reserved_arena(arena, estimate.scratch[target.kernels])
         return on_micro.shortage(target, model_bytes=model, arena_bytes=reserved), reserved
     need = on_linux.Need(model, _off(estimate.litert_bytes, margin, ARENA_TOLERANCE, ARENA_SLACK))
     return on_linux.shortage(target, need), need.ram_bytes

@@ -5,8 +5,10 @@ and operator; memory is that of the tensors that live at once and a share for th
 were fitted to models that were really built, and a test holds the estimates to real ones within the tolerances below.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hardware.targets.profiles import Kernels
 from jobs.engine.recipes.sizing.net import FLOAT, INT32, Net
 
 # How far a file's bytes and an arena may be from the estimate: this part of it, and so many bytes.
@@ -24,7 +26,7 @@ ARENA, ARENA_OPERATOR, ARENA_PLAIN, ARENA_TENSOR, ARENA_CHANNEL = 606, 162, 92, 
 @dataclass(frozen=True)
 class Estimate:
     """`arena_bytes` is what TensorFlow Lite Micro's interpreter would take on a computer; `litert_bytes` the
-    activations of the int8 file in LiteRT; `window` the most inputs of one output of a convolution.
+    activations of the int8 file in LiteRT; `scratch` by how much the arena grows with each library's kernels.
     """
 
     parameters: int
@@ -33,7 +35,7 @@ class Estimate:
     fp32_bytes: int
     arena_bytes: int
     litert_bytes: int
-    window: int
+    scratch: Mapping[Kernels, int]
 
 
 def estimate(net: Net) -> Estimate:
@@ -41,19 +43,20 @@ def estimate(net: Net) -> Estimate:
     weights, biases, constants = (net.total(what) for what in ("weights", "biases", "constants"))
     operators, tensors = net.total("count"), 1 + net.total("count") + net.total("arrays")
     plain = net.plain("count") + net.plain("arrays")
-    folded = sum(1 for operator in net.operators if operator.window)
+    folded = sum(1 for operator in net.operators if operator.convolution)
     described = FILE + FILE_OPERATOR * operators + FILE_FOLDED * folded
     quantised = described + FILE_TENSOR * (tensors - plain) + FILE_SCALE * net.total("scales")
     kept = ARENA_OPERATOR * operators - (ARENA_OPERATOR - ARENA_PLAIN) * net.plain("count")
     tables = ARENA + kept + ARENA_TENSOR * tensors + ARENA_CHANNEL * net.total("channels")
     # LiteRT's files have float inputs, which a quantised net takes a copy of.
     floats = 0 if 0 in net.floats else FLOAT * net.bytes(0, LITERT_ALIGNMENT)
+    peak = net.peak(alignment=MICRO_ALIGNMENT)
     return Estimate(
         parameters=net.total("parameters"),
         macs=net.total("macs"),
         int8_bytes=weights + INT32 * biases + constants + quantised,
         fp32_bytes=FLOAT * (weights + biases) + constants + described,
-        arena_bytes=net.peak(alignment=MICRO_ALIGNMENT) + tables,
+        arena_bytes=peak + tables,
         litert_bytes=net.peak(alignment=LITERT_ALIGNMENT) + floats,
-        window=max(operator.window for operator in net.operators),
+        scratch={kernels: net.peak(alignment=MICRO_ALIGNMENT, kernels=kernels) - peak for kernels in Kernels},
     )

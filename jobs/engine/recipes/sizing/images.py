@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hardware.targets.kernels import Convolution, padding_before
 from jobs.engine.recipes.sizing.net import Builder, Net
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 96  # of pictures, where nobody asks for another
@@ -70,6 +71,7 @@ def _stem(build: Builder, at: _Map, width: int) -> _Map:
 def _convolution(build: Builder, at: _Map, width: int, *, kernel: int = 3, strides: int = 1) -> _Map:
     side = -(-at.side // strides)
     window = kernel * kernel * at.channels
+    sides, made, size, steps = ((each, each) for each in (at.side, side, kernel, strides))
     number = build.add(
         "CONV_2D",
         [at.number],
@@ -80,7 +82,15 @@ def _convolution(build: Builder, at: _Map, width: int, *, kernel: int = 3, strid
         arrays=2,
         channels=width,
         scales=2 * width,
-        window=window,
+        convolution=Convolution(
+            sides=sides,
+            channels=at.channels,
+            kernel=size,
+            strides=steps,
+            before=padding_before(sides, made, size, steps),
+            made=made,
+            outputs=width,
+        ),
         parameters=(window + NORM) * width,
     )
     return _Map(number, side, width)

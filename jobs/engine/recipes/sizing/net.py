@@ -4,6 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from hardware.targets.kernels import Convolution, scratch_bytes
+from hardware.targets.profiles import Kernels
+
 FLOAT = INT32 = 4  # bytes
 
 
@@ -14,8 +17,8 @@ class Operator:
     `macs` are multiply-accumulates; `weights` and `biases` count values, which are int8 and int32 in a quantised file;
     `constants` are bytes that are the same in every file, `arrays` how many constant tensors there are in all;
     `channels` is how many scales its weights have there, `scales` how many of all kinds a file names. `plain` ones stay
-    float, and the interpreter keeps little of them. `window` is what one output value of a convolution is
-    computed from. `parameters` is what Keras counts for it while it trains.
+    float, and the interpreter keeps little of them. `convolution` is what it is to a library's kernels.
+    `parameters` is what Keras counts for it while it trains.
     """
 
     name: str
@@ -30,8 +33,12 @@ class Operator:
     arrays: int = 0
     channels: int = 0
     scales: int = 0
-    window: int = 0
+    convolution: Convolution | None = None
     parameters: int = 0
+
+    def scratch(self, kernels: Kernels) -> int:
+        """Bytes that a library's kernel takes while it runs."""
+        return scratch_bytes(kernels, self.convolution) if self.convolution else 0
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,9 @@ class Net:
     def output(self) -> int:
         return self.operators[-1].output
 
-    def peak(self, *, alignment: int) -> int:
-        """The most bytes alive at once in the quantised file, each tensor rounded up to `alignment`. A tensor lives
-        from its making to its last use, the input from the start and the output to the end.
+    def peak(self, *, alignment: int, kernels: Kernels = Kernels.REFERENCE) -> int:
+        """The most bytes alive at once in the quantised file, each tensor rounded up to `alignment`, with the scratch
+        of `kernels`. A tensor lives from its making to its last use, the input from the start, the output to the end.
         """
         last = {number: step for step, operator in enumerate(self.operators) for number in operator.inputs}
         dying: dict[int, list[int]] = defaultdict(list)
@@ -59,7 +66,7 @@ class Net:
         alive = most = self.bytes(0, alignment)
         for step, operator in enumerate(self.operators):
             alive += self.bytes(operator.output, alignment)
-            most = max(most, alive)
+            most = max(most, alive + operator.scratch(kernels))
             alive -= sum(self.bytes(number, alignment) for number in dying[step])
         return most
 
@@ -100,11 +107,14 @@ class Builder:
         *,
         is_float: bool = False,
         plain: bool = False,
+        convolution: Convolution | None = None,
         **counts: int,
     ) -> int:
         """The number of the tensor of `size` values that a new operator makes."""
         output = self.tensor(size, is_float=is_float)
-        made = Operator(name=name, inputs=tuple(inputs), output=output, plain=plain, **counts)
+        made = Operator(
+            name=name, inputs=tuple(inputs), output=output, plain=plain, convolution=convolution, **counts
+        )
         self.operators.append(made)
         return output
 
