@@ -170,20 +170,56 @@ def test_what_keras_2_wrote_and_cannot_be_read(name: str, refused: Refused, old:
     assert UNREADABLE[name] in refused(old / name)
 
 
+def virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((9,), "u1")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", (9,))
+    file.create_virtual_dataset("x", layout)
+
+
+# What no HDF5 file may hold, by itself or in a .keras file.
+IN_HDF5: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
+    "an external link": (
+        lambda f: f.__setitem__("there", h5py.ExternalLink("/etc/passwd", "/x")), "has links in it"
+    ),
+    "a loop": (lambda f: f.__setitem__("loop", h5py.SoftLink("/")), "has links in it"),
+    "external values": (
+        lambda f: f.create_dataset("x", (9,), "u1", external=[("/etc/passwd", 0, 9)]), "values from other files"
+    ),
+    "a virtual array": (virtual, "values from other files"),
+    "a promise of terabytes": (lambda f: f.create_dataset("x", (2**40,), "f4", chunks=(2**16,)), "MB of weights"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_HDF5)
+def test_harmful_weights_in_a_keras_file(name: str, plain: bytes, refused: Refused, tmp_path: Path) -> None:
+    change, part = IN_HDF5[name]
+    with zipfile.ZipFile(io.BytesIO(plain)) as file:
+        entries = {entry: file.read(entry) for entry in file.namelist()}
+    (tmp_path / "weights.h5").write_bytes(entries["model.weights.h5"])
+    with h5py.File(tmp_path / "weights.h5", "r+") as weights:
+        change(weights)
+    entries["model.weights.h5"] = (tmp_path / "weights.h5").read_bytes()
+    said = refused(zipped(*entries.items()))
+    assert said.startswith("The HDF5 file of weights in the .keras file")
+    assert part in said
+
+
+def test_weights_that_are_no_hdf5(plain: bytes, refused: Refused) -> None:
+    with zipfile.ZipFile(io.BytesIO(plain)) as file:
+        entries = {entry: file.read(entry) for entry in file.namelist()}
+    entries["model.weights.h5"] = entries["model.weights.h5"][:900]
+    assert "in the .keras file is damaged or cut off" in refused(zipped(*entries.items()))
+
+
 def test_harmful_hdf5_files(refused: Refused, tmp_path: Path, old: Path) -> None:
     content = (old / "branch.h5").read_bytes()
-    changes: dict[str, Callable[[h5py.File], Any]] = {
-        "links in it": lambda f: f.__setitem__("there", h5py.ExternalLink("/etc/passwd", "/x")),
-        "links": lambda f: f.__setitem__("loop", h5py.SoftLink("/")),
-        "values from other files": lambda f: f.create_dataset(
-            "x", (9,), "u1", external=[("/etc/passwd", 0, 9)]
-        ),
-        "MB of weights": lambda f: f.create_dataset("x", (2**40,), "f4", chunks=(2**16,)),
-        "weights alone": lambda f: f.attrs.__delitem__("model_config"),
-        "cannot be read": lambda f: f.attrs.__setitem__("model_config", "[]"),
-        "damaged": lambda f: f.attrs.__setitem__("model_config", "{"),
-    }
-    for part, change in changes.items():
+    changes: list[tuple[Callable[[h5py.File], Any], str]] = [
+        *IN_HDF5.values(),
+        (lambda f: f.attrs.__delitem__("model_config"), "weights alone"),
+        (lambda f: f.attrs.__setitem__("model_config", "[]"), "cannot be read"),
+        (lambda f: f.attrs.__setitem__("model_config", "{"), "damaged"),
+    ]
+    for change, part in changes:
         path = tmp_path / "harmful.h5"
         path.write_bytes(content)
         with h5py.File(path, "r+") as file:

@@ -13,7 +13,7 @@ from jobs.engine.brought.kinds import kind_of
 from jobs.engine.brought.refused import SAVE_ANEW, NotTakenError, first_line, ran_out_of_memory
 from jobs.engine.brought.task import FileKind
 
-CONFIG, METADATA = "config.json", "metadata.json"
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MAX_CONFIG_BYTES = 64 * 1024**2
 TITLES = {FileKind.KERAS: "a .keras file", FileKind.HDF5: "an .h5 file", FileKind.SAVED_MODEL: "a SavedModel"}
 
@@ -29,7 +29,7 @@ def read(path: Path, scratch: Path) -> tuple[Any, FileKind]:
 
 
 def _keras(path: Path, folder: Path) -> Any:
-    """A .keras file: its description is looked at before Keras builds it."""
+    """A .keras file: its description and its weights are looked at before Keras builds it."""
     archive.check_whole(path)
     with zipfile.ZipFile(path) as file:
         if file.getinfo(CONFIG).file_size > MAX_CONFIG_BYTES:
@@ -40,7 +40,10 @@ def _keras(path: Path, folder: Path) -> Any:
                 "Keras 2 wrote this .keras file, in a form that Keras 3 cannot read. Save it there as .h5, "
                 "model.save('model.h5'), and bring that file."
             )
+        weights = Path(file.extract(WEIGHTS, folder))
     config.check(described)
+    hdf5.check_weights(weights)
+    weights.unlink()
     # By this name Keras takes it for what it is.
     return _loaded(Path(shutil.copyfile(path, folder / "model.keras")))
 
