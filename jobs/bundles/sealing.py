@@ -66,7 +66,7 @@ def seal(
     told: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
     """Check every file of `folder` against its manifest, sign that, and write it all into `out_zip` under
-    `top/`. What is `told` are entries that the manifest, if it has them, must have just so.
+    `top/`. What is `told` are entries that the manifest must have just so.
 
     `manifest.sig` holds the 64 bytes of the signature over the manifest's bytes; it is returned in base64.
     Raises SealError for anything but plain files with plain names that match the manifest one to one;
@@ -147,9 +147,11 @@ def _listed(content: bytes) -> Mapping[str, ListedFile]:
 
 
 def _check_told(manifest: Mapping[str, Any], told: Mapping[str, Any]) -> None:
-    """SealError when the manifest says something else about what the portal knows better."""
+    """SealError when the manifest says nothing, or something else, about what the portal knows better."""
     for name, value in told.items():
-        if name in manifest and manifest[name] != value:
+        if name not in manifest:
+            raise SealError(f"its manifest says nothing of {name!r}")
+        if manifest[name] != value:
             raise SealError(f"its manifest says something else of {name!r} than the portal knows")
 
 

@@ -21,6 +21,7 @@ from jobs.queue.services import cancel_job
 from portal.core import storage
 from portal.core.models import Blob
 from portal.kit.errors import UserError
+from tests.bundles.repeated import repeat
 
 pytestmark = pytest.mark.django_db
 PI = "raspberry-pi-4"
@@ -38,6 +39,7 @@ def result_of(build: Path) -> Result:
 
 def finish(bundle: Bundle, build: Path) -> None:
     assert bundle.job is not None
+    repeat(bundle, build)
     blobs = building.collect(bundle.job, result_of(build))
     building.finish(bundle.job, blobs, SUMMARY)
     bundle.refresh_from_db()
@@ -158,6 +160,7 @@ class TestResult:
         keys.signing_key().public_key().verify(base64.b64decode(bundle.signature), manifest)
 
     def test_a_tampered_build_is_not_signed_nor_stored(self, bundle: Bundle, build: Path) -> None:
+        repeat(bundle, build)
         (build / "run.py").write_text("import os")
         assert bundle.job is not None
         before = set(Blob.objects.values_list("pk", flat=True))
@@ -171,6 +174,7 @@ class TestResult:
     )
     def test_an_odd_summary_does_no_harm(self, bundle: Bundle, build: Path, summary: dict[str, Any]) -> None:
         assert bundle.job is not None
+        repeat(bundle, build)
         building.finish(bundle.job, building.collect(bundle.job, result_of(build)), summary)
         bundle.refresh_from_db()
         assert bundle.state == BundleState.READY

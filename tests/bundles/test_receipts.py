@@ -20,7 +20,8 @@ from portal.kit.errors import UserError
 from portal.ledger.models import LedgerEntry
 from portal.members.models import Member
 from tests.bundles.conftest import Train
-from tests.bundles.folders import REPORT, as_bytes, write_manifest
+from tests.bundles.folders import REPORT, as_bytes
+from tests.bundles.repeated import repeat
 
 pytestmark = pytest.mark.django_db
 PARAMS = {"epochs": 5, "seed": 7, "width": 8}
@@ -144,21 +145,11 @@ def test_an_odd_report_does_no_harm(trained: Train) -> None:
     assert len(json.dumps(receipts._texts(many["libraries"]))) < 10_000
 
 
-def told(model: TrainedModel, folder: Path, **changes: Any) -> None:
-    """Collect a build whose manifest says what the task told it, and these changes."""
+def told(model: TrainedModel, folder: Path, *, without: str = "", **changes: Any) -> None:
+    """Collect a build whose manifest says what the task told it, with these changes, and `without` one entry."""
     bundle, _made = services.request_bundle(model=model, target="linux-pc")
     assert bundle.job is not None
-    task = building.assign(bundle.job).task
-    kept = {name: value for name, value in task["provenance"].items() if name not in building.APART}
-    assert model.keras is not None
-    said = {
-        "receipt": task["receipt"],
-        "signed_by": task["signed_by"],
-        "created_at": task["provenance"]["created_at"],
-        "provenance": {**kept, "model_sha256": model.keras.sha256},
-        **changes,
-    }
-    write_manifest(folder, **json.loads(json.dumps(said)))
+    repeat(bundle, folder, without=without, **changes)
     building.collect(bundle.job, Result(out=folder.parent, artefacts={}, summary={}))
 
 
@@ -170,6 +161,12 @@ def test_a_build_that_repeats_it_is_signed(ran: Job, build: Path) -> None:
 def test_a_build_that_says_something_else_is_not_signed(ran: Job, build: Path, entry: str) -> None:
     with pytest.raises(UserError, match=f"says something else of '{entry}'"):
         told(record(ran), build, **{entry: {"training": {"energy_kwh": 0.0}}})
+
+
+@pytest.mark.parametrize("entry", ["receipt", "signed_by", "created_at", "provenance"])
+def test_a_build_that_leaves_it_out_is_not_signed(ran: Job, build: Path, entry: str) -> None:
+    with pytest.raises(UserError, match=f"says nothing of '{entry}'"):
+        told(record(ran), build, without=entry)
 
 
 def test_the_key_that_signs_is_named() -> None:
