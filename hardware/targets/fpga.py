@@ -1,11 +1,11 @@
-"""FPGA boards whose chips open tools can place and route, as `hardware.fpga.boards` describes them. Nothing is built
-for them yet. `ram_bytes` is the chip's block RAM.
+"""FPGA boards whose chips open tools can place and route, as `hardware.fpga.boards` describes them. There is a compiler
+for them (docs/fpga.md), and no bundles yet. `ram_bytes` is the chip's block RAM.
 """
 
 from hardware.fpga.boards import BOARDS, Board
 from hardware.targets.profiles import Kind, Runtime, Status, Target
 
-_NOT_YET = "Not yet: Gristmill makes no bitstreams so far."
+_NOT_YET = "Not yet: a compiler is there, bundles for FPGA boards are not."
 
 
 def _target(board: Board) -> Target:

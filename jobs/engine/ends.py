@@ -71,7 +71,7 @@ DISK_FULL = (
     "The disk of the node is full, so that nothing more could be written. The steward has to free space."
 )
 INTERRUPTED = "Interrupted; the training goes on from its last checkpoint."
-CRASHED = "The training program failed unexpectedly; its log says where."
+CRASHED = "The job's program failed unexpectedly; its log says where."
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 

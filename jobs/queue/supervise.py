@@ -324,6 +324,6 @@ class Supervisor:
 
     def _crash(self, said: str, exit_: Exit) -> str:
         how = _("signal %(n)s") % {"n": exit_.signal} if exit_.signal else _("code %(n)s") % {"n": exit_.code}
-        return said or _("The training program stopped unexpectedly (%(how)s). Its log may say why.") % {
+        return said or _("The job's program stopped unexpectedly (%(how)s). Its log may say why.") % {
             "how": how
         }

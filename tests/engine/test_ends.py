@@ -100,6 +100,16 @@ def test_who_runs_out_of_a_gpu_reads_what_was_had_wanted_and_allowed() -> None:
     assert "GPU" not in sentence_of(RuntimeError("RESOURCE_EXHAUSTED " + str(on_processor)), has)
 
 
+@pytest.mark.train
+@pytest.mark.parametrize("kind", ["build", "import"])
+def test_what_fails_and_trains_nothing_does_not_speak_of_a_training(kind: str) -> None:
+    events: list[Event] = []
+    run({"kind": kind}, events.append, Wish())
+    assert events[-1]["reason"] == "crashed"
+    assert events[-1]["message"] == "The job's program failed unexpectedly; its log says where."
+    assert any("ValidationError" in event.get("text", "") for event in events if event["type"] == "log")
+
+
 @given(st.integers(1, 1 << 50))
 def test_what_is_advised_is_enough_and_not_much_more(wanted: int) -> None:
     asked = memory_to_ask(wanted) << 20

@@ -7,7 +7,7 @@ from tests.faults.mill import Job, Mill, Patient, until
 from tests.faults.phases import STEPS, is_over
 
 SENTENCES = {
-    "crashed": "The training program stopped unexpectedly",
+    "crashed": "The job's program stopped unexpectedly",
     "node_lost": "The node it ran on was lost. It goes on from its last checkpoint.",
     "drained": "Its node was taken out of service. It goes on elsewhere from where it stopped.",
     "disk_full": "The disk of the node",
