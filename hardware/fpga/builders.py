@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from hardware.fpga.arithmetic import away, twice
+from hardware.fpga.arithmetic import twice
 from hardware.fpga.errors import UnsupportedError
 from hardware.fpga.ir import (
     HIGHEST,
@@ -39,7 +39,12 @@ from hardware.fpga.ir import (
     Window,
 )
 from hardware.targets.litert.file import Operator, Tensor
-from hardware.targets.litert.fixed import ADD_SHIFT, factor_of, mean_factor
+from hardware.targets.litert.fixed import (
+    ADD_SHIFT,
+    factor_of,
+    mean_factor,
+    step_of,
+)
 
 _MOST_AXES = 4  # with the batch
 _SUM_LIMIT = 1 << 31
@@ -118,15 +123,11 @@ class Source:
 
 
 def bounded(out: Value, low: float | None, high: float | None) -> Output:
-    """Real bounds as steps: divided as floats, halves away from zero."""
-
-    def step(real: float) -> int:
-        return out.zero + int(away(np.asarray(np.float32(real) / np.float32(out.scale))))
-
+    """Real bounds as steps."""
     return Output(
         out.zero,
-        LOWEST if low is None else max(LOWEST, step(low)),
-        HIGHEST if high is None else min(HIGHEST, step(high)),
+        LOWEST if low is None else max(LOWEST, out.zero + step_of(low, out.scale)),
+        HIGHEST if high is None else min(HIGHEST, out.zero + step_of(high, out.scale)),
     )
 
 

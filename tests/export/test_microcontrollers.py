@@ -236,7 +236,7 @@ def compiled(content: bytes, folder: Path, micro: Micro) -> Any:
     library = ctypes.CDLL(str(folder / "m.so"))
 
     def run(x: NDArray[Any]) -> NDArray[Any]:
-        found = np.zeros((len(x), micro.raw(x[:1]).shape[1]), dtype=micro.output[0])
+        found = np.zeros((len(x), micro.raw(x[:1]).size), dtype=micro.output[0])
         for sample, out in zip(np.ascontiguousarray(x), found, strict=True):
             library.gristmill_run(sample.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
         return found

@@ -3,12 +3,13 @@ output.
 """
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.fpga.frontend import read_graph
 from hardware.fpga.reference import run
-from tests.fpga import drawn
+from tests.fpga import drawn, halves
 from tests.fpga.compared import LiteRT, assert_equal, assert_passes_keep, steps
 
 VECTORS = 3
@@ -38,6 +39,12 @@ def test_depthwise_convolutions(content: bytes, seed: int) -> None:
 @given(drawn.dense(), drawn.seeds)
 def test_dense_layers(content: bytes, seed: int) -> None:
     same(content, seed, vectors=8)
+
+
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "CONV_2D"])
+def test_one_scale_for_all_weights(name: str) -> None:
+    """Its product with the input's is a double in either kind of layer."""
+    same(halves.biased(name, halves.edges(halves.READ * halves.WEIGHTS / halves.MADE)), 0, vectors=1)
 
 
 @drawn.searched(200)

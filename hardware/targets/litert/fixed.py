@@ -7,6 +7,8 @@ each operator combines scales is that of TensorFlow Lite's quantisation specific
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 _ONE = 1 << 31
 _LEAST_SHIFT = -31
 SOFTMAX_INTEGER_BITS = 5
@@ -30,6 +32,14 @@ def factor_of(value: float) -> Factor:
     if multiplier == _ONE:
         multiplier, shift = multiplier // 2, shift + 1
     return Factor(0, 0) if shift < _LEAST_SHIFT else Factor(multiplier, shift)
+
+
+def step_of(real: float, scale: float) -> int:
+    """A real bound in steps: divided as 32-bit floats, halves away from zero (LiteRT's
+    kernel_util.cc, Quantize).
+    """
+    steps = float(np.float32(real) / np.float32(scale))
+    return math.floor(abs(steps) + 0.5) * (1 if steps > 0 else -1)
 
 
 def mean_factor(scale: float, count: int) -> Factor:

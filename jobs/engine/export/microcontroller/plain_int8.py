@@ -6,7 +6,14 @@ from ai_edge_litert import schema_py_generated as schema
 
 from hardware.targets.kernels import padding_before
 from hardware.targets.litert.file import Operator, Tensor
-from hardware.targets.litert.fixed import ADD_SHIFT, Factor, factor_of, mean_factor, softmax_factor
+from hardware.targets.litert.fixed import (
+    ADD_SHIFT,
+    Factor,
+    factor_of,
+    mean_factor,
+    softmax_factor,
+    step_of,
+)
 from jobs.engine.export.microcontroller.writer import Writer, braced, constant
 
 Emitter = Callable[[Writer, Operator], None]
@@ -31,7 +38,7 @@ def _range(out: Tensor, activation: int = 0) -> str:
     if activation in {kinds.RELU, kinds.RELU6}:
         low = max(low, out.zero)
     if activation == kinds.RELU6:
-        high = min(high, out.zero + round(6 / out.scale))
+        high = min(high, out.zero + step_of(6, out.scale))
     if activation not in {kinds.NONE, kinds.RELU, kinds.RELU6}:
         raise ValueError("its activation")
     return f"(gm_output){braced((out.zero, low, high))}"
