@@ -3,6 +3,8 @@
 import ctypes
 import dataclasses
 import json
+import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -106,6 +108,63 @@ def test_plain_c_passes_its_selftest_here(nano: Built, tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout) == (0, "furthest off: 0 millionths\nPASS 32/32\n")
 
 
+def test_its_own_plain_c_was_run_on_the_test_split(nano: Built, digits: Built) -> None:
+    about = nano.manifest["microcontroller"]
+    assert about["plain_c"]["samples_here"] == about["samples"] > 100
+    assert f"very answers to {about['samples']} test samples" in (nano.bundle / "README.md").read_text()
+    assert not [name for name in nano.manifest["files"] if name.startswith((".", "answers"))]
+    assert [path for path in (nano.home / "out").iterdir() if path.name != "bundle"] == []
+
+
+SPOILT_CC = """\
+#!/bin/sh
+for each; do
+  case "$each" in -I*) sed -i 's/((int64_t)1 << 30)/0/; s/(int64_t)1 << 30/0/' "${each#-I}/kernels.h" ;; esac
+done
+exec gcc "$@"
+"""
+
+
+def tool(folder: Path, script: str) -> Path:
+    """A compiler of ours by the name of `cc`; the folder it is in."""
+    folder.mkdir()
+    (folder / "cc").write_text(script)
+    (folder / "cc").chmod(0o755)
+    return folder
+
+
+def test_plain_c_that_answers_otherwise_is_not_handed_out(
+    digits: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled so that it does not round: some answers are off by a step."""
+    monkeypatch.setenv("PATH", f"{tool(tmp_path / 'tools', SPOILT_CC)}:{os.environ['PATH']}")
+    found = rebuilt(digits, tmp_path, NANO)
+    assert found.done["reason"] == "done"
+    about = found.manifest["microcontroller"]["plain_c"]
+    assert re.fullmatch(
+        r"No plain C: on \d+ of \d+ test samples it did not answer as the model does\.", about["left_out"]
+    )
+    assert "gristmill_plain.c" not in found.manifest["files"]
+    assert "#define GRISTMILL_TFLM 1" in (found.bundle / "gristmill.h").read_text()
+
+
+def test_without_a_compiler_it_says_that_it_was_not_run(
+    digits: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = rebuilt(digits, tmp_path, NANO)
+    assert found.manifest["microcontroller"]["plain_c"]["samples_here"] == 0
+    assert "this bundle's own was not run" in (found.bundle / "README.md").read_text()
+
+
+def test_a_compiler_without_its_headers_is_none(
+    digits: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tool(tmp_path / "tools", "#!/bin/sh\nexit 1\n")))
+    found = rebuilt(digits, tmp_path, NANO)
+    assert found.manifest["microcontroller"]["plain_c"]["samples_here"] == 0
+
+
 def test_a_selftest_notices_another_model(nano: Built, tmp_path: Path) -> None:
     home = shutil.copytree(nano.bundle, tmp_path / "spoilt")
     path = home / "gristmill_plain.c"
@@ -157,6 +216,10 @@ def test_a_board_says_what_was_run(name: str) -> None:
     sentence = proof(TARGETS[name], {"file": "gristmill_plain.c"})
     assert sentence.endswith("TensorFlow Lite Micro: operators and arena checked, not run on this core.")
     assert ("emulated cortex-m33" in sentence) == (name == "raspberry-pi-pico-2")
+    assert sentence.startswith("Plain C: this bundle's own was not run.")
+    ran = proof(TARGETS[name], {"file": "gristmill_plain.c", "samples_here": 360})
+    assert "very answers to 360 test samples" in ran
+    assert "not run." not in ran
     without = proof(TARGETS[name], {"left_out": "No plain C"})
     assert without.startswith("TensorFlow Lite Micro: operators and arena checked, not run on this core.")
     assert "emulated" not in without

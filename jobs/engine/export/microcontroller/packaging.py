@@ -6,6 +6,7 @@ own interpreter on this computer, which also says how much memory it takes.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from jobs.engine.export.convert import ConversionError, Converter
 from jobs.engine.export.graph import Graph, inspect
 from jobs.engine.export.kinds import Added, Build
 from jobs.engine.export.manifest import DETAILS
-from jobs.engine.export.microcontroller import fit, plain_c, project, scratch, tflm
+from jobs.engine.export.microcontroller import fit, plain_c, project, run_here, scratch, tflm
 from jobs.engine.export.microcontroller.readme import readme
 from jobs.engine.export.microcontroller.writer import NoKernelError
 from jobs.engine.export.variants import CALIBRATION_SAMPLES, LOSS_LIMIT, RefusedError, beside, worth
@@ -48,7 +49,7 @@ def add(build: Build) -> Added:
     outputs = model.micro.run(build.arrays.test.x, lambda part: build.tick("packing", part))
     metrics = _metrics(build, outputs)
     vectors = _vectors(build, model, outputs)
-    plain = _plain(build, model)
+    plain = _plain(build, model, vectors, outputs)
     project.write_model(
         build.folder, model.content, model.micro, build.arrays.labels, vectors, plain="file" in plain
     )
@@ -141,13 +142,42 @@ def _vectors(build: Build, model: Model, outputs: Any) -> project.Vectors:
     return project.Vectors(x[chosen], micro.raw(x[chosen]), tolerance)
 
 
-def _plain(build: Build, model: Model) -> dict[str, Any]:
+def _plain(build: Build, model: Model, vectors: project.Vectors, outputs: Any) -> dict[str, Any]:
+    """Written if it can be, and if it answers here as `outputs`, TensorFlow Lite Micro's on the test split, say."""
     try:
         plain = plain_c.write(model.content)
+        ran = _ran_here(build, model, plain, vectors, outputs)
     except NoKernelError as error:
         return {"left_out": f"No plain C: {error}."}
     project.write_plain(build.folder, plain)
-    return {"file": project.PLAIN_FILE, "headers": list(plain.headers), "buffer_bytes": plain.buffer_bytes}
+    return {
+        "file": project.PLAIN_FILE,
+        "headers": list(plain.headers),
+        "buffer_bytes": plain.buffer_bytes,
+        "samples_here": ran,
+    }
+
+
+def _ran_here(
+    build: Build, model: Model, plain: plain_c.PlainC, vectors: project.Vectors, outputs: Any
+) -> int:
+    """On how many test samples it gave the same answers here, 0 where it was not run. NoKernelError when one differs."""
+
+    def write(folder: Path) -> None:
+        project.write_model(folder, model.content, model.micro, build.arrays.labels, vectors)
+        project.write_plain(folder, plain)
+
+    if len(model.content) > run_here.MOST_BYTES:
+        return 0
+    micro, chosen = model.micro, run_here.chosen(model.net, len(outputs))
+    x = micro.quantised(np.asarray(build.arrays.test.x[chosen]))
+    found = run_here.answers(write, x, outputs.shape[1], micro.output[0], build.task.out)
+    if found is None:
+        return 0
+    off = int((micro.real(found) != outputs[chosen]).any(axis=1).sum())
+    if off:
+        raise NoKernelError(f"on {off} of {len(chosen)} test samples it did not answer as the model does")
+    return len(chosen)
 
 
 def _about(
@@ -182,13 +212,21 @@ def _about(
 def proof(target: Target, plain: dict[str, Any]) -> str:
     """What was run for a bundle like this, and what was not."""
     checked = "TensorFlow Lite Micro: operators and arena checked, not run"
-    if "file" in plain and target.core in EMULATED:
-        return f"Plain C: its kernels run on an emulated {target.core} in Gristmill's tests. {checked} on this core."
+    if "file" in plain:
+        here = f"{_here(plain)} Its kernels run on an emulated {target.core} in Gristmill's tests."
+        return f"{here if target.core in EMULATED else _here(plain)} {checked} on this core."
     if target.core in EMULATED:
         return (
             f"{checked} on this core. Gristmill's tests run plain C there, and there is none of this model."
         )
     return f"{checked} on this core."
+
+
+def _here(plain: dict[str, Any]) -> str:
+    """What became of this bundle's own plain C where it was built."""
+    if not (samples := plain.get("samples_here")):
+        return "Plain C: this bundle's own was not run."
+    return f"Plain C: this bundle's own, run where it was built, gave the model's very answers to {samples} test samples."
 
 
 def _port(details: tuple[Any, float, int], values: Any) -> dict[str, Any]:
