@@ -83,5 +83,5 @@ CORES = (
 
 def missing() -> list[str]:
     """The commands that are needed and not there."""
-    needed = ("qemu-system-arm", "arm-none-eabi-gcc", "make")
+    needed = ("qemu-system-arm", "arm-none-eabi-gcc", "cmake", "make")
     return [name for name in needed if shutil.which(name, path=os.environ["PATH"]) is None]

@@ -43,10 +43,10 @@ def taken(bundle: Path, names: list[str], folder: Path) -> Path:
     return folder
 
 
-def compiled(core: Core, folder: Path) -> Path:
+def compiled(core: Core, folder: Path, *flags: str) -> Path:
     """All of a folder's sources in one program for a core."""
-    sources = sorted(str(path) for path in folder.iterdir() if path.suffix in {".c", ".cc"})
-    argv = ["arm-none-eabi-gcc", "-Os", "-mthumb", *core.flags.split(), f"-I{folder}"]
+    sources = sorted(str(path) for path in folder.iterdir() if path.suffix in {".c", ".cc", ".cpp"})
+    argv = ["arm-none-eabi-gcc", "-Os", "-mthumb", *core.flags.split(), *flags, f"-I{folder}"]
     program = folder / "program.elf"
     done = subprocess.run(
         [*argv, *sources, *shlex.split(core.linked(folder)), "-lm", "-o", program],

@@ -21,12 +21,16 @@ class Library:
 
     def built(self, project: Path, *what: str) -> "subprocess.CompletedProcess[str]":
         """The bundle's own Makefile with this library; `what` are targets and variables."""
+        argv = ["make", "-C", str(project), *what, f"INCLUDES={self.flags}", f"LIB={self.here}"]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=240, check=False)
+
+    @property
+    def flags(self) -> str:
+        """What its headers need of the compiler."""
         headers = self.folder / "xmos_ai_tools" / "runtime" / "include"
-        includes = (
+        return (
             f"-UTF_LITE_STATIC_MEMORY -Dtflite=tflite_micro -isystem {headers} -isystem /usr/include/gemmlowp"
         )
-        argv = ["make", "-C", str(project), *what, f"INCLUDES={includes}", f"LIB={self.here}"]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=240, check=False)
 
     @property
     def here(self) -> Path:

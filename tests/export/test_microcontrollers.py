@@ -32,7 +32,7 @@ pytestmark = pytest.mark.train
 NANO = TARGETS["arduino-nano-33-ble-sense"]
 OF_EVERY = {
     "main.c", "Makefile", "gristmill.h", "gristmill_labels.c", "gristmill_tflm.cc", "model_data.c",
-    "model_data.h", "model_micro.tflite", "selftest_data.c",
+    "model_data.h", "model_micro.tflite", "selftest_data.c", "example.c", "library.properties", "CMakeLists.txt",
 }  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def _plain(build: Build, model: Model, vectors: project.Vectors, outputs: Any) -
 def _ran_here(
     build: Build, model: Model, plain: plain_c.PlainC, vectors: project.Vectors, outputs: Any
 ) -> int:
-    """On how many test samples it gave the same answers here, 0 where it was not run. NoKernelError when one differs."""
+    """On how many test samples it gave the same answers here, 0 where it was not run; NoKernelError if one differs."""
 
     def write(folder: Path) -> None:
         project.write_model(folder, model.content, model.micro, build.arrays.labels, vectors)
@@ -226,7 +226,7 @@ def _here(plain: dict[str, Any]) -> str:
     """What became of this bundle's own plain C where it was built."""
     if not (samples := plain.get("samples_here")):
         return "Plain C: this bundle's own was not run."
-    return f"Plain C: this bundle's own, run where it was built, gave the model's very answers to {samples} test samples."
+    return f"Plain C: this bundle's own, run where it was built, gave the very answers to {samples} test samples."
 
 
 def _port(details: tuple[Any, float, int], values: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from jobs.engine.export.microcontroller.writer import literals
 
 MODEL_FILE = "model_micro.tflite"
 PLAIN_FILE = "gristmill_plain.c"
-_FIXED = ("main.c", "Makefile")
+_FIXED = ("main.c", "example.c", "library.properties", "Makefile")
 _FOLDER = Path(__file__).parent / "files"
 _PER_LINE = 20
 _C_TYPES = {"int8": "int8_t", "float32": "float"}
@@ -54,16 +54,16 @@ def write_model(
     _write(folder / "selftest_data.c", _selftest(vectors))
     for name in _FIXED:
         (folder / name).write_bytes((_FOLDER / name).read_bytes())
+    _write_filled(
+        folder, "CMakeLists.txt", {"TFLM": str(int(not plain)), "PLAIN": PLAIN_FILE if plain else ""}
+    )
 
 
 def write_tflm(folder: Path, operators: Sequence[str], arena: int) -> None:
     """The C++ for TensorFlow Lite Micro: its resolver lists `operators` and no others."""
-    template = (_FOLDER / "gristmill_tflm.cc").read_text(encoding="utf-8")
     adds = "\n".join(f"  if (resolver.{OPERATORS[name]}() != kTfLiteOk) return 1;" for name in operators)
-    filled = {"@ARENA@": str(arena), "@COUNT@": str(len(operators)), "@ADD@": adds}
-    for mark, text in filled.items():
-        template = template.replace(mark, text)
-    _write(folder / "gristmill_tflm.cc", template)
+    filled = {"ARENA": str(arena), "COUNT": str(len(operators)), "ADD": adds}
+    _write_filled(folder, "gristmill_tflm.cc", filled)
 
 
 def write_plain(folder: Path, plain: PlainC) -> None:
@@ -75,6 +75,14 @@ def write_plain(folder: Path, plain: PlainC) -> None:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
+
+
+def _write_filled(folder: Path, name: str, filled: dict[str, str]) -> None:
+    """A file of ours, with texts in the place of its marks."""
+    text = (_FOLDER / name).read_text(encoding="utf-8")
+    for mark, value in filled.items():
+        text = text.replace(f"@{mark}@", value)
+    _write(folder / name, text)
 
 
 def _rows(values: Any) -> str:
@@ -109,6 +117,7 @@ def _header(micro: Micro, labels: Sequence[str], vectors: Vectors, *, plain: boo
 #ifndef GRISTMILL_H_
 #define GRISTMILL_H_
 
+#include <math.h>
 #include <stdint.h>
 
 /* What runs it: 0 is plain C (gristmill_plain.c), 1 is TensorFlow Lite Micro (gristmill_tflm.cc with model_data.c). The
@@ -141,11 +150,29 @@ extern const char *const gristmill_labels[]; /* gristmill_labels.c */
 extern const gristmill_in gristmill_vector_inputs[]; /* selftest_data.c */
 extern const gristmill_out gristmill_vector_outputs[];
 
+/* A pixel 0..255, or what else goes in, as the model takes it. */
+static inline gristmill_in gristmill_quantised(float value) {{
+  {_quantised(in_scale)}
+}}
+
+/* An answer in its own unit: how likely a label is, 0..1, or the number that is estimated. */
+static inline float gristmill_score(gristmill_out answer) {{
+  return {"GRISTMILL_OUTPUT_SCALE * (answer - GRISTMILL_OUTPUT_ZERO_POINT)" if out_scale else "answer"};
+}}
+
 #ifdef __cplusplus
 }}
 #endif
 #endif
 """
+
+
+def _quantised(scale: float) -> str:
+    """C as the portal rounds: halves to even, cut to int8."""
+    if not scale:
+        return "return value;"
+    return """const float steps = rintf(value / GRISTMILL_INPUT_SCALE) + GRISTMILL_INPUT_ZERO_POINT;
+  return (gristmill_in)(steps < -128 ? -128 : steps > 127 ? 127 : steps);"""
 
 
 def _labels(labels: Sequence[str]) -> str:

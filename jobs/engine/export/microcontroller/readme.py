@@ -10,11 +10,21 @@ _HOW = {
     "esp32-s3": "ESP-IDF's component registry has it as `espressif/esp-tflite-micro`, with kernels for this "
     "chip, ESP-NN. What these take differs from release to release: should `gristmill_begin()` return 1, raise "
     "`kArenaBytes` in `gristmill_tflm.cc`, or choose `ANSI C` for ESP-NN in `idf.py menuconfig`, which takes nothing.",
-    "arduino-nano-33-ble-sense": "In the Arduino IDE it is the library `Arduino_TensorFlowLite`: begin the sketch with "
-    "`#include <TensorFlowLite.h>`, put the files beside it, and rename `gristmill_tflm.cc` to `.cpp`.",
-    "raspberry-pi-pico-2": "In a Pico SDK project, list the `.c` and `.cc` files in `add_executable`; "
-    "`raspberrypi/pico-tflmicro` on GitHub brings the library.",
+    "arduino-nano-33-ble-sense": "In the Arduino IDE it is the library `Arduino_TensorFlowLite`; set `GRISTMILL_TFLM` "
+    "in `gristmill.h` to 1.",
+    "raspberry-pi-pico-2": "`raspberrypi/pico-tflmicro` on GitHub brings the library: add it before this folder, and "
+    "set `GRISTMILL_TFLM` to 1 and `GRISTMILL_LIBRARY` to `pico-tflmicro`.",
 }
+# How the folder becomes part of a program there.
+_INTO = {
+    "esp32-s3": "In an ESP-IDF project, copy this folder to `components/gristmill`: its `CMakeLists.txt` is a "
+    "component's, and the first lines in it say what runs the model.",
+    "arduino-nano-33-ble-sense": "In the Arduino IDE, Sketch, Include Library, Add .ZIP Library takes this bundle's "
+    "zip as it is (`library.properties` is in it); a sketch then begins with `#include <gristmill.h>`.",
+    "raspberry-pi-pico-2": "In a Pico SDK project, `add_subdirectory` this folder and link your program with "
+    "`gristmill`.",
+}
+_CMAKE = "With CMake, `add_subdirectory` this folder and link your program with `gristmill`."
 # What TensorFlow Lite Micro's Makefile calls a core; of each it compiles for the floating-point unit.
 _ARCHITECTURES = {"cortex-m4": "cortex-m4+fp", "cortex-m7": "cortex-m7+fp", "cortex-m33": "cortex-m33"}
 _TITLES = {
@@ -40,7 +50,9 @@ def readme(about: dict[str, Any], target: Target, *, pictures: bool) -> str:
     return f"""\
 ## On the board
 
-`gristmill.h` is all your program sees: `gristmill_begin()` once, then `gristmill_run(input, output)`.
+`gristmill.h` is all your program sees: `gristmill_begin()` once, then `gristmill_run(input, output)`. `example.c` shows
+it: it fills the input by `gristmill_quantised(value)` and prints the best of `gristmill_labels` with its
+`gristmill_score(answer)`. {_INTO.get(target.name, _CMAKE)}
 {_ports(about, pictures=pictures)}
 {_ways(about["plain_c"])}
 
@@ -112,7 +124,7 @@ def _ports(about: dict[str, Any], *, pictures: bool) -> str:
 def _plain(plain: dict[str, Any], cross: str) -> str:
     if "file" not in plain:
         return f"{plain['left_out']}\n"
-    shown = "    make plain && ./selftest_plain.elf\n"
+    shown = "    make plain && ./selftest_plain.elf\n    make example && ./example.elf\n"
     if cross:
         shown += f"    make plain{cross}\n"
     return f"""\

@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef ARDUINO
+#include <TensorFlowLite.h>
+#endif
+
 #include "model_data.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
