@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db import transaction
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.permissions import SAFE_METHODS, IsAdminUser, IsAuthenticated
@@ -24,6 +23,7 @@ from hardware.nodes.serializers import (
     SamplesSerializer,
     WindowSerializer,
 )
+from portal.core import leases
 from portal.core.problems import PROBLEM
 from portal.kit.errors import FieldError, UserError
 from portal.members.access import signed_in
@@ -105,7 +105,7 @@ class NodeSamples(APIView):
         node = get_object_or_404(Node, pk=pk)
         asked = SamplesQuerySerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        now = timezone.now()
+        now = leases.clock()
         since: datetime = asked.validated_data.get("since", now - SHOWN)
         step_s = asked.validated_data.get("step") or samples.fitting_step(since, now)
         found = samples.series(node, since=since, step_s=step_s)

@@ -56,6 +56,7 @@ def charge(attempt: Attempt, job: Job, took: Took, *, refunded: bool) -> None:
             energy_kwh=energy.kwh if energy else None,
             energy_measured=energy is not None and energy.measured,
             began_at=attempt.started_at,
+            ended_at=attempt.ended_at,
         ),
     )
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from django.db.models import Q, QuerySet
@@ -68,11 +69,15 @@ def takeable() -> QuerySet[Accelerator]:
     return found.filter(warm).exclude(node__last_seen_at__lt=leases.in_future(-QUIET_S))
 
 
-def somebody_gives_way() -> bool:
+def somebody_gives_way(now: float) -> bool:
     """Whether a job runs whose member is over their hours: it gives way at once, where others do in full passes."""
     open_ = Attempt.objects.filter(ended_at=None, job__request="")
     owners = set(open_.values_list("job__owner", flat=True))
-    return any(hours.spent for hours in ledger.hours_standing(owners).values())
+    return any(hours.spent for hours in ledger.hours_standing(owners, now=_moment(now)).values())
+
+
+def _moment(now: float) -> datetime:
+    return datetime.fromtimestamp(now, UTC)
 
 
 def take_machine() -> Machine:
@@ -117,13 +122,14 @@ def take_snapshot(
     open_ = running.plus(backlog.waiting(known, now=now))
     present, owner = _dense(open_.owner, len(backlog.owners.names))
     owners = [backlog.owners.names[number] for number in present]
-    held = ledger.held(owners)
-    usable = _usable(machine, open_.classes, owner, ledger.hours_standing(owners, held), owners)
+    held, moment = ledger.held(owners), _moment(now)
+    hours = ledger.hours_standing(owners, held, now=moment)
+    usable = _usable(machine, open_.classes, owner, hours, owners)
     return Snapshot(
         now=now,
         jobs=_jobs(open_, owner, usable, backlog.priors(known)),
         pools=machine.pools,
-        owners=_owners(owners, held),
+        owners=_owners(owners, held, moment),
         lives=lives,
     )
 
@@ -191,8 +197,8 @@ def _of_classes(machine: Machine, classes: frozenset[str], hours: Hours) -> tupl
     return np.asarray(usable / max(float(usable.max(initial=0.0)), 1e-9)), any(may) and not any(left)
 
 
-def _owners(owners: list[str], held: Sequence[Held]) -> Owners:
-    limits, standing = ledger.concurrency_limits(owners), ledger.standing(owners, held)
+def _owners(owners: list[str], held: Sequence[Held], now: datetime) -> Owners:
+    limits, standing = ledger.concurrency_limits(owners), ledger.standing(owners, held, now=now)
     return Owners(
         limit=np.array([limits[owner] for owner in owners], dtype=np.int64),
         usage=np.array([standing[owner].used_s for owner in owners], dtype=np.float64),

@@ -36,7 +36,7 @@ def dispatch(
     is what the leader knows of the queue; without one it is read whole.
     """
     machine = columns.take_machine()
-    if machine.is_busy and not full and not columns.somebody_gives_way():
+    if machine.is_busy and not full and not columns.somebody_gives_way(now):
         return 0  # the usual case: the queue need not even be read
     backlog = backlog or Backlog()
     snapshot = columns.take_snapshot(machine, now=now, lives=lives, backlog=backlog)

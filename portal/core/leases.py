@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, ExpressionWrapper, F, Max, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Now
 
 from portal.core.models import Lease, Leased
 from portal.kit import identity
@@ -69,7 +69,6 @@ def named(name: str) -> QuerySet[Lease]:
 
 
 def clock() -> datetime:
-    """The time by the clock that leases go by: the database's."""
-    rows = Lease.objects.filter(name="clock").values_list(Now(), flat=True)
-    now: datetime = rows.first() or named("clock").values_list(Now(), flat=True).get()
+    """The time by the clock that leases go by: the database's. One query, of no row."""
+    now: datetime = Lease.objects.filter(name="").aggregate(now=Coalesce(Max(Now()), Now()))["now"]
     return now

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portal.core import leases
 from portal.core.problems import PROBLEM
 from portal.ledger import queries
 from portal.ledger.models import Donation, LedgerEntry
@@ -130,5 +130,5 @@ class StatementView(APIView):
     )
     def get(self, request: Request) -> Response:
         """What I used in a month, attempt by attempt."""
-        month = parse_month(request.query_params.get("month", ""), now=timezone.now())
+        month = parse_month(request.query_params.get("month", ""), now=leases.clock())
         return Response(StatementSerializer(statement(signed_in(request), month)).data)

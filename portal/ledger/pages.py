@@ -10,10 +10,10 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from portal.core import leases
 from portal.kit.errors import UserError
 from portal.kit.spreadsheets import csv_text
 from portal.ledger import statements
@@ -43,7 +43,7 @@ COST_HEAD = ("member", "weighted_hours", "fraction", "cost")
 
 def _month(request: HttpRequest) -> Month:
     """The month that is asked for; this one when it is none, with a message."""
-    now = timezone.now()
+    now = leases.clock()
     try:
         return statements.parse_month(request.GET.get("month", ""), now=now)
     except UserError as error:

@@ -1,4 +1,7 @@
-"""What a member may use, what they used, and their share of the machine."""
+"""What a member may use, what they used, and their share of the machine.
+
+What runs and what fades goes by the database's clock, as attempts' times are its: `now`, read where it is not given.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,8 +9,8 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
-from django.utils import timezone
 
+from portal.core import leases
 from portal.ledger import registry, shares, spans
 from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
 from portal.ledger.registry import Held
@@ -91,10 +94,11 @@ def jobs_running(member: Member) -> int:
 
 def usage(member: Member) -> Usage:
     """What the member uses now and used since the month began (UTC)."""
+    now = leases.clock()
     return Usage(
         storage_bytes=storage_used(member),
         concurrent_jobs=jobs_running(member),
-        device_hours=hours_used(member, since=month_start(timezone.now())),
+        device_hours=hours_used(member, since=month_start(now), now=now),
     )
 
 
@@ -107,9 +111,11 @@ def held(owners: Collection[str] | None = None) -> list[Held]:
     return [each for holder in registry.HELD.values() for each in holder(owners)]
 
 
-def hours_used(member: Member, *, since: datetime) -> dict[str, float]:
-    """Device-hours by class since then, with what runs now, without those that were refunded. Two queries."""
-    used = _hours_by_member([member.pk], held([member.pk]), since=since)
+def hours_used(member: Member, *, since: datetime, now: datetime | None = None) -> dict[str, float]:
+    """Device-hours by class since then, with what runs now, without those that were refunded. Two queries, and one
+    more unless `now` is given.
+    """
+    used = _hours_by_member([member.pk], held([member.pk]), since=since, now=now or leases.clock())
     return {kind: used.get((member.pk, kind), 0.0) for kind in KINDS}
 
 
@@ -121,14 +127,16 @@ class Hours:
     spent: frozenset[str]
 
 
-def hours_standing(owners: Iterable[str], running: Iterable[Held] | None = None) -> dict[str, Hours]:
-    """How the members (by id) stand with their device-hours. Two queries, however many they are, and one more unless
-    what they hold is given.
+def hours_standing(
+    owners: Iterable[str], running: Iterable[Held] | None = None, *, now: datetime | None = None
+) -> dict[str, Hours]:
+    """How the members (by id) stand with their device-hours. Two queries, however many they are, and one more each
+    unless what they hold and `now` are given.
     """
-    wanted = list(owners)
+    wanted, now = list(owners), now or leases.clock()
     quotas = {quota.member_id: quota for quota in Quota.objects.filter(_of(wanted))}
     running = held(wanted) if running is None else running
-    used = _hours_by_member(wanted, running, since=month_start(timezone.now()))
+    used = _hours_by_member(wanted, running, since=month_start(now), now=now)
     default = allowed_hours(Quota())
     found = {}
     for owner in wanted:
@@ -140,11 +148,10 @@ def hours_standing(owners: Iterable[str], running: Iterable[Held] | None = None)
 
 
 def _hours_by_member(
-    owners: list[str], running: Iterable[Held], *, since: datetime
+    owners: list[str], running: Iterable[Held], *, since: datetime, now: datetime
 ) -> dict[tuple[str, str], float]:
     charged = LedgerEntry.objects.filter(_of(owners), refunded=False)
     seconds = spans.summed(charged, "member", "kind", of="device_seconds", since=since)
-    now = timezone.now()
     for each in running:
         place = each.member, each.kind
         seconds[place] = seconds.get(place, 0.0) + each.seconds(since, now)
@@ -153,29 +160,30 @@ def _hours_by_member(
 
 def share_of(member: Member) -> Share:
     """The member's share among all who may use the machine, against their part of what was used lately."""
-    share = entitlements([member.pk]).get(member.pk, 0.0)
-    mine, everyones = _faded_use(member)
+    now = leases.clock()
+    share = entitlements([member.pk], now=now).get(member.pk, 0.0)
+    mine, everyones = _faded_use(member, now)
     return Share(
         share=share,
         used_fraction=mine / everyones if everyones else 0.0,
-        fair_factor=_fair_factor(member),
+        fair_factor=_fair_factor(member, now),
     )
 
 
-def _fair_factor(member: Member) -> float:
+def _fair_factor(member: Member, now: datetime) -> float:
     rivals = {member.pk, *(owner for told in registry.RIVALS.values() for owner in told())}
-    all_ = standing(rivals)
+    all_ = standing(rivals, now=now)
     mine, everyones_s = all_[member.pk], sum(each.used_s for each in all_.values())
     return shares.fair_factor(mine.used_s, everyones_s, mine.share)
 
 
-def worth(owners: Iterable[str]) -> dict[str, float]:
+def worth(owners: Iterable[str], *, now: datetime | None = None) -> dict[str, float]:
     """What each of these members (by id) is entitled to, on the scale on which stewards set shares: their own, their
     part of their teams' and what they earned.
     """
     wanted = list(owners)
     own = _own_shares(wanted)
-    fractions, whole = _entitled(own), sum(own.values())
+    fractions, whole = _entitled(own, now or leases.clock()), sum(own.values())
     return {owner: fractions.get(owner, 0.0) * whole for owner in wanted}
 
 
@@ -189,36 +197,37 @@ class Standing:
     used_s: float
 
 
-def standing(owners: Iterable[str], running: Iterable[Held] | None = None) -> dict[str, Standing]:
-    """How these members (by id) stand towards each other. Four queries, however many they are, and one more unless
-    what they hold is given.
+def standing(
+    owners: Iterable[str], running: Iterable[Held] | None = None, *, now: datetime | None = None
+) -> dict[str, Standing]:
+    """How these members (by id) stand towards each other. Four queries, however many they are, and one more each unless
+    what they hold and `now` are given.
     """
-    wanted = list(owners)
-    in_use = _in_use(held(wanted) if running is None else running)
-    everyones = entitlements(wanted)
+    wanted, now = list(owners), now or leases.clock()
+    in_use = _in_use(held(wanted) if running is None else running, now)
+    everyones = entitlements(wanted, now=now)
     given = {owner: everyones.get(owner, 0.0) for owner in wanted}
     whole = sum(given.values()) or 1.0
-    used = _faded_by_member(wanted)
+    used = _faded_by_member(wanted, now)
     return {
         owner: Standing(share / whole, used.get(owner, 0.0) + in_use.get(owner, 0.0))
         for owner, share in given.items()
     }
 
 
-def _in_use(running: Iterable[Held]) -> dict[str, float]:
+def _in_use(running: Iterable[Held], now: datetime) -> dict[str, float]:
     """Weighted device-seconds of what runs, by member: the ledger has what ended."""
-    now = timezone.now()
     found: dict[str, float] = {}
     for each in running:
         found[each.member] = found.get(each.member, 0.0) + each.price * each.seconds(each.since, now)
     return found
 
 
-def entitlements(also: Iterable[str] = ()) -> dict[str, float]:
+def entitlements(also: Iterable[str] = (), *, now: datetime | None = None) -> dict[str, float]:
     """The fraction of the machine of each active member, and of `also` these, by id: see `shares.entitled`. Three
-    queries.
+    queries, and one more unless `now` is given.
     """
-    return _entitled(_own_shares(also))
+    return _entitled(_own_shares(also), now or leases.clock())
 
 
 def _own_shares(also: Iterable[str]) -> dict[str, float]:
@@ -231,8 +240,8 @@ def _own_shares(also: Iterable[str]) -> dict[str, float]:
     }
 
 
-def _entitled(own: Mapping[str, float]) -> dict[str, float]:
-    return shares.entitled(shares.with_teams(own, _team_shares()), _faded_donations())
+def _entitled(own: Mapping[str, float], now: datetime) -> dict[str, float]:
+    return shares.entitled(shares.with_teams(own, _team_shares()), _faded_donations(now))
 
 
 def _team_shares() -> list[tuple[float, list[str]]]:
@@ -244,8 +253,8 @@ def _team_shares() -> list[tuple[float, list[str]]]:
     return list(found.values())
 
 
-def _faded_donations() -> dict[str, float]:
-    today = timezone.now().date()
+def _faded_donations(now: datetime) -> dict[str, float]:
+    today = now.date()
     rows = Donation.objects.filter(day__gte=today - REMEMBERED).values("member", "day").order_by()
     found: dict[str, float] = {}
     for member, day, seconds in rows.annotate(all=Sum(DONATED)).values_list("member", "day", "all"):
@@ -253,8 +262,7 @@ def _faded_donations() -> dict[str, float]:
     return found
 
 
-def _faded_by_member(owners: list[str]) -> dict[str, float]:
-    now = timezone.now()
+def _faded_by_member(owners: list[str], now: datetime) -> dict[str, float]:
     found: dict[str, float] = {}
     for member, day, seconds in used_by_day(owners, since=now - REMEMBERED):
         found[member] = found.get(member, 0.0) + shares.faded(seconds, float((now.date() - day).days))
@@ -275,9 +283,9 @@ def used_by_day(
     return days.annotate(all=Sum(WEIGHTED)).values_list("member", "day", "all")
 
 
-def _faded_use(member: Member) -> tuple[float, float]:
+def _faded_use(member: Member, now: datetime) -> tuple[float, float]:
     """Weighted device-seconds of the member and of everyone, each day's faded by its age, and of what runs."""
-    now, in_use = timezone.now(), _in_use(held())
+    in_use = _in_use(held(), now)
     charged = LedgerEntry.objects.filter(created_at__gte=now - REMEMBERED, refunded=False)
     charged = charged.annotate(of=OF).filter(of__gte=now - REMEMBERED)
     days = charged.annotate(day=TruncDate("of")).values("day").order_by("day")

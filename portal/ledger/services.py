@@ -25,7 +25,7 @@ QUOTA_FIELDS = (
 @dataclass(frozen=True)
 class Cost:
     """What an attempt's time is worth and took: see `LedgerEntry`. Energy is None where nobody can tell, `began_at`
-    where the month in which it ended is to have it all.
+    where the month in which it ended is to have it all, `ended_at` where it ended just now, by this process's clock.
     """
 
     weight: float = 1.0
@@ -33,6 +33,7 @@ class Cost:
     energy_kwh: float | None = None
     energy_measured: bool = False
     began_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 def charge(
@@ -45,10 +46,13 @@ def charge(
     cost: Cost | None = None,
 ) -> LedgerEntry:
     """Enter what one attempt used. The first entry of an attempt stands; a repetition changes nothing."""
-    what = {"member": member, "kind": kind, "device_seconds": device_seconds, "refunded": refunded}
-    entry, _made = LedgerEntry.objects.get_or_create(
-        attempt=attempt_id, corrects=None, defaults=what | asdict(cost or Cost())
-    )
+    what = asdict(cost or Cost())
+    ended_at = what.pop("ended_at")
+    what |= {"member": member, "kind": kind, "device_seconds": device_seconds, "refunded": refunded}
+    entry, made = LedgerEntry.objects.get_or_create(attempt=attempt_id, corrects=None, defaults=what)
+    if made and ended_at is not None:  # what Django enters is by the clock of a node, which may be wrong
+        LedgerEntry.objects.filter(pk=entry.pk).update(created_at=ended_at)
+        entry.created_at = ended_at
     return entry
 
 

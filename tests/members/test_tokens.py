@@ -156,5 +156,5 @@ def test_the_number_of_tokens_does_not_change_the_number_of_queries(
         tokens.create(member=alice, name=f"token {number}")
     client = client_for(alice)
     cache.clear()
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(20):
         assert client.get("/account").status_code == 200

@@ -70,7 +70,9 @@ def test_times_are_the_databases_whatever_the_nodes_clock_says(
     assert all(abs(at - right()) < timedelta(minutes=1) for at in times if at is not None)
     assert None not in times
     assert (told.ended_at, told.started_at) == (job.ended_at, job.started_at)
-    assert LedgerEntry.objects.get().device_seconds < 60.0
+    entry = LedgerEntry.objects.get()
+    assert entry.device_seconds < 60.0
+    assert entry.created_at == attempt.ended_at
 
 
 def test_a_lost_race_moves_nothing(submit: Submit) -> None:

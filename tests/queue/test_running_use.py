@@ -18,7 +18,7 @@ from jobs.queue.reasons import EndReason
 from jobs.scheduler.policy import DEFAULT
 from jobs.scheduler.weight import weigh
 from portal.ledger import queries as ledger
-from portal.ledger.models import LedgerEntry, Quota
+from portal.ledger.models import Donation, LedgerEntry, Quota
 from portal.members.models import Member
 
 Submit = Callable[..., Job]
@@ -85,10 +85,10 @@ def test_who_is_over_their_hours_while_it_runs_takes_only_what_is_idle(
     Quota.objects.create(member=alice, cpu_hours=ran / HOUR / 2)
     job = submit()
     held = start(job)
-    assert not columns.somebody_gives_way()
+    assert not columns.somebody_gives_way(timezone.now().timestamp())
     has_run(held, ran)
     assert ledger.hours_standing([alice.pk])[alice.pk].spent == {"cpu"}
-    assert columns.somebody_gives_way()
+    assert columns.somebody_gives_way(timezone.now().timestamp())
     [spare] = columns.take_snapshot(columns.take_machine(), now=timezone.now().timestamp()).jobs.spare
     assert spare
 
@@ -117,3 +117,40 @@ def test_my_factor_is_the_one_by_which_the_scheduler_weighs_my_jobs(
     told = [api_for(member).get("/api/v1/me").json()["share"]["fair_factor"] for member in (alice, bob)]
     assert told == pytest.approx(fair.tolist(), rel=1e-3)
     assert ledger.share_of(cora).used_fraction == pytest.approx(9e6 / (9e6 + 3600 + 36_000 + 7200), rel=1e-3)
+
+
+@pytest.mark.parametrize("off", [timedelta(days=40), timedelta(days=-40)], ids=["ahead", "behind"])
+def test_what_is_used_is_counted_by_the_databases_clock_whatever_ours_says(
+    off: timedelta,
+    submit: Submit,
+    start: Start,
+    alice: Member,
+    bob: Member,
+    cora: Member,
+    monkeypatch: pytest.MonkeyPatch,
+    api_for: Callable[..., Any],
+) -> None:
+    Quota.objects.create(member=alice, cpu_hours=1.0)
+    has_run(start(submit()), min(3 * HOUR, since_the_first()))
+    LedgerEntry.objects.create(member=bob, attempt="b", kind="cpu", device_seconds=36_000.0)
+    Donation.objects.create(member=cora, node="mill", day=timezone.now().date(), node_seconds=9e5, weight=1.0)
+
+    def figures(now: float) -> list[float]:
+        owners = columns.take_snapshot(columns.take_machine(), now=now).owners
+        standing = ledger.standing([alice.pk, bob.pk]).values()
+        return [
+            hours(alice),
+            *api_for(alice).get("/api/v1/me").json()["share"].values(),
+            *owners.usage,
+            *owners.share,
+            *(each.used_s for each in standing),
+            *sorted(ledger.entitlements().values()),
+            *ledger.worth([alice.pk, cora.pk]).values(),
+        ]
+
+    right, now = timezone.now, timezone.now().timestamp()
+    before = figures(now)
+    monkeypatch.setattr(timezone, "now", lambda: right() + off)
+    assert figures(now) == pytest.approx(before, rel=1e-3)
+    assert ledger.hours_standing([alice.pk])[alice.pk].spent == {"cpu"}
+    assert columns.somebody_gives_way(now)

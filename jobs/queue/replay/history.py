@@ -56,7 +56,7 @@ def read(*, days: int, now: datetime) -> History:
     jobs = tuple(past for row in rows if (past := reading.past(row)))
     owners = {row.member: row.owner for row in rows}
     lost = sum(tries.lost_s for tries in reading.tries.values())
-    found = History(jobs, pools, _members(owners, start), dict(reading.left_out), lost)
+    found = History(jobs, pools, _members(owners, start, now), dict(reading.left_out), lost)
     found = fitting(found, _("fit on nothing that is registered now"))
     if not found.jobs:
         raise UserError(
@@ -194,9 +194,9 @@ class _Reading:
         return None
 
 
-def _members(owners: Mapping[str, str], start: datetime) -> dict[str, Member]:
+def _members(owners: Mapping[str, str], start: datetime, now: datetime) -> dict[str, Member]:
     """By name; `owners` are their ids."""
-    limits, shares = ledger.concurrency_limits(owners.values()), ledger.worth(owners.values())
+    limits, shares = ledger.concurrency_limits(owners.values()), ledger.worth(owners.values(), now=now)
     used: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for owner, day, seconds in ledger.used_by_day(
         owners.values(), since=start - ledger.REMEMBERED, until=start
