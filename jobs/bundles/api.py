@@ -273,12 +273,12 @@ class BundleList(ListAPIView[Bundle]):
         """Ask for a bundle of a model for a target: 201 when its build is queued, else 200."""
         asked = BundleRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        wanted = asked.validated_data
-        model = queries.visible_models(signed_in(request)).filter(pk=wanted["model"]).first()
+        wanted, member = asked.validated_data, signed_in(request)
+        model = queries.visible_models(member).filter(pk=wanted["model"]).first()
         if model is None:
             raise Http404
         bundle, made = services.request_bundle(
-            model=model, target=wanted["target"], options=wanted["options"]
+            model=model, target=wanted["target"], options=wanted["options"], actor=member
         )
         row = BundleSerializer(bundle, context=self.get_serializer_context()).data
         return Response(row, status=201 if made else 200)

@@ -35,7 +35,7 @@ from portal.core.stores.trouble import StoreAwayError
 from portal.kit.errors import FieldError, UserError
 from portal.ledger.services import check_may_use, check_storage
 from portal.members.models import Member
-from portal.members.services import audit
+from portal.members.services import audit_of_another
 
 MAX_BYTES = 1024**3
 MAX_MINUTES = 20
@@ -259,8 +259,7 @@ def delete_model(*, model: TrainedModel, actor: Member) -> None:
                 "It is being checked, or a bundle of it is being built. Cancel that job or wait, then delete it."
             )
             raise UserError("in_use", detail, status=CONFLICT)
-        if actor.pk != locked.owner_id:
-            audit(actor, "model.deleted", locked, {"owner": model.owner.username})
+        audit_of_another(actor, model.owner, "model.deleted", locked)
         locked.delete()
 
 

@@ -20,6 +20,7 @@ from portal.core import storage
 from portal.core.models import Blob
 from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
+from portal.members.services import audit_of_another
 
 log = logging.getLogger(__name__)
 KERAS_FILE = "model.keras"
@@ -98,13 +99,17 @@ def _ask_for(model: TrainedModel, target: str) -> None:
 
 
 def request_bundle(
-    *, model: TrainedModel, target: str, options: Mapping[str, Any] | None = None
+    *,
+    model: TrainedModel,
+    target: str,
+    options: Mapping[str, Any] | None = None,
+    actor: Member | None = None,
 ) -> tuple[Bundle, bool]:
     """The bundle of `model` for `target` with `options`, and whether it was made now.
 
     One that is ready or being built is returned as it is; otherwise a build is queued in the name of the
-    model's owner. Raises UserError for what can't be built: `unknown_target`, `not_yet`, `unsuitable_target`,
-    `invalid` (options), `model_not_ready`, `no_data`.
+    model's owner, for `actor` (None: the owner). Raises UserError for what can't be built: `unknown_target`,
+    `not_yet`, `unsuitable_target`, `invalid` (options), `model_not_ready`, `no_data`.
     """
     plain = _checked_options(options or {})
     _check_target(model, target)
@@ -117,6 +122,7 @@ def request_bundle(
             bundle = Bundle.objects.create(**wanted, options=plain)
             bundle.job = _queue_build(bundle)
             bundle.save(update_fields=["job"])
+            audit_of_another(actor or model.owner, model.owner, "bundle.requested", model, {"target": target})
     except IntegrityError:  # asked for twice at once: the other one won
         winner = _current(wanted)
         if winner is None:

@@ -80,9 +80,12 @@ def model_delete(request: HttpRequest, pk: str) -> HttpResponse:
 @require_POST
 def bundle_build(request: HttpRequest, pk: str) -> HttpResponse:
     """Ask for a bundle of a model for the target in the form."""
-    model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
+    member = signed_in(request)
+    model = get_object_or_404(queries.visible_models(member), pk=pk)
     try:
-        bundle, made = services.request_bundle(model=model, target=request.POST.get("target", ""))
+        bundle, made = services.request_bundle(
+            model=model, target=request.POST.get("target", ""), actor=member
+        )
     except UserError as error:
         messages.error(request, error.detail)
         return _back(request, model)

@@ -24,10 +24,11 @@ from jobs.datasets.serializers import (
 from portal.core.problems import PROBLEM
 from portal.kit.errors import FieldError, UserError
 from portal.members.access import signed_in
+from portal.members.models import Member
 
 
-def take_file(*, dataset: Dataset, file: object, label_column: str) -> Version:
-    """A new version from a file that came with a form. UserError when there was none."""
+def take_file(*, dataset: Dataset, file: object, label_column: str, actor: Member) -> Version:
+    """A new version from a file that came with a form of `actor`'s. UserError when there was none."""
     if not isinstance(file, TemporaryUploadedFile):
         detail = _("Choose the file to upload, and send it in the form field “file”.")
         raise UserError("invalid", detail, errors=[FieldError("file", detail)])
@@ -37,6 +38,7 @@ def take_file(*, dataset: Dataset, file: object, label_column: str) -> Version:
         size=file.size or 0,
         filename=file.name or "",
         label_column=label_column,
+        actor=actor,
     )
 
 
@@ -113,11 +115,13 @@ class VersionList(APIView):
     )
     def post(self, request: Request, dataset_id: str) -> Response:
         """Upload a version in one request. Large files are better sent by tus, which can be resumed."""
-        dataset = queries.changeable_by(signed_in(request), dataset_id)
+        member = signed_in(request)
+        dataset = queries.changeable_by(member, dataset_id)
         version = take_file(
             dataset=dataset,
             file=request.FILES.get("file"),
             label_column=request.POST.get("label_column", ""),
+            actor=member,
         )
         return Response(VersionSerializer(version).data, status=status.HTTP_202_ACCEPTED)
 

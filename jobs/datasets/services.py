@@ -18,6 +18,7 @@ from portal.core.telemetry import swept
 from portal.kit.errors import FieldError, UserError
 from portal.ledger.services import check_storage
 from portal.members.models import Member, Team
+from portal.members.services import audit_of_another
 
 NAME_CHARACTERS = 120
 DESCRIPTION_CHARACTERS = 4000
@@ -85,9 +86,17 @@ def _team_of(owner: Member, visibility: str, team: str) -> tuple[Team | None, li
 
 
 def receive_file(
-    *, dataset: Dataset, file: Path, size: int, filename: str, label_column: str = ""
+    *,
+    dataset: Dataset,
+    file: Path,
+    size: int,
+    filename: str,
+    label_column: str = "",
+    actor: Member | None = None,
 ) -> Version:
-    """A new version from a file that lies on the home's disk, which is taken away from there."""
+    """A new version from a file of `actor`'s (None: the dataset's owner) on the home's disk, which is taken away from
+    there.
+    """
     column = label_column_for(label_column)
     uploads.refuse_too_large(size)
     check_storage(dataset.owner, size)  # before the file is read
@@ -96,7 +105,7 @@ def receive_file(
     except StoreAwayError as error:
         raise UserError("no_file_store", str(error), status=UNAVAILABLE) from error
     with uploads.room_for(dataset, size):
-        return add_version(dataset=dataset, blob=blob, filename=filename, label_column=column)
+        return add_version(dataset=dataset, blob=blob, filename=filename, label_column=column, actor=actor)
 
 
 def delete_dataset(*, dataset: Dataset, actor: Member) -> None:
@@ -111,7 +120,8 @@ def delete_dataset(*, dataset: Dataset, actor: Member) -> None:
         if registry.in_use(locked):
             detail = _("Jobs that are not over yet use this dataset. Cancel them or wait, then delete it.")
             raise UserError("in_use", detail, status=CONFLICT)
-        Dataset.objects.filter(pk=locked.pk, deleted_at=None).update(deleted_at=timezone.now())
+        if Dataset.objects.filter(pk=locked.pk, deleted_at=None).update(deleted_at=timezone.now()):
+            audit_of_another(actor, locked.owner, "dataset.deleted", locked)
         open_uploads = list(Upload.objects.filter(dataset=locked).values_list("pk", flat=True))
         Upload.objects.filter(dataset=locked).delete()
         locked.versions.all().delete()

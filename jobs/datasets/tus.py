@@ -191,7 +191,7 @@ def _state(call: Call) -> dict[str, str | None]:
 
 async def _delete(call: Call) -> Reply:
     upload = await _in_thread(uploads.upload_for, call.member, call.upload_id)
-    await _in_thread(uploads.give_up, upload)
+    await _in_thread(uploads.give_up, upload, actor=call.member)
     return Reply(NO_CONTENT)
 
 
@@ -206,7 +206,7 @@ async def _patch(call: Call) -> Reply:
             raise _too_long(upload)
         check: Digest | None = None if checksum is None else checksum.digest
         ending = await Intake(part, most=most, check=check, pool=pool).run(call.receive)
-        await _in_thread(_conclude, upload, part, ending, checksum)
+        await _in_thread(_conclude, call.member, upload, part, ending, checksum)
     finally:
         part.close()
     return Reply(NO_CONTENT, {"Upload-Offset": str(part.length), **_expiry(upload)})
@@ -217,7 +217,9 @@ def _too_long(upload: Upload) -> UserError:
     return UserError("too_long", detail, status=TOO_LARGE)
 
 
-def _conclude(upload: Upload, part: Part, ending: Ending, checksum: tus_requests.Checksum | None) -> None:
+def _conclude(
+    member: Member, upload: Upload, part: Part, ending: Ending, checksum: tus_requests.Checksum | None
+) -> None:
     """Judge what came; after the last byte, make the version. UserError when it does not count."""
     right = ending is Ending.COMPLETE and (checksum is None or checksum.right)
     if checksum is not None:
@@ -232,7 +234,7 @@ def _conclude(upload: Upload, part: Part, ending: Ending, checksum: tus_requests
         detail = _("The checksum does not fit what came, which was thrown away. Send it again.")
         raise UserError("checksum_mismatch", detail, status=WRONG_CHECKSUM)
     if part.length == upload.length:
-        uploads.finish(upload, part)
+        uploads.finish(upload, part, actor=member)
 
 
 Handler = Callable[[Call], Awaitable[Reply]]

@@ -22,6 +22,7 @@ from portal.core.stores.trouble import StoreAwayError
 from portal.kit.errors import UserError
 from portal.ledger.services import check_storage
 from portal.members.models import Member
+from portal.members.services import audit_of_another
 
 log = logging.getLogger(__name__)
 
@@ -152,15 +153,21 @@ def verified(upload: Upload, part: Part, *, right: bool) -> None:
     upload.unverified_from = None
 
 
-def finish(upload: Upload, part: Part) -> None:
-    """Make the complete upload its dataset's next version. If killed meanwhile, `settled` does it again."""
+def finish(upload: Upload, part: Part, *, actor: Member | None = None) -> None:
+    """Make the complete upload its dataset's next version, which `actor` sent (None: who began it). If killed
+    meanwhile, `settled` does it again.
+    """
     sha256, link = part.sha256(), part.link()
     # The hash was taken while the bytes came in: `storage.adopt` would read them all again. Should the version not
     # come to be, the sweep frees the blob, which is why its row is not part of the transaction.
     blob = storage.settle(link, sha256, part.length)
     with transaction.atomic():
         upload.version = add_version(
-            dataset=upload.dataset, blob=blob, filename=upload.filename, label_column=upload.label_column
+            dataset=upload.dataset,
+            blob=blob,
+            filename=upload.filename,
+            label_column=upload.label_column,
+            actor=actor or upload.owner,
         )
         upload.save(update_fields=["version"])
     parts.delete(upload.pk)
@@ -178,12 +185,14 @@ def settled(upload: Upload) -> Upload:
     return upload
 
 
-def give_up(upload: Upload) -> None:
-    """Forget the upload and free its bytes. What it became, if it was finished, stays. UserError while one
-    writes.
+def give_up(upload: Upload, *, actor: Member | None = None) -> None:
+    """Forget the upload, by the word of `actor` (None: who began it), and free its bytes. What it became, if it was
+    finished, stays. UserError while one writes.
     """
     with _locked(upload):
-        Upload.objects.filter(pk=upload.pk).delete()
+        with transaction.atomic():
+            audit_of_another(actor or upload.owner, upload.owner, "upload.given_up", upload.dataset)
+            Upload.objects.filter(pk=upload.pk).delete()
         parts.delete(upload.pk)
 
 

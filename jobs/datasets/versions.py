@@ -9,6 +9,8 @@ from jobs.datasets.formats.names import clean
 from jobs.datasets.models import Dataset, Version
 from portal.core.models import Blob
 from portal.kit.errors import FieldError, UserError
+from portal.members.models import Member
+from portal.members.services import audit_of_another
 
 GONE = 404
 FILENAME_CHARACTERS = 200
@@ -31,8 +33,11 @@ def label_column_for(asked: str, default: str = "") -> str:
     return column
 
 
-def add_version(*, dataset: Dataset, blob: Blob, filename: str, label_column: str) -> Version:
-    """Record the upload as the dataset's next version and have it checked. Call within a transaction.
+def add_version(
+    *, dataset: Dataset, blob: Blob, filename: str, label_column: str, actor: Member | None = None
+) -> Version:
+    """Record what `actor` (None: its owner) sent as the dataset's next version and have it checked. Call within a
+    transaction.
 
     UserError `not_found` when the dataset was deleted meanwhile.
     """
@@ -47,14 +52,21 @@ def add_version(*, dataset: Dataset, blob: Blob, filename: str, label_column: st
         filename=display_name(filename),
         label_column=label_column_for(label_column, locked.label_column),
     )
+    audit_of_another(
+        actor or locked.owner, locked.owner, "dataset.version_added", locked, {"version": version.number}
+    )
     transaction.on_commit(lambda: tasks.wake(version.pk))
     return version
 
 
-def with_label_column(*, version: Version, label_column: str) -> Version:
+def with_label_column(*, version: Version, label_column: str, actor: Member | None = None) -> Version:
     """A new version of the same file, with another column as its label."""
     column = label_column_for(label_column)
     with transaction.atomic():
         return add_version(
-            dataset=version.dataset, blob=version.upload, filename=version.filename, label_column=column
+            dataset=version.dataset,
+            blob=version.upload,
+            filename=version.filename,
+            label_column=column,
+            actor=actor,
         )

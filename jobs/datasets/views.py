@@ -63,7 +63,7 @@ def _made(request: HttpRequest, form: NewDatasetForm) -> Dataset | None:
         with transaction.atomic():
             known = {name: value for name, value in given.items() if value}
             dataset = services.create_dataset(owner=signed_in(request), **known)
-            take_file(dataset=dataset, file=file, label_column=column)
+            take_file(dataset=dataset, file=file, label_column=column, actor=dataset.owner)
     except UserError as error:
         form.show(error)
         return None
@@ -74,8 +74,8 @@ def _made(request: HttpRequest, form: NewDatasetForm) -> Dataset | None:
 @require_http_methods(["GET", "HEAD", "POST"])
 def version_new(request: HttpRequest, dataset_id: str) -> HttpResponse:
     """Another file for a dataset."""
-    dataset = queries.changeable_by(signed_in(request), dataset_id)
-    posted = request.method == "POST"
+    member, posted = signed_in(request), request.method == "POST"
+    dataset = queries.changeable_by(member, dataset_id)
     form = NewVersionForm(
         dataset.task,
         dataset.label_column,
@@ -84,8 +84,8 @@ def version_new(request: HttpRequest, dataset_id: str) -> HttpResponse:
     )
     if posted and form.is_valid():
         try:
-            column = form.cleaned_data.get("label_column", "")
-            version = take_file(dataset=dataset, file=form.cleaned_data["file"], label_column=column)
+            column, file = form.cleaned_data.get("label_column", ""), form.cleaned_data["file"]
+            version = take_file(dataset=dataset, file=file, label_column=column, actor=member)
         except UserError as error:
             form.show(error)
         else:
@@ -108,7 +108,8 @@ def version_again(request: HttpRequest, dataset_id: str, number: int) -> HttpRes
     queries.changeable_by(member, dataset_id)
     version = queries.version_for(member, dataset_id, number)
     try:
-        made = versions.with_label_column(version=version, label_column=request.POST.get("label_column", ""))
+        column = request.POST.get("label_column", "")
+        made = versions.with_label_column(version=version, label_column=column, actor=member)
     except UserError as error:
         messages.error(request, error.detail)
         return _to(version)

@@ -21,7 +21,7 @@ from jobs.queue.yields import Yield
 from portal.core import live
 from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
-from portal.members.services import audit
+from portal.members.services import audit, audit_of_another
 
 KEY_LIVES = timedelta(hours=24)
 BELL = "scheduler"
@@ -215,8 +215,7 @@ def _ask(job: Job, request: Request, sentence: str, actor: Member) -> Job:
 
 def _audit_of_another(actor: Member, job: Job, request: str) -> None:
     """What a steward does to a member's job is noted."""
-    if actor.pk != job.owner_id:
-        audit(actor, f"job.{request}", job, {"owner": job.owner.username})
+    audit_of_another(actor, job.owner, f"job.{request}", job)
 
 
 def _refuse_if_ended(job: Job) -> None:

@@ -41,6 +41,14 @@ def audit(
     )
 
 
+def audit_of_another(
+    actor: Member, owner: Member, action: str, subject: object, detail: Mapping[str, Any] | None = None
+) -> None:
+    """Note what a steward does to another member's thing; what members do to their own is their affair."""
+    if actor.pk != owner.pk:
+        audit(actor, action, subject, {"owner": owner.username, **(detail or {})})
+
+
 # -- Joining -----
 
 

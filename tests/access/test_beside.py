@@ -12,6 +12,7 @@ from jobs.datasets import uploads
 from jobs.datasets.models import Dataset, Upload
 from jobs.queue.consumers import NOT_FOUND, NOT_SIGNED_IN
 from portal.asgi import application
+from portal.members.models import AuditEntry
 from portal.site import probes
 from tests.access.conftest import CSRF, PEOPLE, World
 from tests.access.routes import sockets
@@ -126,6 +127,22 @@ def test_tus_by_session_needs_the_pages_token(world: World) -> None:
             headers = [each for each in by_session(world, "owner") if each[0] != b"x-csrftoken"]
             status, _heads = ask(row.method, tus_path(world, row), [*headers, *tus_headers(world, row)], b"x")
             assert status == 403, row
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "action"),
+    [("PATCH", b"0123456789", "dataset.version_added"), ("DELETE", b"", "upload.given_up")],
+)
+def test_what_a_steward_does_to_anothers_upload_is_noted(
+    method: str, body: bytes, action: str, world: World
+) -> None:
+    row = next(row for row in rows(UPLOADS) if row.method == method)
+    for person, noted in (("owner", False), ("steward", True)):
+        path = tus_path(world, row)
+        status, _heads = ask(method, path, [*by_token(world, person), *tus_headers(world, row)], body)
+        assert status == 204
+        entries = AuditEntry.objects.filter(action=action, actor=world.members[person])
+        assert entries.exists() == noted, person
 
 
 @pytest.mark.parametrize("path", [probes.HEALTH, probes.READY])
