@@ -5,7 +5,16 @@ from django.urls import URLPattern, path
 from hardware.nodes import api as rest
 from hardware.nodes import views
 
-pages: list[URLPattern] = [path("machine/nodes/<str:pk>", views.node_detail, name="node-detail")]
+pages: list[URLPattern] = [
+    path("machine/nodes/<str:pk>", views.node_detail, name="node-detail"),
+    path("machine/nodes/<str:pk>/state", views.node_state, name="node-state"),
+    path("machine/nodes/<str:pk>/windows", views.node_windows, name="node-windows"),
+    path(
+        "machine/nodes/<str:pk>/windows/<str:window>/cancel",
+        views.node_window_cancel,
+        name="node-window-cancel",
+    ),
+]
 api: list[URLPattern] = [
     path("nodes", rest.NodeList.as_view(), name="api-nodes"),
     path("nodes/<str:pk>", rest.NodeDetail.as_view(), name="api-node"),

@@ -23,9 +23,6 @@ STATUS_COLOURS = {
 }
 
 
-STEP = 4.0
-
-
 class AttemptInline(ReadOnlyInline):
     model = Attempt
     fields = [
@@ -80,11 +77,11 @@ class JobAdmin(StewardAdmin):
 
     @admin.action(description=_("Bring forward: four times the weight"))
     def bring_forward(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._raise(request, queryset, STEP)
+        self._raise(request, queryset, services.STEP)
 
     @admin.action(description=_("Hold back: a quarter of the weight"))
     def hold_back(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._raise(request, queryset, 1 / STEP)
+        self._raise(request, queryset, 1 / services.STEP)
 
     def _raise(self, request: HttpRequest, queryset: QuerySet[Job], factor: float) -> None:
         actor = signed_in(request)

@@ -26,6 +26,7 @@ from portal.members.services import audit, audit_of_another
 KEY_LIVES = timedelta(hours=24)
 BELL = "scheduler"
 MOST_BOOST = 1000.0
+STEP = 4.0  # by which a steward brings a job forward at once, or holds it back
 
 
 def fingerprint(body: Any) -> str:

@@ -10,15 +10,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from jobs.engine.spec import JobKind
 from jobs.queue import describe, fitting, newjob, queries, services
 from jobs.queue.kinds import panel_context
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import OPEN, Status
 from jobs.queue.waiting import wait_of
 from portal.kit.errors import UserError
-from portal.members.access import signed_in
+from portal.members.access import signed_in, signed_in_steward
 
 PAGE = 25
+STEPS = {"forward": services.STEP, "back": 1 / services.STEP}
 
 
 @login_required
@@ -81,6 +83,31 @@ def job_stop(request: HttpRequest, job_id: str) -> HttpResponse:
     return _act(request, job_id, services.stop_job)
 
 
+@login_required
+@require_POST
+def job_requeue(request: HttpRequest, job_id: str) -> HttpResponse:
+    """Have it wait again, or submit it anew; then the page is the new one's."""
+    job, actor = _job(request, job_id), signed_in_steward(request)
+    try:
+        job = services.requeue_job(job=job, actor=actor)
+    except UserError as error:
+        messages.error(request, error.detail)
+    return redirect("job-detail", job.pk)
+
+
+@login_required
+@require_POST
+def job_raise(request: HttpRequest, job_id: str) -> HttpResponse:
+    """Bring it `to` the front, or hold it back, by one step."""
+    job, actor = _job(request, job_id), signed_in_steward(request)
+    try:
+        if factor := STEPS.get(request.POST.get("to", "")):
+            services.raise_job(job=job, factor=factor, actor=actor)
+    except UserError as error:
+        messages.error(request, error.detail)
+    return redirect("job-detail", job_id)
+
+
 def _act(request: HttpRequest, job_id: str, act: Any) -> HttpResponse:
     try:
         act(job=_job(request, job_id), actor=signed_in(request))
@@ -98,6 +125,7 @@ def _context(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "can_control": job.status in OPEN,  # whoever sees a job is its owner or a steward
+        "can_requeue": _can_requeue(job),
         "asked_stop": job.request in {Request.CANCEL, Request.STOP},
         "sentence": describe.sentence(job),
         "wait": wait_of(job) if job.status == Status.QUEUED and not job.request else None,
@@ -109,3 +137,10 @@ def _context(job: Job) -> dict[str, Any]:
         "log_offset": offset,
         **panel_context(job),
     }
+
+
+def _can_requeue(job: Job) -> bool:
+    """Whether there is something for a steward to queue again: see `services.requeue_job`."""
+    if job.status in {Status.STARTING, Status.RUNNING}:
+        return not job.request
+    return job.status in {Status.FAILED, Status.CANCELLED} and job.kind == JobKind.TRAIN

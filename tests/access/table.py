@@ -16,6 +16,9 @@ route                                             thing      method  owner other
 /                                                 -          GET     200   200   200  200     200
 machine                                           -          GET     200   200   200  200     login
 machine/nodes/<str:pk>                            node       GET     200   200   200  200     login
+machine/nodes/<str:pk>/state                      node       POST    403   403   403  302     login
+machine/nodes/<str:pk>/windows                    node       POST    403   403   403  400     login
+machine/nodes/<str:pk>/windows/<str:window>/cancel  node     POST    403   403   403  302     login
 machine/replay                                    -          GET     403   403   403  200     login
 machine/replay                                    -          POST    403   403   403  400     login
 machine/replay/<str:pk>                           replay     GET     403   403   403  200     login
@@ -68,6 +71,8 @@ jobs/<str:job_id>                                 ended      GET     200   404  
 jobs/<str:job_id>/panel                           ended      GET     200   404   404  200     login
 jobs/<str:job_id>/cancel                          queued     POST    302   404   404  302     login
 jobs/<str:job_id>/stop                            queued     POST    302   404   404  302     login
+jobs/<str:job_id>/requeue                         queued     POST    403   404   404  302     login
+jobs/<str:job_id>/raise                           queued     POST    403   404   404  302     login
 models                                            -          GET     200   200   200  200     login
 models/new                                        -          GET     200   200   200  200     login
 models/new                                        -          POST    400   400   400  400     login

@@ -32,6 +32,11 @@ NOBODYS = {
 FORMS: dict[str, dict[str, Any]] = {
     "datasets/<str:dataset_id>/versions/<int:number>/again": {"label_column": "price"},
     "models/<str:pk>/bundles": {"target": "raspberry-pi-5"},
+    "machine/nodes/<str:pk>/state": {"state": "draining"},
+    "machine/nodes/<str:pk>/windows": {
+        "starts_at": "2100-01-01T10:00", "ends_at": "2100-01-01T11:00", "drain_before_min": 5, "reason": "dust"
+    },
+    "jobs/<str:job_id>/raise": {"to": "forward"},
 }
 BODIES: dict[str, dict[str, Any]] = {
     "api/v1/bundles": {"target": "raspberry-pi-5"},

@@ -187,6 +187,22 @@ def test_every_page_is_quiet_fits_and_keeps_hostile_text_as_text(visit: Open, jo
         page.close()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_stewards_do_on_pages_fits_too(
+    visit: Open, job: Job, node: Node, alice: Member, width: int
+) -> None:
+    Member.objects.filter(pk=alice.pk).update(is_staff=True)
+    Job.objects.update(status=Status.FAILED, boost=0.25)
+    for path, button in ((f"/machine/nodes/{node.pk}", "Activate"), (f"/jobs/{job.pk}", "Queue again")):
+        page = visit(path, width=width)
+        for fold in page.locator("details.fold > summary").all():
+            fold.click()
+        assert page.get_by_role("button", name=button, exact=True).is_visible()
+        assert page.evaluate(TOO_WIDE) == [], path
+        assert page.evaluate("window.pwned") is None, path
+        page.close()
+
+
 def test_a_job_shows_its_curves_log_and_report(visit: Open, job: Job) -> None:
     page = visit(f"/jobs/{job.pk}")
     page.wait_for_selector("#curves canvas")

@@ -1,5 +1,6 @@
 """The page of a node: what it is, what its accelerators cost, who gave it."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ from django.test import Client
 
 from hardware.nodes import services
 from hardware.nodes.models import Node
-from portal.members.models import Member
+from portal.members.models import AuditEntry, Member
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[[Member], Client]
@@ -66,3 +67,46 @@ def test_a_node_that_said_nothing_has_a_page_too(alice: Member, client_for: Brow
 
 def test_no_such_node(alice: Member, client_for: Browser) -> None:
     assert client_for(alice).get("/machine/nodes/nope").status_code == 404
+
+
+def test_a_steward_takes_it_out_of_service_and_back(node: Node, cora: Member, client_for: Browser) -> None:
+    browser, place = client_for(cora), f"/machine/nodes/{node.pk}"
+    for state, offered in (
+        ("draining", {"active", "maintenance"}),
+        ("maintenance", {"active", "draining"}),
+        ("active", {"draining", "maintenance"}),
+    ):
+        page = browser.post(f"{place}/state", {"state": state}, follow=True).content.decode()
+        assert set(re.findall(r'name="state" value="(\w+)"', page)) == offered
+        node.refresh_from_db()
+        assert node.state == state
+    assert "Set it to active, draining or maintenance" in (
+        browser.post(f"{place}/state", {"state": "offline"}, follow=True).content.decode()
+    )
+    noted = AuditEntry.objects.filter(action="node.state", actor=cora).order_by("id")
+    assert [entry.detail["new"] for entry in noted] == ["draining", "maintenance", "active"]
+
+
+def test_a_steward_plans_maintenance_and_drops_it(node: Node, cora: Member, client_for: Browser) -> None:
+    browser, place = client_for(cora), f"/machine/nodes/{node.pk}"
+    typed = {
+        "starts_at": "2100-01-01T10:00", "ends_at": "2100-01-01T09:00", "drain_before_min": "5",
+        "reason": "new disks",
+    }  # fmt: skip
+    wrong = browser.post(f"{place}/windows", typed)
+    assert wrong.status_code == 400
+    assert "It has to end after it starts." in wrong.content.decode()
+    page = browser.post(f"{place}/windows", typed | {"ends_at": "2100-01-01T12:30"}, follow=True)
+    window = node.windows.get()
+    assert (window.starts_at.isoformat(), window.drain_before_min) == ("2100-01-01T10:00:00+00:00", 5)
+    assert f"{place}/windows/{window.pk}/cancel" in page.content.decode()
+    browser.post(f"{place}/windows/{window.pk}/cancel")
+    assert not node.windows.exists()
+    noted = AuditEntry.objects.filter(action__startswith="maintenance.", actor=cora).order_by("id")
+    assert [entry.action for entry in noted] == ["maintenance.planned", "maintenance.cancelled"]
+
+
+def test_members_find_no_such_buttons(node: Node, alice: Member, client_for: Browser) -> None:
+    page = client_for(alice).get(f"/machine/nodes/{node.pk}").content.decode()
+    assert f"/machine/nodes/{node.pk}/" not in page
+    assert "Drain" not in page

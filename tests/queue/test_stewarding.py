@@ -105,3 +105,46 @@ def test_the_admins_actions_go_through_the_services(
     assert Job.objects.get(pk=job.pk).boost == boost
     if action == "requeue":
         assert "waits in the queue already" in answer.content.decode()
+
+
+def test_on_the_jobs_page_a_steward_brings_it_forward_and_holds_it_back(
+    submit: Submit, cora: Member, client_for: Callable[..., Client]
+) -> None:
+    job, browser = submit(), client_for(cora)
+    for to, boost in (("forward", 4.0), ("back", 1.0), ("back", 0.25), ("nowhere", 0.25)):
+        page = browser.post(f"/jobs/{job.pk}/raise", {"to": to}, follow=True)
+        assert Job.objects.get(pk=job.pk).boost == boost
+    assert "its weight is multiplied by 0.25" in page.content.decode()
+    assert f"/jobs/{job.pk}/requeue" not in page.content.decode()
+    assert noted() == [("job.raised", "cora")] * 3
+
+
+def test_on_the_jobs_page_a_steward_queues_it_again(
+    submit: Submit, start: Start, alice: Member, cora: Member, client_for: Callable[..., Client]
+) -> None:
+    job, browser = submit(), client_for(cora)
+    held, address = start(job), f"/jobs/{job.pk}/requeue"
+    assert address in browser.get(f"/jobs/{job.pk}").content.decode()
+    browser.post(address)
+    assert lifecycle.requested(held) == Request.PREEMPT
+    lifecycle.end(held, EndReason.PREEMPTED)
+    assert "waits in the queue already" in browser.post(address, follow=True).content.decode()
+    lifecycle.end(start(job), EndReason.NAN_LOSS)
+    answer = browser.post(address)
+    again = Job.objects.latest("id")
+    assert (again.owner, again.status, answer.headers["Location"]) == (
+        alice,
+        Status.QUEUED,
+        f"/jobs/{again.pk}",
+    )
+    assert noted() == [("job.preempt", "cora"), ("job.requeued", "cora")]
+
+
+def test_its_owner_finds_no_such_buttons(
+    submit: Submit, alice: Member, client_for: Callable[..., Client]
+) -> None:
+    job = submit()
+    page = client_for(alice).get(f"/jobs/{job.pk}").content.decode()
+    assert "/raise" not in page
+    assert client_for(alice).post(f"/jobs/{job.pk}/raise", {"to": "forward"}).status_code == 403
+    assert Job.objects.get(pk=job.pk).boost == 1.0
