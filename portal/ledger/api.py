@@ -118,6 +118,15 @@ class StatementSerializer(serializers.Serializer[Statement]):
     donations = DonationSerializer(
         many=True, help_text="What these hours are made of, node by node and day by day."
     )
+    cost = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=2,
+        allow_null=True,
+        help_text="What the month cost all members together; null until a steward enters it.",
+    )
+    cost_part = serializers.DecimalField(
+        max_digits=14, decimal_places=2, allow_null=True, help_text="My part of it, by weighted hours."
+    )
     entries = EntrySerializer(many=True)
 
 

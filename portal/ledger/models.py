@@ -1,5 +1,6 @@
 """Shares, quotas and usage: who may use how much, and who used what."""
 
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from django.core.validators import MinValueValidator
@@ -148,3 +149,23 @@ class Donation(Entered):
     @property
     def weighted_hours(self) -> float:
         return self.hours * self.weight
+
+
+class MonthCost(Identified):
+    """What the machine cost the community in one month, as a steward entered it; what was changed is in the audit log.
+    The currency is the community's own.
+    """
+
+    month = models.DateField(_("first day of the month"), unique=True)
+    cents = models.PositiveBigIntegerField(_("cost in hundredths"))
+    entered_by = models.ForeignKey(
+        Member, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("entered by")
+    )
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
+
+    @property
+    def amount(self) -> Decimal:
+        """In whole units, two places."""
+        return Decimal(self.cents) / 100

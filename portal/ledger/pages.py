@@ -1,7 +1,7 @@
-"""The ledger's pages: my month, and for stewards the month's cost and all shares and quotas."""
+"""The ledger's pages: my month, how all stand, and for stewards the month's cost and all shares and quotas."""
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +16,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from portal.core import leases
 from portal.kit.errors import UserError
 from portal.kit.spreadsheets import csv_text
-from portal.ledger import statements
+from portal.ledger import costs as month_costs
+from portal.ledger import queries, statements
 from portal.ledger.forms import QuotaRow, TeamShareRow
 from portal.ledger.models import Quota, TeamShare
 from portal.ledger.statements import Month
@@ -25,7 +26,6 @@ from portal.members.models import Member, Team
 
 ON_A_PAGE = 50
 SHOWN = "-shown"  # how the name of a row's field ends that says what the row showed
-MOST_COST = Decimal(10) ** 9
 STATEMENT_HEAD = (
     "time",
     "attempt",
@@ -41,11 +41,11 @@ STATEMENT_HEAD = (
 COST_HEAD = ("member", "weighted_hours", "fraction", "cost")
 
 
-def _month(request: HttpRequest) -> Month:
+def _month(text: str, request: HttpRequest) -> Month:
     """The month that is asked for; this one when it is none, with a message."""
     now = leases.clock()
     try:
-        return statements.parse_month(request.GET.get("month", ""), now=now)
+        return statements.parse_month(text, now=now)
     except UserError as error:
         messages.error(request, error.detail)
         return statements.parse_month("", now=now)
@@ -55,14 +55,14 @@ def _month(request: HttpRequest) -> Month:
 @require_safe
 def statement(request: HttpRequest) -> HttpResponse:
     """What I used in a month, entry by entry."""
-    found = statements.statement(signed_in(request), _month(request))
+    found = statements.statement(signed_in(request), _month(request.GET.get("month", ""), request))
     return render(request, "ledger/statement.html", {"statement": found, "month": found.month})
 
 
 @login_required
 @require_safe
 def statement_csv(request: HttpRequest) -> HttpResponse:
-    found = statements.statement(signed_in(request), _month(request))
+    found = statements.statement(signed_in(request), _month(request.GET.get("month", ""), request))
     rows = [
         (
             entry.created_at.isoformat(timespec="seconds"),
@@ -89,41 +89,63 @@ def _csv(filename: str, text: str) -> HttpResponse:
     )
 
 
-def _cents(text: str) -> int:
-    """An amount with two places as cents. UserError `invalid` for what is none."""
-    try:
-        amount = Decimal(text or "0")
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount <= MOST_COST:
-        raise UserError("invalid", _("Write the cost as a number, as in 120.50."))
-    return int((amount * 100).to_integral_value())
+@login_required
+@require_safe
+def shares(request: HttpRequest) -> HttpResponse:
+    """How all who share the machine stand: what each is entitled to, used, gave, and who goes first for it."""
+    page = Paginator(queries.everyones_stand(), ON_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "ledger/shares.html", {"page_obj": page})
 
 
 @login_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def costs(request: HttpRequest) -> HttpResponse:
-    """What a month cost the community, divided among those who used the machine."""
-    signed_in_steward(request)
-    month, cents = _month(request), 0
+    """What a month cost the community, divided among those who used the machine. By GET another cost may be tried; by
+    POST it is entered, once for all.
+    """
+    actor = signed_in_steward(request)
+    if request.method != "POST":
+        return _costs(request, _month(request.GET.get("month", ""), request), request.GET.get("cost", ""))
+    month, seen = _month("", request), request.POST.get("seen", "")
     try:
-        cents = _cents(request.GET.get("cost", ""))
+        month = statements.parse_month(request.POST.get("month", ""), now=leases.clock())
+        cents = month_costs.cents_of(request.POST.get("cost", ""))
+        month_costs.enter(month, cents, actor=actor, seen=month_costs.cents_of(seen) if seen else None)
     except UserError as error:
         messages.error(request, error.detail)
-    parts = statements.cost_split(month, cents)
-    given = {"month": month, "parts": parts, "cost": Decimal(cents) / 100}
-    return render(request, "ledger/costs.html", given)
+        return _costs(request, month, "", status=400)
+    messages.success(request, _("Entered. Each member finds their part on their statement."))
+    return redirect(f"{request.path}?month={month.name}")
+
+
+def _costs(request: HttpRequest, month: Month, tried: str, *, status: int = 200) -> HttpResponse:
+    entered = statements.cost_of(month)
+    cents = entered.cents if entered else 0
+    try:
+        cents = month_costs.cents_of(tried) if tried else cents
+    except UserError as error:
+        messages.error(request, error.detail)
+    given = {
+        "month": month,
+        "parts": statements.cost_split(month, cents),
+        "cost": Decimal(cents) / 100,
+        "entered": entered,
+        "is_new": bool(tried) and (entered is None or entered.cents != cents),
+    }
+    return render(request, "ledger/costs.html", given, status=status)
 
 
 @login_required
 @require_safe
 def costs_csv(request: HttpRequest) -> HttpResponse:
     signed_in_steward(request)
-    month = _month(request)
+    month, tried = _month(request.GET.get("month", ""), request), request.GET.get("cost", "")
+    entered = statements.cost_of(month)
     try:
-        parts = statements.cost_split(month, _cents(request.GET.get("cost", "")))
+        cents = month_costs.cents_of(tried) if tried else entered.cents if entered else 0
     except UserError as error:
         return HttpResponse(error.detail, status=error.status, content_type="text/plain; charset=utf-8")
+    parts = statements.cost_split(month, cents)
     rows = [
         (part.username, round(part.weighted_hours, 6), round(part.fraction, 6), part.amount) for part in parts
     ]

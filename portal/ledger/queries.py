@@ -160,21 +160,63 @@ def _hours_by_member(
 
 def share_of(member: Member) -> Share:
     """The member's share among all who may use the machine, against their part of what was used lately."""
-    now = leases.clock()
-    share = entitlements([member.pk], now=now).get(member.pk, 0.0)
-    mine, everyones = _faded_use(member, now)
+    now, rivals = leases.clock(), _rivals()
+    used = _used_by_all(now)
+    everyones = sum(used.values())
     return Share(
-        share=share,
-        used_fraction=mine / everyones if everyones else 0.0,
-        fair_factor=_fair_factor(member, now),
+        share=entitlements([member.pk], now=now).get(member.pk, 0.0),
+        used_fraction=used[member.pk] / everyones if everyones else 0.0,
+        fair_factor=_fair_factor(member.pk, rivals, entitlements([member.pk, *rivals], now=now), used),
     )
 
 
-def _fair_factor(member: Member, now: datetime) -> float:
-    rivals = {member.pk, *(owner for told in registry.RIVALS.values() for owner in told())}
-    all_ = standing(rivals, now=now)
-    mine, everyones_s = all_[member.pk], sum(each.used_s for each in all_.values())
-    return shares.fair_factor(mine.used_s, everyones_s, mine.share)
+def _rivals() -> set[str]:
+    return {owner for told in registry.RIVALS.values() for owner in told()}
+
+
+def _fair_factor(
+    member: str, rivals: Collection[str], share: Mapping[str, float], used_s: Mapping[str, float]
+) -> float:
+    among = {member, *rivals}
+    whole = sum(share.get(each, 0.0) for each in among) or 1.0
+    everyones_s = sum(used_s.get(each, 0.0) for each in among)
+    return shares.fair_factor(used_s.get(member, 0.0), everyones_s, share.get(member, 0.0) / whole)
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How one of those who share the machine stands: `share`, `used_fraction` and `fair_factor` as in `Share`,
+    used_hours and given_hours weighted, and faded by their age.
+    """
+
+    username: str
+    share: float
+    used_fraction: float
+    used_hours: float
+    given_hours: float
+    fair_factor: float
+
+
+def everyones_stand() -> list[Stand]:
+    """All active members by name, each with the figures that `share_of` tells of them. As many queries for many as for
+    few.
+    """
+    now, rivals = leases.clock(), _rivals()
+    given, used = _faded_donations(now), _used_by_all(now)
+    share, among, everyones = entitlements(now=now), entitlements(rivals, now=now), sum(used.values())
+    names = Member.objects.filter(is_active=True).order_by("username").values_list("pk", "username")
+    return [
+        Stand(
+            username=name,
+            share=share[pk],
+            used_fraction=used[pk] / everyones if everyones else 0.0,
+            used_hours=used[pk] / SECONDS_AN_HOUR,
+            given_hours=given.get(pk, 0.0) / SECONDS_AN_HOUR,
+            fair_factor=_fair_factor(pk, rivals, among, used),
+        )
+        for pk, name in names
+        if pk in share and pk in used  # who joined just now has neither
+    ]
 
 
 def worth(owners: Iterable[str], *, now: datetime | None = None) -> dict[str, float]:
@@ -269,6 +311,13 @@ def _faded_by_member(owners: list[str], now: datetime) -> dict[str, float]:
     return {member: max(0.0, seconds) for member, seconds in found.items()}
 
 
+def _used_by_all(now: datetime) -> dict[str, float]:
+    """Weighted device-seconds of every member, faded by their age, with what runs."""
+    members = list(Member.objects.order_by().values_list("pk", flat=True))
+    used, in_use = _faded_by_member(members, now), _in_use(held(), now)
+    return {pk: used.get(pk, 0.0) + in_use.get(pk, 0.0) for pk in members}
+
+
 def used_by_day(
     owners: Iterable[str], *, since: datetime, until: datetime | None = None
 ) -> Iterable[tuple[str, date, float]]:
@@ -281,21 +330,6 @@ def used_by_day(
         charged = charged.filter(created_at__lt=until)
     days = charged.annotate(day=TruncDate("of")).values("member", "day").order_by()
     return days.annotate(all=Sum(WEIGHTED)).values_list("member", "day", "all")
-
-
-def _faded_use(member: Member, now: datetime) -> tuple[float, float]:
-    """Weighted device-seconds of the member and of everyone, each day's faded by its age, and of what runs."""
-    in_use = _in_use(held(), now)
-    charged = LedgerEntry.objects.filter(created_at__gte=now - REMEMBERED, refunded=False)
-    charged = charged.annotate(of=OF).filter(of__gte=now - REMEMBERED)
-    days = charged.annotate(day=TruncDate("of")).values("day").order_by("day")
-    rows = days.annotate(everyones=Sum(WEIGHTED), mine=Sum(WEIGHTED, filter=Q(member=member), default=0.0))
-    mine = everyones = 0.0
-    for row in rows.values_list("day", "mine", "everyones"):
-        age_days = float((now.date() - row[0]).days)
-        mine += shares.faded(row[1], age_days)
-        everyones += shares.faded(row[2], age_days)
-    return max(0.0, mine) + in_use.get(member.pk, 0.0), max(0.0, everyones) + sum(in_use.values())
 
 
 def donated_days(node: str, member: Member) -> set[date]:

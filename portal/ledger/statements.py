@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from portal.kit.errors import FieldError, UserError
 from portal.ledger import spans
-from portal.ledger.models import Donation, LedgerEntry
+from portal.ledger.models import Donation, LedgerEntry, MonthCost
 from portal.ledger.queries import KINDS, SECONDS_AN_HOUR, WEIGHTED
 from portal.members.models import Member
 
@@ -59,7 +59,7 @@ class Statement:
     they took; energy_kwh: of the entries that tell it, `energy_measured` when all of those were measured. Refunded
     entries are listed and not counted; refunded_hours are theirs and those that a steward gave back, which count as
     negative hours. donations: what nodes of theirs gave, a row for each node and day, and given_hours their weighted
-    hours.
+    hours. cost: what the month cost all together, and cost_part the member's part of it; None until it is entered.
     """
 
     member: Member
@@ -71,6 +71,8 @@ class Statement:
     energy_kwh: float
     energy_measured: bool
     donations: Sequence[Donation]
+    cost: Decimal | None
+    cost_part: Decimal | None
 
     @property
     def given_hours(self) -> float:
@@ -82,6 +84,7 @@ def statement(member: Member, month: Month) -> Statement:
     entries = [_within(entry, month) for entry in rows]
     used = [entry for entry in entries if not entry.refunded]
     metered = [entry for entry in used if entry.energy_kwh is not None]
+    cost = cost_of(month)
     return Statement(
         member=member,
         month=month,
@@ -92,7 +95,18 @@ def statement(member: Member, month: Month) -> Statement:
         energy_kwh=sum(entry.energy_kwh or 0.0 for entry in metered),
         energy_measured=bool(metered) and all(entry.energy_measured for entry in metered),
         donations=list(_given(member, month)),
+        cost=cost.amount if cost else None,
+        cost_part=_part_of(member, cost_split(month, cost.cents)) if cost else None,
     )
+
+
+def cost_of(month: Month) -> MonthCost | None:
+    """What was entered that a month cost all together."""
+    return MonthCost.objects.select_related("entered_by").filter(month=month.start.date()).first()
+
+
+def _part_of(member: Member, parts: Sequence["Part"]) -> Decimal:
+    return next((part.amount for part in parts if part.username == member.username), Decimal(0))
 
 
 def _given_back(entry: LedgerEntry) -> float:

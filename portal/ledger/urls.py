@@ -8,6 +8,7 @@ from portal.ledger import pages as ledger
 pages: list[URLPattern] = [
     path("ledger", ledger.statement, name="statement"),
     path("ledger/statement.csv", ledger.statement_csv, name="statement-csv"),
+    path("ledger/shares", ledger.shares, name="shares"),
     path("ledger/costs", ledger.costs, name="costs"),
     path("ledger/costs.csv", ledger.costs_csv, name="costs-csv"),
     path("ledger/quotas", ledger.quotas, name="quotas"),

@@ -25,7 +25,9 @@ machine/replay/<str:pk>                           replay     GET     403   403  
 machine/replay/<str:pk>/again                     replay     POST    403   403   403  302     login
 ledger                                            -          GET     200   200   200  200     login
 ledger/statement.csv                              -          GET     200   200   200  200     login
+ledger/shares                                     -          GET     200   200   200  200     login
 ledger/costs                                      -          GET     403   403   403  200     login
+ledger/costs                                      -          POST    403   403   403  400     login
 ledger/costs.csv                                  -          GET     403   403   403  200     login
 ledger/quotas                                     -          GET     403   403   403  200     login
 ledger/quotas                                     -          POST    403   403   403  400     login

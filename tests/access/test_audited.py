@@ -32,9 +32,13 @@ NOBODYS = {
 FORMS: dict[str, dict[str, Any]] = {
     "datasets/<str:dataset_id>/versions/<int:number>/again": {"label_column": "price"},
     "models/<str:pk>/bundles": {"target": "raspberry-pi-5"},
+    "ledger/costs": {"cost": "120.50"},
     "machine/nodes/<str:pk>/state": {"state": "draining"},
     "machine/nodes/<str:pk>/windows": {
-        "starts_at": "2100-01-01T10:00", "ends_at": "2100-01-01T11:00", "drain_before_min": 5, "reason": "dust"
+        "starts_at": "2100-01-01T10:00",
+        "ends_at": "2100-01-01T11:00",
+        "drain_before_min": 5,
+        "reason": "dust",
     },
     "jobs/<str:job_id>/raise": {"to": "forward"},
 }
@@ -69,7 +73,9 @@ def sent(world: World, row: Row) -> dict[str, Any]:
     if row.route == "ledger/quotas":
         alice, shown = world.members["owner"].pk, "1.0 20000000000 4 500.0 100.0 100.0 100.0"
         typed = dict(zip(TERMS, ("3", "20", "4", "500", "100", "100", "100"), strict=True))
-        return {"data": {f"{alice}-shown": shown, **{f"{alice}-{name}": value for name, value in typed.items()}}}
+        return {
+            "data": {f"{alice}-shown": shown, **{f"{alice}-{name}": value for name, value in typed.items()}}
+        }
     return {"data": FORMS.get(row.route, {})}
 
 

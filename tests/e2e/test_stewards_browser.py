@@ -79,4 +79,6 @@ def test_what_a_month_cost_is_split(signed_in: Page) -> None:
     page = signed_in
     page.goto("/ledger/costs?cost=120.50")
     expect(page.get_by_role("row").filter(has_text="ada")).to_have_count(1)
+    page.get_by_role("button", name="Enter 120.50").click()
+    expect(page.get_by_text("120.50 stands as entered by sigrid")).to_be_visible()
     at_both_widths(page, "costs")

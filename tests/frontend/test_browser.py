@@ -20,9 +20,10 @@ from jobs.bundles import explanations
 from jobs.bundles.models import TrainedModel
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.queue.models import Job, JobEvent, LogChunk, Metric
-from jobs.queue.reasons import Status
+from jobs.queue.reasons import EndReason, Status
 from portal.core import storage
 from portal.kit import frontend
+from portal.ledger.models import LedgerEntry
 from portal.members.models import Member
 from tests.bundles.explained import explained
 
@@ -179,7 +180,7 @@ def visit(
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_is_quiet_fits_and_keeps_hostile_text_as_text(visit: Open, job: Job, width: int) -> None:
     places = ("/", "/machine", "/datasets", "/datasets/new", "/jobs", "/jobs/new", "/models", "/account")
-    for path in (*places, f"/datasets/{job.dataset_id}", f"/jobs/{job.pk}"):
+    for path in (*places, "/ledger", "/ledger/shares", f"/datasets/{job.dataset_id}", f"/jobs/{job.pk}"):
         page = visit(path, width=width)
         assert page.evaluate(TOO_WIDE) == [], path
         assert page.evaluate("window.pwned") is None, path
@@ -192,12 +193,17 @@ def test_what_stewards_do_on_pages_fits_too(
     visit: Open, job: Job, node: Node, alice: Member, width: int
 ) -> None:
     Member.objects.filter(pk=alice.pk).update(is_staff=True)
-    Job.objects.update(status=Status.FAILED, boost=0.25)
-    for path, button in ((f"/machine/nodes/{node.pk}", "Activate"), (f"/jobs/{job.pk}", "Queue again")):
+    Job.objects.update(status=Status.FAILED, end_reason=EndReason.NAN_LOSS, boost=0.25)
+    LedgerEntry.objects.create(member=alice, attempt="a", kind="cpu", device_seconds=3600.0)
+    for path, button in (
+        (f"/machine/nodes/{node.pk}", "Activate"),
+        (f"/jobs/{job.pk}", "Queue again"),
+        ("/ledger/costs?cost=12.50", "Enter 12.50 for"),
+    ):
         page = visit(path, width=width)
         for fold in page.locator("details.fold > summary").all():
             fold.click()
-        assert page.get_by_role("button", name=button, exact=True).is_visible()
+        assert page.get_by_role("button", name=button).is_visible()
         assert page.evaluate(TOO_WIDE) == [], path
         assert page.evaluate("window.pwned") is None, path
         page.close()
