@@ -16,12 +16,13 @@ from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindo
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
 from portal.members.models import Member
-from portal.members.stewarding import StewardAdmin, column
+from portal.members.stewarding import ShownForm, StewardAdmin, column
 
 if TYPE_CHECKING:  # Django's own class takes no type argument
     AcceleratorModelForm = forms.ModelForm[Accelerator]
+    NodeModelForm = forms.ModelForm[Node]
 else:
-    AcceleratorModelForm = forms.ModelForm
+    AcceleratorModelForm = NodeModelForm = forms.ModelForm
 
 STATE_COLOURS = {
     NodeState.ACTIVE: "success",
@@ -35,7 +36,13 @@ FOUND = [*PLACE, "model", "memory_bytes"]
 SAID = ["state", "trouble", "last_seen_at", "clock_skew", "load", "probe", "sandbox"]
 
 
-class AcceleratorForm(AcceleratorModelForm):
+class NodeForm(ShownForm, NodeModelForm):
+    class Meta:
+        model = Node
+        fields = ["label", "donor"]
+
+
+class AcceleratorForm(ShownForm, AcceleratorModelForm):
     """Which accelerator it is, is typed for a new one only, which the node does not find by itself."""
 
     class Meta:
@@ -64,6 +71,7 @@ class NodeAdmin(StewardAdmin):
     """A node's row changes by actions, its accelerators are corrected in place."""
 
     may_change = True
+    form = NodeForm
     list_display = ["name", "label", "show_state", "last_seen_at", "show_accelerators", "donor", "created_at"]
     list_filter = ["state", "accelerators__kind"]
     list_select_related = ["donor"]
@@ -102,8 +110,10 @@ class NodeAdmin(StewardAdmin):
     def save_model(self, request: HttpRequest, obj: Node, form: Any, change: bool) -> None:  # noqa: ARG002
         """A node's label and donor are set by the services, which note them."""
         node, actor = Node.objects.select_related("donor").get(pk=obj.pk), signed_in(request)
-        services.name_node(node, obj.label, actor)
-        services.set_donor(node, obj.donor, actor)
+        if "label" in form.changed_data:
+            services.name_node(node, obj.label, actor)
+        if "donor" in form.changed_data:
+            services.set_donor(node, obj.donor, actor)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002
         """Corrections go through the services, which note them and wake the scheduler."""
@@ -111,7 +121,7 @@ class NodeAdmin(StewardAdmin):
         actor = signed_in(request)
         acts = [
             *(partial(_add, row, actor) for row in formset.new_objects),
-            *(partial(_correct, row, names, actor) for row, names in formset.changed_objects),
+            *(partial(_correct, each, actor) for each in _changed(formset)),
             *(partial(services.remove, row, actor) for row in formset.deleted_objects),
         ]
         for act in acts:
@@ -142,9 +152,18 @@ def _add(row: Accelerator, actor: Member) -> None:
     services.correct(services.add(row.node, **found, actor=actor), terms, actor)
 
 
-def _correct(row: Accelerator, names: list[str], actor: Member) -> None:
-    wanted = services.Correction(**{name: getattr(row, name) for name in names})
-    services.correct(Accelerator.objects.get(pk=row.pk), wanted, actor)
+def _changed(formset: Any) -> list[AcceleratorForm]:
+    """The forms of known rows into which something was typed."""
+    rows = [row for row, _names in formset.changed_objects]
+    return [each for each in formset.initial_forms if any(each.instance is row for row in rows)]
+
+
+def _correct(form: AcceleratorForm, actor: Member) -> None:
+    names = form.changed_data
+    wanted = services.Correction(**{name: getattr(form.instance, name) for name in names})
+    shown = {name: form.was_shown(name) for name in names}
+    seen = {name: value for name, value in shown.items() if value is not None}
+    services.correct(Accelerator.objects.get(pk=form.instance.pk), wanted, actor, seen=seen)
 
 
 @admin.register(MaintenanceWindow)

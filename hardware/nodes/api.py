@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hardware.nodes import queries, samples, services, windows
-from hardware.nodes.models import AcceleratorKind, MaintenanceWindow, Node, NodeState
+from hardware.nodes.models import AcceleratorKind, MaintenanceWindow, Node, NodeState, SpeedFrom
 from hardware.nodes.serializers import (
     AcceleratorSerializer,
     NewAcceleratorSerializer,
@@ -89,6 +89,8 @@ def _correct(node: Node, entry: dict[str, Any], actor: Member) -> None:
     if row is None:
         sentence = f"This node has no accelerator {pk}."
         raise UserError("invalid", sentence, errors=[FieldError("accelerators", sentence)])
+    if entry.pop("speed_from", SpeedFrom.STEWARD) != SpeedFrom.STEWARD:
+        entry.pop("relative_speed", None)  # nobody said it: it was learnt, and may be another by now
     services.correct(row, services.Correction(**entry), actor)
 
 

@@ -8,7 +8,14 @@ from rest_framework import serializers
 
 from hardware.nodes import queries
 from hardware.nodes.found import MODEL_LENGTH
-from hardware.nodes.models import Accelerator, AcceleratorKind, MaintenanceWindow, Node, NodeState
+from hardware.nodes.models import (
+    Accelerator,
+    AcceleratorKind,
+    MaintenanceWindow,
+    Node,
+    NodeState,
+    SpeedFrom,
+)
 from hardware.nodes.samples import Point
 from portal.members.models import Member
 
@@ -167,6 +174,12 @@ class CorrectionSerializer(serializers.Serializer[dict[str, Any]]):
     memory_bytes = serializers.IntegerField(min_value=0, max_value=MOST_BYTES, required=False)
     label = serializers.CharField(max_length=LABEL, allow_blank=True, required=False)  # type: ignore[assignment] # a field
     relative_speed = serializers.FloatField(min_value=0.001, max_value=AT_MOST, required=False)
+    speed_from = serializers.ChoiceField(
+        choices=SpeedFrom.choices,
+        required=False,
+        help_text="As it was read, in a row that is sent back whole: unless it is `steward`, `relative_speed` is what "
+        "was learnt or guessed, and is left alone. To set a speed leave this out.",
+    )
     price = serializers.FloatField(min_value=0, max_value=AT_MOST, required=False)
     sharing = serializers.IntegerField(min_value=1, max_value=64, required=False)
     enabled = serializers.BooleanField(required=False)

@@ -32,7 +32,7 @@ from portal.core.leases import clock as database_clock
 from portal.kit import identity
 from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
-from portal.members.services import audit
+from portal.members.services import audit, changed_meanwhile
 
 SILENT_AFTER = timedelta(seconds=20)  # ten beats; with the sweep it is offline within the promised 30 s
 HELD_FOR = timedelta(seconds=10)  # since its last beat a worker that may live keeps the name
@@ -258,8 +258,16 @@ def set_donor(node: Node, donor: Member | None, actor: Member) -> None:
 
 
 @transaction.atomic
-def correct(accelerator: Accelerator, correction: Correction, actor: Member) -> None:
-    """Apply a steward's correction. UserError `not_there` when enabling what the node does not find."""
+def correct(
+    accelerator: Accelerator,
+    correction: Correction,
+    actor: Member,
+    *,
+    seen: Mapping[str, Any] | None = None,
+) -> None:
+    """Apply a steward's correction. UserError `not_there` when enabling what the node does not find,
+    `changed_meanwhile` when a field that it changes is another than the actor saw.
+    """
     if correction.enabled and accelerator.missing_since is not None:
         sentence = _(
             "The node did not find %(what)s when it last started. Plug it in and restart the node's worker."
@@ -268,6 +276,8 @@ def correct(accelerator: Accelerator, correction: Correction, actor: Member) -> 
     changes = _changes(accelerator, correction)
     if not changes:
         return
+    if seen and any(name in seen and seen[name] != getattr(accelerator, name) for name in changes):
+        raise changed_meanwhile(accelerator)
     audit(actor=actor, action="accelerator.correct", subject=str(accelerator), detail=changes)
     if "enabled" in changes:
         changes["missing_since"] = None  # switched off by hand now: it stays off when it comes back
@@ -342,12 +352,8 @@ def add(
         sentence = _("This node has a %(kind)s of number %(index)d already. Give this one another number.")
         raise UserError("already_there", sentence % {"kind": kind.label, "index": index}, status=409)
     row = _add(node, Found(kind, index, model, memory_bytes), by_hand=True)
-    audit(
-        actor=actor,
-        action="accelerator.add",
-        subject=str(row),
-        detail={"model": model, "memory_bytes": memory_bytes},
-    )
+    detail = {"model": model, "memory_bytes": memory_bytes}
+    audit(actor=actor, action="accelerator.add", subject=str(row), detail=detail)
     live.ring(SCHEDULER_BELL)
     return row
 
@@ -363,12 +369,8 @@ def remove(accelerator: Accelerator, actor: Member) -> None:
     if not accelerator.by_hand and accelerator.missing_since is None:
         sentence = _("The node finds %(what)s whenever it starts. Leave it disabled, or unplug it.")
         raise UserError("still_there", sentence % {"what": accelerator}, status=409)
-    audit(
-        actor=actor,
-        action="accelerator.remove",
-        subject=str(accelerator),
-        detail={"model": accelerator.model},
-    )
+    detail = {"model": accelerator.model}
+    audit(actor=actor, action="accelerator.remove", subject=str(accelerator), detail=detail)
     accelerator.delete()
 
 

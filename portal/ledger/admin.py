@@ -12,16 +12,16 @@ from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from portal.ledger import adjustments, services
-from portal.ledger.forms import AdjustmentForm, QuotaForm
-from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
+from portal.ledger.forms import NUMBERS, AdjustmentForm, QuotaForm, TeamShareModelForm
+from portal.ledger.models import GB, Donation, LedgerEntry, Quota, TeamShare
 from portal.ledger.queries import KINDS
 from portal.members.access import signed_in
 from portal.members.admin import MemberAdmin, TeamAdmin
 from portal.members.models import Member
-from portal.members.stewarding import StewardAdmin
+from portal.members.stewarding import ShownForm, StewardAdmin
 
 
-class QuotaInlineForm(QuotaForm):
+class QuotaInlineForm(ShownForm, QuotaForm):
     """The same with the admin's looks."""
 
     storage_gb = forms.DecimalField(
@@ -33,9 +33,32 @@ class QuotaInlineForm(QuotaForm):
         widget=UnfoldAdminDecimalFieldWidget,
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bytes = self.instance.storage_bytes
+
     def save(self, commit: bool = True) -> Quota:
         self.quota()
         return super().save(commit=commit)
+
+    def seen(self) -> Quota | None:
+        """What the page showed; None where it does not say."""
+        shown = {name: self.was_shown(name) for name in [*NUMBERS, "storage_gb"]}
+        if None in shown.values():
+            return None
+        gigabytes = shown.pop("storage_gb")
+        is_same = gigabytes == self.initial["storage_gb"]
+        return Quota(
+            member=self.instance.member,
+            storage_bytes=self._bytes if is_same else int(gigabytes * GB),
+            **shown,
+        )
+
+
+class TeamShareInlineForm(ShownForm, TeamShareModelForm):
+    class Meta:
+        model = TeamShare
+        fields = ["share"]
 
 
 class AdminAdjustmentForm(AdjustmentForm):
@@ -76,8 +99,8 @@ class QuotaInline(StackedInline):  # type: ignore[misc]
     ]
 
     @staticmethod
-    def keep(row: Quota, actor: Member) -> None:
-        services.set_quota(quota=row, actor=actor)
+    def keep(form: QuotaInlineForm, actor: Member) -> None:
+        services.set_quota(quota=form.instance, seen=form.seen(), actor=actor)
 
     @staticmethod
     def drop(row: Quota, actor: Member) -> None:
@@ -88,11 +111,13 @@ class TeamShareInline(StackedInline):  # type: ignore[misc]
     """Without a row, a team has no share, and its members have their own."""
 
     model = TeamShare
+    form = TeamShareInlineForm
     extra = 1  # there is at most one, and who makes a team is to see that it may have a share
 
     @staticmethod
-    def keep(row: TeamShare, actor: Member) -> None:
-        services.set_team_share(team=row.team, share=row.share, actor=actor)
+    def keep(form: TeamShareInlineForm, actor: Member) -> None:
+        row = form.instance
+        services.set_team_share(team=row.team, share=row.share, seen=form.was_shown("share"), actor=actor)
 
     @staticmethod
     def drop(row: TeamShare, actor: Member) -> None:

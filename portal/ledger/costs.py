@@ -10,10 +10,9 @@ from portal.kit.errors import FieldError, UserError
 from portal.ledger.models import MonthCost
 from portal.ledger.statements import Month
 from portal.members.models import Member
-from portal.members.services import audit
+from portal.members.services import audit, changed_meanwhile
 
 MOST_COST = Decimal(10) ** 9
-CONFLICT = 409
 
 
 def cents_of(text: str) -> int:
@@ -40,7 +39,7 @@ def enter(month: Month, cents: int, *, actor: Member, seen: int | None) -> None:
     if old == cents:
         return
     if old != seen:
-        raise _changed_meanwhile(month)
+        raise changed_meanwhile(month.name)
     if row is None:
         _add(month, cents, actor)
     else:
@@ -54,12 +53,7 @@ def _add(month: Month, cents: int, actor: Member) -> None:
         with transaction.atomic():
             MonthCost.objects.create(month=month.start.date(), cents=cents, entered_by=actor)
     except IntegrityError:  # somebody else did at the same moment
-        raise _changed_meanwhile(month) from None
-
-
-def _changed_meanwhile(month: Month) -> UserError:
-    sentence = _("Another steward has entered a cost for %(month)s since you opened the page. It stays as it is.")
-    return UserError("changed_meanwhile", sentence % {"month": month.name}, status=CONFLICT)
+        raise changed_meanwhile(month.name) from None
 
 
 def _invalid(field: str, detail: str) -> UserError:

@@ -13,10 +13,9 @@ from portal.kit.errors import UserError
 from portal.ledger import queries
 from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
 from portal.members.models import Member, Team
-from portal.members.services import audit
+from portal.members.services import audit, changed_meanwhile
 
 FORBIDDEN = 403
-CONFLICT = 409
 QUOTA_FIELDS = (
     "share", "storage_bytes", "concurrent_jobs", "cpu_hours", "gpu_hours", "tpu_hours", "fpga_hours",
 )  # fmt: skip
@@ -74,7 +73,7 @@ def set_quota(*, quota: Quota, actor: Member, seen: Quota | None = None) -> None
     if not changed:
         return
     if seen is not None and _changed(before, seen):
-        raise _changed_meanwhile(quota.member)
+        raise changed_meanwhile(quota.member)
     audit(actor, "quota.set", quota.member, changed)
     Quota.objects.update_or_create(
         member=quota.member, defaults={name: getattr(quota, name) for name in QUOTA_FIELDS}
@@ -114,20 +113,13 @@ def set_team_share(*, team: Team, share: float, actor: Member, seen: float | Non
     if old == share:
         return
     if seen not in {None, old}:
-        raise _changed_meanwhile(team)
+        raise changed_meanwhile(team)
     audit(actor, "team_share.set", team, {"share": {"old": old, "new": share}})
     if share:
         TeamShare.objects.update_or_create(team=team, defaults={"share": share})
     else:
         TeamShare.objects.filter(team=team).delete()
     live.ring("scheduler")
-
-
-def _changed_meanwhile(whose: Member | Team) -> UserError:
-    sentence = _(
-        "Another steward has changed the row of %(name)s since you opened the page. It stays as they left it."
-    )
-    return UserError("changed_meanwhile", sentence % {"name": whose}, status=CONFLICT)
 
 
 def check_storage(member: Member, more_bytes: int) -> None:

@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.kit.errors import UserError
 from portal.members import services, teams, tokens
 from portal.members.access import signed_in
 from portal.members.models import ApiToken, AuditEntry, Invitation, Member, Team
@@ -54,12 +55,12 @@ class StandingFilter(admin.SimpleListFilter):
 
 
 class ServedInline(Protocol):
-    """An inline whose room's services keep and delete its rows, and note it."""
+    """An inline whose room's services keep what was typed in a row's form, and delete rows, and note it."""
 
     model: Any
 
     @staticmethod
-    def keep(row: Any, actor: Member) -> None: ...
+    def keep(form: Any, actor: Member) -> None: ...
 
     @staticmethod
     def drop(row: Any, actor: Member) -> None: ...
@@ -74,8 +75,12 @@ class ServesItsInlines:
         formset.save(commit=False)
         actor = signed_in(request)
         inline = next(each for each in self.inlines if each.model is formset.model)
-        for row in [*formset.new_objects, *(row for row, _fields in formset.changed_objects)]:
-            inline.keep(row, actor)
+        typed = [*formset.new_objects, *(row for row, _fields in formset.changed_objects)]
+        for each in [each for each in formset.forms if any(each.instance is row for row in typed)]:
+            try:
+                inline.keep(each, actor)
+            except UserError as error:
+                messages.error(request, error.detail)
         for row in formset.deleted_objects:
             inline.drop(row, actor)
 

@@ -49,6 +49,14 @@ def audit_of_another(
         audit(actor, action, subject, {"owner": owner.username, **(detail or {})})
 
 
+def changed_meanwhile(name: object) -> UserError:
+    """What a steward is told who typed into a row that is another now than the page showed."""
+    sentence = _(
+        "Another steward has changed the row of %(name)s since you opened the page. It stays as they left it."
+    )
+    return UserError("changed_meanwhile", sentence % {"name": name}, status=409)
+
+
 # -- Joining -----
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -28,6 +30,25 @@ def column(
         return shown
 
     return mark
+
+
+class ShownForm(forms.BaseForm):
+    """A form that brings back what the page showed: so `changed_data` is what was typed, whatever others did meanwhile,
+    and `was_shown` tells what they saw who typed it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
+
+    def was_shown(self, name: str) -> Any:
+        """What the page showed in a field; None where it does not say."""
+        shown = self.data.get(self.add_initial_prefix(name))
+        try:
+            return None if shown is None else self.fields[name].to_python(shown)
+        except ValidationError:
+            return None
 
 
 class StewardAdmin(ModelAdmin):  # type: ignore[misc]

@@ -11,9 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from portal.core import live
-from portal.ledger import queries
+from portal.ledger import queries, services
 from portal.ledger.models import GB, Quota, TeamShare
 from portal.members.models import AuditEntry, Member, Team
+from tests.members.filled import filled
 
 pytestmark = pytest.mark.django_db
 BELL = "scheduler"
@@ -130,3 +131,36 @@ def test_several_teams_are_deleted_at_once(cora: Member, steward: Client, rang: 
         ("team.deleted", "bees"),
         ("team.deleted", "wasps"),
     }
+
+
+def test_a_stale_page_of_a_member_undoes_nothing(alice: Member, cora: Member, steward: Client) -> None:
+    quota, page = Quota.objects.create(member=alice), f"/admin/members/member/{alice.pk}/change/"
+    stale = filled(steward.get(page).content.decode())
+    quota.gpu_hours = 7.0
+    services.set_quota(quota=quota, actor=cora)
+    posted(steward, page, stale)()
+    typed = stale | {"quota-0-cpu_hours": "1"}
+    told = steward.post(page, typed, follow=True).content.decode()
+    assert "Another steward has changed the row of alice" in told
+    quota.refresh_from_db()
+    assert (quota.gpu_hours, quota.cpu_hours) == (7.0, 500.0)
+    fresh = filled(steward.get(page).content.decode())
+    posted(steward, page, fresh | {"quota-0-cpu_hours": "1", "quota-0-storage_gb": "30"})()
+    quota.refresh_from_db()
+    assert (quota.gpu_hours, quota.cpu_hours, quota.storage_bytes) == (7.0, 1.0, 30 * GB)
+
+
+def test_a_stale_page_of_a_team_undoes_nothing(alice: Member, cora: Member, steward: Client) -> None:
+    team = Team.objects.create(name="bees")
+    team.members.set([alice])
+    services.set_team_share(team=team, share=2.0, actor=cora)
+    page = f"/admin/members/team/{team.pk}/change/"
+    stale = filled(steward.get(page).content.decode()) | {"members": [alice.pk]}
+    services.set_team_share(team=team, share=5.0, actor=cora)
+    posted(steward, page, stale)()
+    told = steward.post(page, stale | {"machine_share-0-share": "3"}, follow=True).content.decode()
+    assert "Another steward has changed the row of bees" in told
+    assert queries.team_share(team) == 5.0
+    fresh = filled(steward.get(page).content.decode()) | {"members": [alice.pk]}
+    posted(steward, page, fresh | {"machine_share-0-share": "3"})()
+    assert queries.team_share(team) == 3.0

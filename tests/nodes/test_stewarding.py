@@ -11,12 +11,13 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from hardware.nodes import services
-from hardware.nodes.models import Accelerator, AcceleratorKind, Node
+from hardware.nodes.models import Accelerator, AcceleratorKind, Node, SpeedFrom
 from hardware.nodes.probe.sampling import Reading
 from hardware.nodes.services import Correction
 from portal.kit.errors import UserError
 from portal.ledger.models import Donation
 from portal.members.models import AuditEntry, Member
+from tests.members.filled import filled
 from tests.nodes.conftest import CPU, GIB, GPU, registered
 
 pytestmark = pytest.mark.django_db
@@ -162,6 +163,10 @@ class TestByHand:
         assert list(Accelerator.objects.values_list("kind", flat=True)) == ["cpu"]
 
 
+def learnt(speed: float) -> None:
+    Accelerator.objects.filter(kind="gpu").update(relative_speed=speed, speed_from=SpeedFrom.JOBS)
+
+
 class TestApi:
     def test_a_steward_sets_everything_at_once(
         self, mill: Node, alice: Member, cora: Member, api_for: Api
@@ -179,6 +184,25 @@ class TestApi:
         before = client.get(f"/api/v1/nodes/{mill.pk}").json()
         assert client.patch(f"/api/v1/nodes/{mill.pk}", before).json() == before
         assert said() == []
+
+    def test_a_learnt_speed_that_is_sent_back_is_not_a_stewards(
+        self, mill: Node, cora: Member, api_for: Api
+    ) -> None:
+        client, path = api_for(cora), f"/api/v1/nodes/{mill.pk}"
+        learnt(2.5)
+        read = client.get(path).json()
+        learnt(3.5)
+        read["accelerators"][1]["label"] = "Bertha"
+        assert client.patch(path, read).status_code == 200
+        gpu = row("gpu")
+        assert (gpu.label, gpu.relative_speed, gpu.speed_from) == ("Bertha", 3.5, SpeedFrom.JOBS)
+        said_of = {"id": gpu.pk, "relative_speed": 4.0}
+        assert client.patch(path, {"accelerators": [said_of]}).status_code == 200
+        assert (row("gpu").relative_speed, row("gpu").speed_from) == (4.0, SpeedFrom.STEWARD)
+        assert client.patch(
+            path, {"accelerators": [said_of | {"speed_from": "steward", "relative_speed": 5}]}
+        )
+        assert row("gpu").relative_speed == 5.0
 
     @pytest.mark.parametrize(
         "terms",
@@ -243,3 +267,28 @@ def test_the_admins_page_goes_through_the_services(
     assert row("cpu").corrected == ["memory_bytes", "model"]
     actions = [action for action, _subject, _detail in said()]
     assert sorted(actions) == ["accelerator.add", *["accelerator.correct"] * 3, "node.donor", "node.label"]
+
+
+def test_a_stale_page_undoes_nothing(mill: Node, cora: Member, client_for: Browser) -> None:
+    client, page = client_for(cora), reverse("admin:nodes_node_change", args=[mill.pk])
+    learnt(2.5)
+    stale = filled(client.get(page).content.decode())
+    services.name_node(mill, "Attic", cora)
+    services.correct(row("gpu"), Correction(price=12.0), cora)
+    learnt(3.5)
+    of_gpu = next(
+        name.removesuffix("-id")
+        for name, value in stale.items()
+        if name.endswith("-id") and value == row("gpu").pk
+    )
+    assert client.post(page, stale | {f"{of_gpu}-label": "Bertha"}).status_code == 302
+    mill.refresh_from_db()
+    gpu = row("gpu")
+    assert (mill.label, gpu.label, gpu.price, gpu.enabled) == ("Attic", "Bertha", 12.0, True)
+    assert (gpu.relative_speed, gpu.speed_from) == (3.5, SpeedFrom.JOBS)
+    told = client.post(page, stale | {f"{of_gpu}-price": "20"}, follow=True).content.decode()
+    assert "Another steward has changed the row of mill-1 gpu0" in told
+    assert row("gpu").price == 12.0
+    fresh = filled(client.get(page).content.decode())
+    assert client.post(page, fresh | {f"{of_gpu}-price": "20"}).status_code == 302
+    assert row("gpu").price == 20.0
