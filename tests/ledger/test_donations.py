@@ -1,6 +1,7 @@
 """Given nodes earn their donors a larger share: entered once a day, whatever happens to the sweep."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from hardware.nodes import donations, samples, services
 from hardware.nodes.models import Accelerator, Node, NodeSample
 from hardware.nodes.probe.sampling import Reading
+from jobs.queue import kinds
 from portal.core import leases
 from portal.ledger import queries, shares
 from portal.ledger.models import Donation
@@ -55,6 +57,20 @@ def test_the_days_that_are_over_are_entered_once(node: Node, alice: Member) -> N
     assert {(row.member_id, row.weight) for row in Donation.objects.all()} == {(alice.pk, 11.0)}
     assert donations.sweep(NOON + DAY) == 1
     assert entered()[-1] == (20, 65.0)  # 12:02 to 13:02, in steps of five minutes
+
+
+@pytest.mark.django_db
+def test_what_no_job_can_use_earns_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it is there and takes work: a TPU or an FPGA board, until there is a kind of job that runs on it."""
+    for kind in ("tpu", "fpga"):
+        Accelerator.objects.create(node=node, kind=kind, price=20.0)
+    beat(node, NOON - DAY, minutes=10)
+    donations.sweep(NOON)
+    assert {row.weight for row in Donation.objects.all()} == {11.0}
+    build = replace(kinds.KINDS["build"], name="synthesis", runs_on=frozenset({"fpga"}))
+    monkeypatch.setitem(kinds.KINDS, build.name, build)
+    donations.sweep(NOON + DAY)
+    assert Donation.objects.latest("day").weight == 31.0
 
 
 @pytest.mark.django_db
