@@ -19,7 +19,7 @@ from portal.kit.spreadsheets import csv_text
 from portal.ledger import costs as month_costs
 from portal.ledger import queries, statements
 from portal.ledger.forms import QuotaRow, TeamShareRow
-from portal.ledger.models import Quota, TeamShare
+from portal.ledger.models import Donation, LedgerEntry, Quota, TeamShare
 from portal.ledger.statements import Month
 from portal.members.access import signed_in, signed_in_steward
 from portal.members.models import Member, Team
@@ -37,6 +37,8 @@ STATEMENT_HEAD = (
     "measured",
     "refunded",
     "reason",
+    "began",
+    "given_hours",
 )
 COST_HEAD = ("member", "weighted_hours", "fraction", "cost")
 
@@ -62,23 +64,34 @@ def statement(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def statement_csv(request: HttpRequest) -> HttpResponse:
+    """A row for each entry, and after them one for each day that a node of mine gave, which has `given_hours` and no
+    `device_hours`.
+    """
     found = statements.statement(signed_in(request), _month(request.GET.get("month", ""), request))
-    rows = [
-        (
-            entry.created_at.isoformat(timespec="seconds"),
-            entry.attempt,
-            entry.kind,
-            entry.node,
-            round(entry.hours, 6),
-            entry.weight,
-            "" if entry.energy_kwh is None else entry.energy_kwh,
-            "yes" if entry.energy_measured else "no",
-            "yes" if entry.refunded else "no",
-            entry.reason,
-        )
-        for entry in found.entries
-    ]
+    rows = [*map(_entry_row, found.entries), *map(_given_row, found.donations)]
     return _csv(f"gristmill-{found.month.name}.csv", csv_text(STATEMENT_HEAD, rows))
+
+
+def _entry_row(entry: LedgerEntry) -> tuple[object, ...]:
+    return (
+        entry.created_at.isoformat(timespec="seconds"),
+        entry.attempt,
+        entry.kind,
+        entry.node,
+        round(entry.hours, 6),
+        entry.weight,
+        "" if entry.energy_kwh is None else entry.energy_kwh,
+        "yes" if entry.energy_measured else "no",
+        "yes" if entry.refunded else "no",
+        entry.reason,
+        "" if entry.began_at is None else entry.began_at.isoformat(timespec="seconds"),
+        "",
+    )
+
+
+def _given_row(day: Donation) -> tuple[object, ...]:
+    hours = round(day.hours, 6)
+    return (day.day.isoformat(), "", "", day.node, "", day.weight, "", "", "", "", "", hours)
 
 
 def _csv(filename: str, text: str) -> HttpResponse:

@@ -135,6 +135,21 @@ def test_pages_and_csv(alice: Member, cora: Member, client_for: Callable[..., Cl
     )
 
 
+def test_the_csv_tells_when_an_attempt_began_and_what_was_given(
+    alice: Member, client_for: Callable[..., Client]
+) -> None:
+    began = timezone.now().replace(microsecond=0)
+    cost = Cost(weight=2.0, node="mill-1", began_at=began, ended_at=began)
+    services.charge(member=alice, attempt_id="a", kind="gpu", device_seconds=3600, refunded=False, cost=cost)
+    services.enter_donation(member=alice, node="=mill", day=began.date(), node_seconds=5400, weight=11.0)
+    rows = list(csv.DictReader(io.StringIO(client_for(alice).get("/ledger/statement.csv").content.decode())))
+    assert [(row["began"], row["device_hours"], row["given_hours"], row["weight"]) for row in rows] == [
+        (began.isoformat(), "1.0", "", "2.0"),
+        ("", "", "1.5", "11.0"),
+    ]
+    assert (rows[1]["time"], rows[1]["node"]) == (began.date().isoformat(), "'=mill")
+
+
 @given(st.text(max_size=20))
 def test_no_cell_is_a_formula(text: str) -> None:
     rows = list(csv.reader(io.StringIO(csv_text(["a"], [[text, -1.5]]))))
