@@ -9,14 +9,15 @@ PER_NODE = 4
 
 @dataclass(frozen=True)
 class Case:
-    """One row. sigma: error of the estimated lengths, None without any. members: who submits: `one`, `zipf`, `hog`,
-    `splitter` (a hog who cuts each of their ten longest jobs into twenty).
+    """One row. sigma: error of the estimated lengths, None without any. saving_s: until who gives way has left.
+    members: who submits: `one`, `zipf`, `hog`, `splitter` (a hog who cuts each of their ten longest jobs into twenty).
     """
 
     title: str
     policy: str = "gristmill"
     sigma: float | None = None
     restart_s: float = 60.0
+    saving_s: float = 0.0
     noise: float = 0.0
     members: str = "one"
     fair_power: float | None = None
@@ -39,6 +40,7 @@ CASES = (
     Case("ours, estimates with σ = 1", sigma=1.0),
     Case("ours, restarts cost nothing", restart_s=0.0),
     Case("ours, restarts cost 180 s", restart_s=180.0),
+    Case("ours, who gives way takes 30 s to leave", saving_s=30.0),
     Case("ours, speeds known to ±20 %", noise=0.2),
     Case("members by Zipf's law, f = 0.25", members="zipf", fair_power=0.25),
     Case("members by Zipf's law, f = 0.35 (ours)", members="zipf"),

@@ -57,6 +57,7 @@ def run(asked: tuple[Path, Case, int]) -> Figures:
         capacity=tuple(CLUSTER.values()),
         per_node=PER_NODE,
         restart_s=case.restart_s,
+        saving_s=case.saving_s,
         sigma=case.sigma,
         noise=case.noise,
     )

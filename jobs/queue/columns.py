@@ -9,14 +9,14 @@ import numpy as np
 from django.db.models import Q, QuerySet
 
 from hardware.nodes.models import Accelerator, NodeState
-from jobs.queue import estimates, hostmemory, open_jobs
+from jobs.queue import estimates, hostmemory, open_jobs, promises
 from jobs.queue.backlog import Backlog
 from jobs.queue.models import Attempt
 from jobs.queue.table import COMBINATIONS, Table, from_bits, table
 from jobs.queue.work import speeds
 from jobs.scheduler import lifetable
 from jobs.scheduler.lifetable import LifeTable
-from jobs.scheduler.snapshot import Bools, Floats, Ints, Jobs, Owners, Pools, Snapshot
+from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Jobs, Owners, Pools, Snapshot
 from portal.core import leases
 from portal.ledger import queries as ledger
 from portal.ledger.queries import Hours
@@ -127,7 +127,7 @@ def take_snapshot(
     usable = _usable(machine, open_.classes, owner, hours, owners)
     return Snapshot(
         now=now,
-        jobs=_jobs(open_, owner, usable, backlog.priors(known)),
+        jobs=_jobs(open_, owner, usable, backlog.priors(known), _promised(open_, machine, now)),
         pools=machine.pools,
         owners=_owners(owners, held, moment),
         lives=lives,
@@ -142,7 +142,16 @@ def _dense(numbers: Ints, most: int) -> tuple[Ints, Ints]:
     return present, place[numbers]
 
 
-def _jobs(open_: Table, owner: Ints, usable: "Usable", priors: Floats) -> Jobs:
+def _promised(open_: Table, machine: Machine, now: float) -> Ints:
+    """The pool that each job was promised."""
+    found = np.full(len(open_), NOWHERE, dtype=np.int64)
+    if told := promises.standing(machine.where, now=now):
+        for row, job in enumerate(open_.ids.tolist()):
+            found[row] = told.get(job, NOWHERE)
+    return found
+
+
+def _jobs(open_: Table, owner: Ints, usable: "Usable", priors: Floats, promised: Ints) -> Jobs:
     whole = estimates.seconds(priors[open_.recipe], open_.size, open_.macs) - open_.work_s
     return Jobs(
         ids=tuple(open_.ids.tolist()),
@@ -162,6 +171,8 @@ def _jobs(open_: Table, owner: Ints, usable: "Usable", priors: Floats) -> Jobs:
         boost=open_.boost,
         shares=(open_.memory_mb > 0) & (open_.gang == 1),
         unit=open_.unit,
+        leaving=open_.leaving,
+        promise=promised,
     )
 
 

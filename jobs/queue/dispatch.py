@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from jobs.queue import bells, columns, lifecycle, placing
+from jobs.queue import bells, columns, lifecycle, placing, promises
 from jobs.queue.backlog import Backlog
+from jobs.queue.columns import Machine
 from jobs.queue.models import Job, Request
 from jobs.queue.placing import Place
 from jobs.queue.reasons import Status
 from jobs.scheduler import lifetable
 from jobs.scheduler.lifetable import LifeTable
 from jobs.scheduler.plan import plan
+from jobs.scheduler.promises import for_later
+from jobs.scheduler.snapshot import NOWHERE, Placement, Plan, Snapshot
 from portal.core.leases import StaleLease
 from portal.core.models import Lease
 
@@ -32,8 +35,8 @@ def dispatch(
     backlog: Backlog | None = None,
 ) -> int:
     """One pass: how many jobs were started. `epoch` is the leader's; a pass of a deposed leader applies nothing. A
-    `full` one may ask running jobs to give way: they save a checkpoint, and a later pass fills their place. `backlog`
-    is what the leader knows of the queue; without one it is read whole.
+    `full` one may ask running jobs to give way: they save a checkpoint, and their place is kept for whom they were
+    asked (`jobs.queue.promises`). `backlog` is what the leader knows of the queue; without one it is read whole.
     """
     machine = columns.take_machine()
     if machine.is_busy and not full and not columns.somebody_gives_way(now):
@@ -41,9 +44,12 @@ def dispatch(
     backlog = backlog or Backlog()
     snapshot = columns.take_snapshot(machine, now=now, lives=lives, backlog=backlog)
     made = plan(snapshot, full=full)
+    later = for_later(snapshot, made)
+    _promise(later, made, snapshot, machine, epoch)
     for job in made.preempted:
         _ask_to_give_way(job, epoch)
-    chosen = list(placing.choose(machine, snapshot, made.placements))
+    waits = set(later)
+    chosen = list(placing.choose(machine, snapshot, [each for each in made.placements if each not in waits]))
     started = _apply(chosen, epoch)
     backlog.doubt(place.job for place in chosen if place.job not in started)
     return len(started)
@@ -73,6 +79,17 @@ def _start(places: Sequence[Place], epoch: int) -> set[str] | None:
     ):  # the last: a deadlock, which PostgreSQL resolves so
         log.info("%s moved on before they could be started", ", ".join(place.job for place in places))
         return None
+
+
+def _promise(
+    later: Sequence[Placement], made: Plan, snapshot: Snapshot, machine: Machine, epoch: int
+) -> None:
+    """Write down for whom others are about to be asked to give way, and drop what came of earlier promises."""
+    if not later and (snapshot.jobs.promise == NOWHERE).all():
+        return
+    with transaction.atomic():
+        if _leads(epoch):
+            promises.write(later, machine.members, kept=made.promised, now=snapshot.now)
 
 
 def _ask_to_give_way(job_id: str, epoch: int) -> None:

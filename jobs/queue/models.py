@@ -200,6 +200,19 @@ class Attempt(Identified, Leased):
         return f"{self.job_id} #{self.number}"
 
 
+class Promise(models.Model):
+    """A place that others were asked to leave for this job: the pool of that accelerator. Nobody else comes there as
+    long as enough leave for it, and no longer than `until`.
+    """
+
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, primary_key=True, related_name="promise")
+    accelerator = models.ForeignKey(Accelerator, on_delete=models.CASCADE, related_name="+")
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.accelerator_id}"
+
+
 class JobEvent(models.Model):
     """One move of a job, written in the same transaction as the move."""
 

@@ -27,7 +27,7 @@ class Row:
     """One open job. Times are seconds since the epoch, `work_s` and `pace_s` seconds on its fastest type: what it has
     had, and what is left at the pace that it last told (NaN: none). `ran_s` is what it has run on whatever; `size`
     epochs times samples, `macs` multiply-accumulates of one answer (NaN: not known); `classes` of accelerator are those
-    that it may use, `units` the ones it holds.
+    that it may use, `units` the ones it holds; `leaving`: it was asked to leave them.
     """
 
     pk: str
@@ -44,6 +44,7 @@ class Row:
     pace_s: float = np.nan
     checkpoint_s: float = 0.0
     fixed: bool = False
+    leaving: bool = False
     boost: float = 1.0
     pool: int = NOWHERE
     since: float = 0.0
@@ -150,6 +151,7 @@ def _row(
         checkpoint_s=float(asked.position.get("checkpoint_s") or 0.0),
         boost=asked.boost,
         fixed=asked.request != Request.NONE or not _may_leave(asked.kind),
+        leaving=hold is not None and asked.request != Request.NONE,
         pool=hold.pool if hold else NOWHERE,
         since=hold.since.timestamp() if hold else now,
         units=hold.units if hold else (),

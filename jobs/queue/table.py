@@ -48,6 +48,7 @@ class Table:
     pace_s: Floats
     checkpoint_s: Floats
     fixed: Bools
+    leaving: Bools
     boost: Floats
     pool: Ints
     since: Floats
@@ -91,6 +92,7 @@ def table(rows: Sequence[Row], owners: Numbers, recipes: Numbers, place: Mapping
         pace_s=column(lambda row: row.pace_s, np.float64),
         checkpoint_s=column(lambda row: row.checkpoint_s, np.float64),
         fixed=column(lambda row: row.fixed, np.bool_),
+        leaving=column(lambda row: row.leaving, np.bool_),
         boost=column(lambda row: row.boost, np.float64),
         pool=column(lambda row: row.pool, np.int64),
         since=column(lambda row: row.since, np.float64),

@@ -10,6 +10,17 @@ NO_ROOM = 2**31  # more than any pool has free
 ELSEWHERE = 2**30  # and so is this
 
 
+def idle(jobs: Jobs, pools: Pools) -> Ints:
+    """Accelerators of each pool that nothing runs on."""
+    runs = np.flatnonzero(jobs.pool != NOWHERE)
+    alone = runs[jobs.unit[runs] == NOWHERE]
+    used = np.bincount(jobs.pool[alone], jobs.gang[alone], minlength=len(pools.size))
+    shared = np.flatnonzero(jobs.unit != NOWHERE)
+    units = np.unique(np.stack([jobs.pool[shared], jobs.unit[shared]]), axis=1)[0]
+    used += np.bincount(units, minlength=len(pools.size))
+    return np.maximum(pools.size - used.astype(np.int64), 0)
+
+
 @dataclass
 class Room:
     """The free accelerators of each pool while a plan is made."""
@@ -20,11 +31,11 @@ class Room:
         default_factory=lambda: NO_NUMBERS
     )  # of these, those where nobody has to give way; left out: all
     idle: int = field(init=False)  # of all pools; never more than at first
-    kept: int = NOWHERE  # the pool that is kept for one job
-    kept_free: int = 0  # what of it is free meanwhile
+    kept: Ints = field(init=False)  # what is free of each pool and kept for somebody meanwhile
 
     def __post_init__(self) -> None:
         self.idle = int(self.free.sum())
+        self.kept = np.zeros_like(self.free)
         if len(self.empty) == 0:
             self.empty = self.free.copy()
         self._memory = np.where(self.pools.memory_bytes == 0, np.inf, self.pools.memory_bytes)
@@ -73,6 +84,11 @@ class Room:
         self.take(pool, gang)
         self.empty[pool] = max(int(self.empty[pool]) - gang, 0)
 
+    def keep(self, pool: int, count: int) -> None:
+        """Nobody new gets so many of what is free there."""
+        self.fill(pool, count)
+        self.kept[pool] += count
+
     def reserve(self, jobs: Jobs, job: int) -> int:
         """Keep what is free in one pool for a job that does not fit yet: the pool that is nearest to holding it, -1
         where none ever could.
@@ -84,10 +100,9 @@ class Room:
         )
         if len(able) == 0:
             return NOWHERE
-        self.kept = int(able[np.argmax(self.free[able])])
-        self.kept_free = int(self.free[self.kept])
-        self.take(self.kept, self.kept_free)
-        return self.kept
+        pool = int(able[np.argmax(self.free[able])])
+        self.keep(pool, int(self.free[pool]))
+        return pool
 
     @property
     def is_full(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from jobs.scheduler.packing import Room
+from jobs.scheduler.packing import Room, idle
 from jobs.scheduler.policy import Policy
 from jobs.scheduler.sharing import ALONE, NEW, Units
 from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Placement, Snapshot
@@ -26,23 +26,14 @@ class Places:
         self._joined: list[int] = []
         alone = held & (self.jobs.unit == NOWHERE)
         free = self._free(alone)
-        self.room = Room(self.pools, free, self._empty() if spares else free.copy())
+        self._spares = spares
+        self.room = Room(self.pools, free, idle(self.jobs, self.pools) if spares else free.copy())
         for job in np.flatnonzero(held & ~alone):
             self._hold(int(job))
 
     def _free(self, alone: Bools) -> Ints:
         gang = self.jobs.gang[alone]
         used = np.bincount(self.jobs.pool[alone], weights=gang, minlength=len(self.pools.size))
-        return np.maximum(self.pools.size - used.astype(np.int64), 0)
-
-    def _empty(self) -> Ints:
-        """Accelerators of each pool that nothing runs on."""
-        runs = np.flatnonzero(self.jobs.pool != NOWHERE)
-        alone = runs[self.jobs.unit[runs] == NOWHERE]
-        used = np.bincount(self.jobs.pool[alone], self.jobs.gang[alone], minlength=len(self.pools.size))
-        shared = np.flatnonzero(self.jobs.unit != NOWHERE)
-        units = np.unique(np.stack([self.jobs.pool[shared], self.jobs.unit[shared]]), axis=1)[0]
-        used += np.bincount(units, minlength=len(self.pools.size))
         return np.maximum(self.pools.size - used.astype(np.int64), 0)
 
     def _hold(self, job: int) -> None:
@@ -131,16 +122,52 @@ class Places:
         self._joined.append(job)
         return True
 
+    def could_be_in(self, job: int, pool: int) -> bool:
+        """Whether that pool would hold it if it were empty."""
+        memory = int(self.pools.memory_bytes[pool])
+        fits = memory == 0 or memory >= self.jobs.memory_bytes[job]
+        return bool(
+            fits
+            and self.pools.size[pool] >= self.jobs.gang[job]
+            and self.jobs.speed[job, self.pools.type[pool]] > 0
+        )
+
+    def put_into(self, job: int, pool: int, free: int) -> bool:
+        """Place a job that waits in that pool, where nothing runs on `free` of them; False where somebody would have to
+        leave. It comes beside others only where all of these stay: not while everything is dealt out anew.
+        """
+        memory = int(self.jobs.memory_bytes[job])
+        row = self.units.best_in(pool, memory) if self._spares and self.shares[job] else ALONE
+        if row != ALONE:
+            self._sit(job, row)
+            self._joined.append(job)
+        elif free >= self.jobs.gang[job]:
+            self._open_in(job, pool)
+        else:
+            return False
+        return True
+
+    def joined(self, job: int) -> bool:
+        """Whether it was placed beside others."""
+        return job in self._joined
+
+    def close_unit_of(self, job: int) -> None:
+        """Nobody else comes to where this one is."""
+        self.units.close_rows(np.array([self.unit[job]]))
+
     def _open(self, job: int, kind: int) -> bool:
         pool = self.room.best(kind, int(self.jobs.gang[job]), int(self.jobs.memory_bytes[job]))
         if pool == NOWHERE:
             return False
+        self._open_in(job, pool)
+        return True
+
+    def _open_in(self, job: int, pool: int) -> None:
         self.room.fill(pool, int(self.jobs.gang[job]))
         self.pool[job] = pool
         self.unit[job] = ALONE
         if self.shares[job] and self.units.may_share(pool):
             self._sit(job, self.units.open(pool, NEW, job))
-        return True
 
     def _sit(self, job: int, row: int) -> None:
         self.units.join(row, int(self.jobs.memory_bytes[job]))
@@ -170,15 +197,13 @@ class Places:
 
     def kept_from(self, rows: Ints) -> Ints:
         """Of these jobs, those that would fit into what is kept for another."""
-        pool = self.room.kept
-        if pool == NOWHERE:
-            return rows[:0]
-        fits = (self.jobs.gang[rows] <= self.room.kept_free) & (
-            self.jobs.speed[rows, self.pools.type[pool]] > 0
-        )
-        memory = self.pools.memory_bytes[pool]
-        fits &= (memory == 0) | (self.jobs.memory_bytes[rows] <= memory)
-        return np.asarray(rows[fits])
+        found = np.zeros(len(rows), dtype=np.bool_)
+        for pool in np.flatnonzero(self.room.kept):
+            fits = self.jobs.gang[rows] <= self.room.kept[pool]
+            fits &= self.jobs.speed[rows, self.pools.type[pool]] > 0
+            memory = self.pools.memory_bytes[pool]
+            found |= fits & ((memory == 0) | (self.jobs.memory_bytes[rows] <= memory))
+        return np.asarray(rows[found])
 
     @property
     def waits(self) -> Bools:

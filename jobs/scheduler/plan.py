@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.scheduler import promises
 from jobs.scheduler.places import Places
 from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.pricing import prices
@@ -24,7 +25,8 @@ def plan(snapshot: Snapshot, policy: Policy = DEFAULT, *, full: bool = True) -> 
 
     Otherwise what runs stays, and what is idle is filled. Nobody is preempted who was placed a moment ago
     (`Policy.protect_s`), none whose job is fixed, and no two jobs preempt each other in turn: running is worth more
-    than waiting. Memory, gangs and members' limits hold in whatever is decided.
+    than waiting. Memory, gangs and members' limits hold in whatever is decided. A job for which others were asked to
+    give way (`Jobs.promise`) comes first, and only to where they leave.
     """
     return _Pass(snapshot, policy, full=full).run()
 
@@ -50,6 +52,7 @@ class _Pass:
         self.held = self.runs & self._stays()
         self.overdue = is_overdue(snapshot, policy)
         self.places = Places(snapshot, policy, self.held, spares=not full)
+        self.promised = promises.keep(snapshot, self.places, self.weight)
 
     def run(self) -> Plan:
         possible = self.places.could_ever_hold()
@@ -68,7 +71,7 @@ class _Pass:
             )
             settled = np.asarray(self.snapshot.now - self.jobs.since < least, dtype=np.bool_)
         stays: Bools = np.logical_or(self.jobs.fixed, settled & ~self.jobs.spare)
-        return stays
+        return stays | promises.beside_who_leaves(self.jobs)
 
     def _top_up(self, possible: Bools) -> bool:
         """Whether what was left idle served somebody who was not among the first candidates."""
@@ -78,8 +81,10 @@ class _Pass:
         return self._fill(self._within_limits(wanted))
 
     def _within_limits(self, wanted: Bools) -> Ints:
-        """Of the jobs without a place those that their member may have running besides what has one, by weight."""
-        waits, limit = self.places.waits, self.snapshot.owners.limit
+        """Of the jobs without a place those that their member may have running besides what has one or was promised
+        one, by weight.
+        """
+        waits, limit = self.places.waits & ~self.promised, self.snapshot.owners.limit
         left = limit - np.bincount(self.jobs.owner[~waits], minlength=len(limit))
         rows = self.order[(wanted & waits)[self.order]]
         owner = self.jobs.owner[rows]
@@ -152,6 +157,7 @@ class _Pass:
             preempted=tuple(self.jobs.ids[row] for row in np.flatnonzero(moved)),
             blocker=self._blockers(possible),
             weight=self.weight,
+            promised=tuple(self.jobs.ids[row] for row in np.flatnonzero(self.promised)),
         )
 
     def _blockers(self, possible: Bools) -> NDArray[np.int8]:
@@ -161,5 +167,6 @@ class _Pass:
         found[within] = Blocker.ACCELERATOR
         found[self.places.kept_from(within)] = Blocker.RESERVED
         found[within[self.jobs.spare[within]]] = Blocker.HOURS
+        found[waits & self.promised] = Blocker.ACCELERATOR
         found[waits & ~possible] = Blocker.NOWHERE
         return found

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from jobs.scheduler.snapshot import Floats, Pools
+from jobs.scheduler.snapshot import Bools, Floats, Ints, Pools
 
 ALONE: Final = -1
 NEW: Final = -1
@@ -62,15 +62,23 @@ class Units:
 
     def best(self, kind: int, memory_bytes: int) -> int:
         """The one of that type where the least memory is left over; ALONE where it fits on none."""
+        return self._best(self._kind[: self._count] == kind, memory_bytes)
+
+    def best_in(self, pool: int, memory_bytes: int) -> int:
+        """The same among those of a pool."""
+        return self._best(self.pool[: self._count] == pool, memory_bytes)
+
+    def _best(self, among: Bools, memory_bytes: int) -> int:
         rows = slice(self._count)
-        fits = np.flatnonzero(
-            (self._kind[rows] == kind) & (self._seats[rows] > 0) & (self._left[rows] >= memory_bytes)
-        )
+        fits = np.flatnonzero(among & (self._seats[rows] > 0) & (self._left[rows] >= memory_bytes))
         return int(fits[np.argmin(self._left[fits])]) if len(fits) else ALONE
 
     def close(self, pool: int) -> None:
         """Nobody else may come to those of a pool."""
-        rows = np.flatnonzero(self.pool[: self._count] == pool)
+        self.close_rows(np.flatnonzero(self.pool[: self._count] == pool))
+
+    def close_rows(self, rows: Ints) -> None:
+        """Nobody else may come there."""
         self.seats -= int(np.maximum(self._seats[rows], 0).sum())
         self._seats[rows] = CLOSED
 

@@ -46,6 +46,9 @@ class Jobs:
     memory is known, ignored elsewhere. unit: the accelerator a running job may share, by any number that is its own
     within the pool; -1 for one that has its accelerators to itself, or waits. boost: what a steward multiplied its
     weight with.
+
+    leaving: it runs and was asked to leave; it is fixed, and its accelerators are free soon. promise: the pool in which
+    others were asked to give way for it (`Plan.promised`); -1 for none.
     """
 
     ids: tuple[str, ...]
@@ -65,9 +68,14 @@ class Jobs:
     shares: Bools = field(default_factory=lambda: NO_FLAGS)
     unit: Ints = field(default_factory=lambda: NO_NUMBERS)
     boost: Floats = field(default_factory=lambda: NO_FACTORS)
+    leaving: Bools = field(default_factory=lambda: NO_FLAGS)
+    promise: Ints = field(default_factory=lambda: NO_NUMBERS)
 
     def __post_init__(self) -> None:
-        _fill(self, len(self.ids), shares=np.False_, unit=np.int64(NOWHERE), boost=np.float64(1.0))
+        _fill(
+            self, len(self.ids), shares=np.False_, unit=np.int64(NOWHERE), boost=np.float64(1.0),
+            leaving=np.False_, promise=np.int64(NOWHERE),
+        )  # fmt: skip
 
 
 def only(jobs: Jobs, rows: Ints) -> Jobs:
@@ -122,7 +130,9 @@ class Blocker(IntEnum):
     ACCELERATOR = 1
     CONCURRENCY = 2
     NOWHERE = 3  # nothing here is of a type, a size or a memory that it can run on
-    RESERVED = 4  # what is free and would hold it is kept for one that has waited past its bound
+    RESERVED = (
+        4  # what is free and would hold it is kept for one that waited past its bound, or others leave for
+    )
     HOURS = 5  # its member is over quota, and what it could run on is taken
 
 
@@ -141,9 +151,14 @@ class Placement:
 class Plan:
     """What a pass decided, in the order in which it is to be applied. `preempted`: running jobs that give way, those
     that move elsewhere among them. `blocker`: a `Blocker` for each row of the jobs. `weight`: what each was worth.
+
+    Whoever gives way needs time to save its state. A placement for which there is no room until then is a promise: the
+    caller tells of it in the next snapshots (`Jobs.promise`), and the pool is kept. `promised`: those of the promises
+    told this time that stand and still wait; the others are no more.
     """
 
     placements: tuple[Placement, ...]
     preempted: tuple[str, ...]
     blocker: NDArray[np.int8]
     weight: Floats = field(repr=False)
+    promised: tuple[str, ...] = ()

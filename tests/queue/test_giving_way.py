@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -11,7 +12,7 @@ from jobs.datasets.models import Version, Visibility
 from jobs.queue import columns, dispatch, lifecycle, lives, passes, services
 from jobs.queue.admission import parse_spec
 from jobs.queue.lifecycle import Held
-from jobs.queue.models import Attempt, Job, Request
+from jobs.queue.models import Attempt, Job, Promise, Request
 from jobs.queue.reasons import EndReason, Status
 from jobs.scheduler.policy import DEFAULT
 from portal.core import leases
@@ -213,3 +214,65 @@ def test_when_everything_is_weighed_anew(submit: Submit, bobs: Submit, start: St
     clock[0] = DEFAULT.full_soon_s + 1
     mine.run(now=now(), epoch=epoch)
     assert state(first)[1] == Request.PREEMPT
+
+
+@pytest.fixture
+def cards(node: Node) -> list[Accelerator]:
+    return [Accelerator.objects.create(node=node, kind="gpu", index=index) for index in range(4)]
+
+
+@pytest.fixture
+def leavers(
+    submit: Submit, bobs: Submit, alice: Member, node: Node, cards: list[Accelerator], epoch: int
+) -> list[Held]:
+    """Four of Alice's jobs that were asked to leave, for Bob's gang of four."""
+    Quota.objects.create(member=alice, concurrent_jobs=9)
+    held = []
+    for card in cards:
+        job = submit(resources={"accelerator": "gpu"})
+        attempt = lifecycle.begin(job, node=node, accelerators=[card])
+        claimed = lifecycle.claim(attempt.pk, holder="n")
+        assert claimed is not None
+        lifecycle.started(claimed)
+        has_run(claimed, 30 * HOUR)
+        held.append(claimed)
+    bobs(resources={"accelerator": "gpu", "count": 4})
+    dispatch.dispatch(now=now(), epoch=epoch, full=True)
+    assert Job.objects.filter(request=Request.PREEMPT).count() == 4
+    return held
+
+
+def test_a_gang_gets_the_places_that_were_asked_for_it(
+    submit: Submit, bob: Member, cards: list[Accelerator], leavers: list[Held], epoch: int
+) -> None:
+    """Every pass is by a leader that knows nothing of those before; a job that a steward raised comes meanwhile."""
+    raised = submit(resources={"accelerator": "gpu"})
+    Job.objects.filter(pk=raised.pk).update(boost=1000.0)
+    for held in leavers:
+        assert dispatch.dispatch(now=now(), epoch=epoch) == 0
+        lifecycle.end(held, EndReason.PREEMPTED)
+    assert dispatch.dispatch(now=now(), epoch=epoch) == 1
+    gang = Attempt.objects.get(job__owner=bob)
+    assert set(gang.accelerators.all()) == set(cards)
+    assert not Promise.objects.exists()
+
+
+def test_a_place_is_kept_no_longer_than_leaving_may_take(
+    submit: Submit, leavers: list[Held], epoch: int, settings: Any
+) -> None:
+    single = submit(resources={"accelerator": "gpu"})
+    Job.objects.filter(pk=single.pk).update(boost=1000.0)
+    lifecycle.end(leavers[0], EndReason.PREEMPTED)
+    assert dispatch.dispatch(now=now(), epoch=epoch) == 0
+    late = now() + settings.HUNG_AFTER_S + 1
+    assert dispatch.dispatch(now=late, epoch=epoch) == 1
+    assert state(single)[0] == Status.STARTING
+
+
+def test_a_deposed_leader_promises_nothing(submit: Submit, bobs: Submit, start: Start, epoch: int) -> None:
+    has_run(start(submit()), 30 * HOUR)
+    bobs()
+    dispatch.dispatch(now=now(), epoch=epoch - 1, full=True)
+    assert not Promise.objects.exists()
+    dispatch.dispatch(now=now(), epoch=epoch, full=True)
+    assert Promise.objects.count() == 1

@@ -33,6 +33,8 @@ def jobs(count: int, **columns: Any) -> Jobs:
         "shares": np.zeros(count, np.bool_),
         "unit": np.full(count, NOWHERE, whole),
         "boost": np.ones(count),
+        "leaving": np.zeros(count, np.bool_),
+        "promise": np.full(count, NOWHERE, whole),
     }
     for name, values in columns.items():
         plain[name] = values if name == "ids" else np.asarray(values, plain[name].dtype)

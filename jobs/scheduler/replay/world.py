@@ -80,7 +80,7 @@ class _Replay(World):
             submitted_at=self.submitted[rows],
             memory_bytes=self.memory[rows],
             checkpoint_s=self.checkpoint[rows],
-            fixed=self.fixed[rows],
+            fixed=self.fixed[rows] | seen.jobs.fixed,
             boost=self.boost[rows],
         )
         owners = Owners(

@@ -7,6 +7,7 @@ import numpy as np
 
 from jobs.scheduler import lifetable
 from jobs.scheduler.policy import DEFAULT, Policy
+from jobs.scheduler.promises import for_later
 from jobs.scheduler.simulate.trace import Trace
 from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Jobs, Owners, Plan, Pools, Snapshot
 
@@ -19,14 +20,16 @@ Decide = Callable[[Snapshot, bool], Plan]
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """capacity: accelerators of each type, `per_node` to a node. restart_s: lost at every start but the first. sigma:
-    of the lognormal error of the estimated length, None when there is no estimate. noise: relative error of the speeds
-    that the policy is told. half_life_s: after so long half of a member's use is forgotten.
+    """capacity: accelerators of each type, `per_node` to a node. restart_s: lost at every start but the first. saving_s:
+    how long who gives way stays where it is and saves its state, and does nothing else. sigma: of the lognormal error
+    of the estimated length, None when there is no estimate. noise: relative error of the speeds that the policy is
+    told. half_life_s: after so long half of a member's use is forgotten.
     """
 
     capacity: tuple[int, ...]
     per_node: int = 4
     restart_s: float = 60.0
+    saving_s: float = 0.0
     sigma: float | None = None
     noise: float = 0.0
     limit: int = 10**6
@@ -69,6 +72,8 @@ class World:
         self.estimate = self.trace.length_s * error
         self.work, self.ran, self.warming = np.zeros(count), np.zeros(count), np.zeros(count)
         self.pool = np.full(count, NOWHERE, dtype=np.int64)
+        self.promise = self.pool.copy()
+        self.leaves_in = np.full(count, np.inf)
         self.since = np.zeros(count)
         self.is_open = np.zeros(count, dtype=np.bool_)
         self.usage = np.zeros(int(self.trace.owner.max(initial=0)) + 1)
@@ -82,7 +87,7 @@ class World:
         tick = learn = last_full = 0.0
         while self.came < len(self.trace.arrival) or self.is_open.any():
             self._advance(min(self._next_arrival(), self._next_end(), max(tick - self.now, 0.0)))
-            ended, came = self._end(), self._arrive()
+            ended, came = self._leave() | self._end(), self._arrive()
             if self.now >= learn:
                 self._learn()
                 learn = self.now + REBUILD_S
@@ -105,15 +110,20 @@ class World:
         return np.asarray(self.speed[rows, self.pools.type[self.pool[rows]]])
 
     def _next_end(self) -> float:
+        """Until one ends, or has saved its state and leaves."""
         rows = self._running()
         left = self.trace.length_s[rows] - self.work[rows]
-        return float((self.warming[rows] + left / self._rate(rows)).min(initial=np.inf))
+        works = np.isinf(self.leaves_in[rows])
+        ends = np.where(works, self.warming[rows] + left / self._rate(rows), self.leaves_in[rows])
+        return float(ends.min(initial=np.inf))
 
     def _advance(self, seconds: float) -> None:
         rows = self._running()
         warming = np.minimum(self.warming[rows], seconds)
         self.warming[rows] -= warming
-        self.work[rows] += self._rate(rows) * (seconds - warming)
+        works = np.isinf(self.leaves_in[rows])
+        self.leaves_in[rows] -= seconds
+        self.work[rows] += self._rate(rows) * (seconds - warming) * works
         self.ran[rows] += seconds
         used: Floats = self.trace.gang[rows] * np.float64(seconds)
         self.out.busy += float(used.sum())
@@ -128,9 +138,16 @@ class World:
     def _end(self) -> bool:
         rows = self._running()
         left = self.trace.length_s[rows] - self.work[rows]
-        over = rows[(left <= DONE_S) & (self.warming[rows] <= DONE_S)]
+        works = np.isinf(self.leaves_in[rows])
+        over = rows[(left <= DONE_S) & (self.warming[rows] <= DONE_S) & works]
         self.out.done[over], self.pool[over], self.is_open[over] = self.now, NOWHERE, False
         return bool(len(over))
+
+    def _leave(self) -> bool:
+        """Who gave way has saved its state."""
+        gone = np.flatnonzero(self.leaves_in <= DONE_S)
+        self.pool[gone], self.leaves_in[gone] = NOWHERE, np.inf
+        return bool(len(gone))
 
     def _arrive(self) -> Ints:
         first = self.came
@@ -152,16 +169,28 @@ class World:
         rows = np.flatnonzero(self.is_open)
         if len(rows) == 0:
             return
-        plan = self.decide(self.snapshot(rows), full)
+        seen = self.snapshot(rows)
+        plan = self.decide(seen, full)
+        later = {int(each.job) for each in for_later(seen, plan)} if self.conditions.saving_s else set()
         moving = {int(each.job): each.pool for each in plan.placements}
-        for name in plan.preempted:
-            self._stop(int(name), moves=int(name) in moving)
+        for job in map(int, plan.preempted):
+            self._stop(job, moves=job in moving)
+        kept = {job: int(self.promise[job]) for job in map(int, plan.promised)}
+        self.promise[:] = NOWHERE
+        for job, pool in (kept | {job: moving[job] for job in later}).items():
+            self.promise[job] = pool
         for job, pool in moving.items():
-            self._start(job, pool)
+            if job not in later:
+                self._start(job, pool)
 
     def _stop(self, job: int, *, moves: bool) -> None:
+        if np.isfinite(self.leaves_in[job]):
+            return  # it was asked to already
         (self.out.migrated if moves else self.out.preempted)[job] += 1
-        self.pool[job] = NOWHERE
+        if self.conditions.saving_s:
+            self.leaves_in[job] = self.conditions.saving_s
+        else:
+            self.pool[job] = NOWHERE
 
     def _start(self, job: int, pool: int) -> None:
         again = not np.isnan(self.out.first[job])
@@ -174,6 +203,7 @@ class World:
         """What the policy is told of the open jobs; their ids are their numbers in the trace."""
         count = len(self.usage)
         none: Bools = np.zeros(len(rows), dtype=np.bool_)
+        leaving: Bools = np.isfinite(self.leaves_in[rows])
         return Snapshot(
             now=self.now,
             jobs=Jobs(
@@ -189,9 +219,11 @@ class World:
                 pool=self.pool[rows],
                 since=self.since[rows],
                 checkpoint_s=np.zeros(len(rows)),
-                fixed=none,
+                fixed=leaving,
                 spare=none,
                 boost=np.ones(len(rows)),
+                leaving=leaving,
+                promise=self.promise[rows],
             ),
             pools=self.pools,
             owners=Owners(
