@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from benchmarks.__main__ import machine
-from benchmarks.scheduling import aims
+from benchmarks.scheduling import aims, foretold
 from benchmarks.scheduling.cases import CASES, TRACES, Case
 from benchmarks.scheduling.run import Measured, run
 from benchmarks.scheduling.tables import tables
@@ -32,8 +32,11 @@ def main() -> int:
         sys.stderr.write(f"{asked.folder} has no {missing[0]}.csv: name the folder that has the traces.\n")
         return 2
     began = time.monotonic()
-    found = {name: measure(asked.folder / f"{name}.csv", asked.copies) for name in TRACES}
-    text = tables(found) + aims.table(found)
+    paths = {name: asked.folder / f"{name}.csv" for name in TRACES}
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        found = {name: measure(pool, path, asked.copies) for name, path in paths.items()}
+        told = {name: foretold.measure(pool, path, asked.copies) for name, path in paths.items()}
+    text = tables(found) + foretold.table(told) + aims.table(found)
     took = time.monotonic() - began
     print(text)
     if asked.write:
@@ -41,10 +44,8 @@ def main() -> int:
     return 0 if aims.all_met(found) else 1
 
 
-def measure(trace: Path, copies: int) -> dict[Case, Measured]:
-    with ProcessPoolExecutor(PROCESSES) as pool:
-        rows = pool.map(run, [(trace, case, copy) for case in CASES for copy in range(copies)])
-        each = list(rows)
+def measure(pool: ProcessPoolExecutor, trace: Path, copies: int) -> dict[Case, Measured]:
+    each = list(pool.map(run, [(trace, case, copy) for case in CASES for copy in range(copies)]))
     return {
         case: Measured(tuple(each[place * copies : (place + 1) * copies])) for place, case in enumerate(CASES)
     }

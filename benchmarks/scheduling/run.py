@@ -1,8 +1,10 @@
 """One simulated run, and the figures of several."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -47,8 +49,17 @@ def _ours(policy: Policy, snapshot: Snapshot, full: bool) -> Plan:
     return plan(snapshot, policy, full=full)
 
 
-def run(asked: tuple[Path, Case, int]) -> Figures:
-    """(trace, case, copy): copy 0 is the trace itself, the others are jittered."""
+Asked = tuple[Path, Case, int]  # copy 0 is the trace itself, the others are jittered
+W = TypeVar("W", bound=World)
+
+
+def run(asked: Asked) -> Figures:
+    world = world_of(asked, World)
+    capacity = np.array(world.conditions.capacity, dtype=np.float64)
+    return measure(world.trace, world.run(), fluid.equal_share_times(world.trace, capacity), capacity)
+
+
+def world_of(asked: Asked, kind: Callable[..., W]) -> W:
     path, case, copy = asked
     rng = np.random.default_rng(copy)
     trace = traces.read(path, tuple(CLUSTER))
@@ -63,9 +74,7 @@ def run(asked: tuple[Path, Case, int]) -> Figures:
     )
     policy = DEFAULT if case.fair_power is None else replace(DEFAULT, fair_power=case.fair_power)
     decide = OTHERS.get(case.policy) or partial(_ours, policy)
-    outcome = World(mine, conditions, decide, policy, seed=copy).run()
-    capacity = np.array(conditions.capacity, dtype=np.float64)
-    return measure(mine, outcome, fluid.equal_share_times(mine, capacity), capacity)
+    return kind(mine, conditions, decide, policy, seed=copy)
 
 
 def _owned(trace: Trace, members: str, rng: np.random.Generator) -> Trace:

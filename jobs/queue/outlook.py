@@ -27,6 +27,7 @@ MOST = 300  # of those that wait, the next ones are told when; the others only w
 BATCH = 500
 START_UP_S = 10.0  # between a place that is free and an engine that runs
 KEPT = timedelta(days=30)
+PRIOR = 20  # ranges
 
 
 class Lookout:
@@ -60,7 +61,8 @@ def refresh(*, now: float, lives: LifeTable, backlog: Backlog | None = None) -> 
     near = _near(snapshot, reasons)
     starts = forecast.starts(near, seed=int(now))
     others = alternatives.sooner(near, machine, starts, [why.job for why in reasons])
-    rows = [_outlook(why, starts.get(why.job), others.get(why.job, []), now) for why in reasons]
+    sure = record().confidence
+    rows = [_outlook(why, starts.get(why.job), others.get(why.job, []), now, sure) for why in reasons]
     _write(rows)
     return len(rows)
 
@@ -76,7 +78,9 @@ def _near(snapshot: Snapshot, reasons: Sequence[Why]) -> Snapshot:
     return replace(snapshot, jobs=only(snapshot.jobs, np.array(rows, dtype=np.int64)))
 
 
-def _outlook(why: Why, start: Range | None, others: Sequence[Mapping[str, str]], now: float) -> Outlook:
+def _outlook(
+    why: Why, start: Range | None, others: Sequence[Mapping[str, str]], now: float, sure: float
+) -> Outlook:
     made = datetime.fromtimestamp(now, UTC)
     earliest = made + timedelta(seconds=start.earliest) if start else None
     latest = made + timedelta(seconds=start.latest + START_UP_S) if start else None
@@ -91,7 +95,7 @@ def _outlook(why: Why, start: Range | None, others: Sequence[Mapping[str, str]],
         waiting=why.waiting,
         earliest=earliest,
         latest=latest,
-        confidence=forecast.CONFIDENCE if start else None,
+        confidence=sure if start else None,
         alternatives=list(others),
         first_made_at=made if start else None,
         first_earliest=earliest,
@@ -136,6 +140,13 @@ class Record:
     def rate(self) -> float | None:
         """The share that held; None before any could be judged."""
         return self.held / self.judged if self.judged else None
+
+    @property
+    def confidence(self) -> float:
+        """With what chance the next one holds: what the forecast aims at, as if so many had been judged by it, until
+        the record tells.
+        """
+        return (self.held + PRIOR * forecast.CONFIDENCE) / (self.judged + PRIOR)
 
 
 def record(*, now: datetime | None = None) -> Record:

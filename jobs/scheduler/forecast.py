@@ -1,12 +1,12 @@
 """When will it start: the same decisions, rolled forward with lengths that nobody knows drawn from the life table.
 
 A job whose remaining time is known is drawn lognormally around it, the others from the lives of those that had run as
-long. Nobody new comes in a roll, and nobody gives way but who is over their hours: so a start is a guess, and who
-keeps the ranges counts how many came true.
+long. What runs gives way as it really does, in full passes at the policy's times. Nobody new comes in a roll: so a
+start is a guess, and who keeps the ranges counts how many came true.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,14 +14,21 @@ import numpy as np
 
 from jobs.scheduler.plan import plan
 from jobs.scheduler.policy import DEFAULT, Policy
-from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Plan, Snapshot, only
+from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Plan, Snapshot, only
 
 KNOWN_SIGMA: Final = 0.3  # of the logarithm of a length that is known by pace or from jobs like it
 LOW, HIGH = 0.1, 0.9
 CONFIDENCE: Final = HIGH - LOW
+WIDER: Final = (
+    1.5  # of both ends, for who comes meanwhile: by this four of five held (`benchmarks.scheduling`)
+)
 LEAST_S: Final = 1.0
 DONE_S: Final = 1e-6
+SLOWEST: Final = 1e-9  # it runs where it may not any more
 OWN: Final = 10**9  # units of a roll's own, beyond those that accelerators have
+RARER: Final = (
+    0.1  # far ahead full passes are this part of the time until then apart: nothing hangs on each of them
+)
 
 
 @dataclass(frozen=True)
@@ -49,18 +56,27 @@ def starts(
     *,
     seed: int = 0,
     effort: Effort = Effort(),
+    whom: Collection[str] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Range]:
-    """The range of each waiting job that starts within the horizon in nine rolls of ten. Deterministic for a seed, but
-    for how many rolls the budget allows.
+    """The range of each waiting job that starts within the horizon in nine rolls of ten, wider than in these by
+    `WIDER`; with `whom` of these only, which is sooner done. Deterministic for a seed, but for how many rolls the
+    budget allows.
     """
+    asked = (snapshot.jobs.pool == NOWHERE) & _named(snapshot, whom)
     rng, until = np.random.default_rng(seed), clock() + effort.budget_s
     rolled: list[Floats] = []
     while len(rolled) < effort.rolls and (len(rolled) < effort.least or clock() < until):
-        rolled.append(_roll(snapshot, policy, lengths(snapshot, rng), effort.horizon_s))
+        rolled.append(_Roll(snapshot, policy, rng, asked).run(effort.horizon_s))
     quantiles = np.quantile(np.stack(rolled), [LOW, 0.5, HIGH], axis=0, method="nearest")
-    rows = np.flatnonzero((snapshot.jobs.pool == NOWHERE) & np.isfinite(quantiles[-1]))
+    quantiles *= np.array([[1.0 / WIDER], [1.0], [WIDER]])
+    rows = np.flatnonzero(asked & np.isfinite(quantiles[-1]))
     return {snapshot.jobs.ids[row]: Range(*map(float, quantiles[:, row])) for row in rows}
+
+
+def _named(snapshot: Snapshot, whom: Collection[str] | None) -> Bools:
+    named = set(whom) if whom is not None else None
+    return np.array([named is None or job in named for job in snapshot.jobs.ids], dtype=np.bool_)
 
 
 def lengths(snapshot: Snapshot, rng: np.random.Generator) -> Floats:
@@ -73,52 +89,88 @@ def lengths(snapshot: Snapshot, rng: np.random.Generator) -> Floats:
     return np.maximum(drawn, LEAST_S)
 
 
-def _roll(snapshot: Snapshot, policy: Policy, left: Floats, horizon_s: float) -> Floats:
-    """Seconds until each job starts (0 for what runs), infinite where that is past the horizon or never."""
-    began = np.where(snapshot.jobs.pool == NOWHERE, np.inf, 0.0)
-    state, left, now = snapshot, left.copy(), 0.0
-    while now < horizon_s and len(state.jobs.ids):
-        began, state = _start(state, plan(state, policy, full=False), began, snapshot, now)
-        running = state.jobs.pool != NOWHERE
-        if not running.any() or running.all():
-            break
-        rows = _rows(snapshot, state)
-        rate = state.jobs.speed[running, state.pools.type[state.jobs.pool[running]]]
-        step = float((left[rows[running]] / rate).min())
-        left[rows[running]] -= rate * step
-        now += step
-        state = _without(state, left[rows] > DONE_S, snapshot.now + now)
-    return began
+def _first_full(snapshot: Snapshot, policy: Policy, rng: np.random.Generator) -> float:
+    """Seconds until the next full pass. When the last one was is not known: any moment of the usual while. It is due
+    sooner when somebody has come since who waits.
+    """
+    last = rng.uniform(0.0, policy.full_every_s)
+    came = snapshot.jobs.submitted_at[snapshot.jobs.pool == NOWHERE] - snapshot.now
+    soon = came[came > -last].min(initial=np.inf) + policy.full_soon_s
+    return max(0.0, min(policy.full_every_s - last, float(soon)))
 
 
-def _rows(snapshot: Snapshot, state: Snapshot) -> Ints:
-    """Where the jobs of a later state stand in the first one."""
-    place = {job: row for row, job in enumerate(snapshot.jobs.ids)}
-    return np.fromiter((place[job] for job in state.jobs.ids), dtype=np.int64, count=len(state.jobs.ids))
+class _Roll:
+    """One way in which things may go. Times in seconds from the snapshot's now; `rows` are those of the jobs of `state`
+    in the snapshot.
+    """
+
+    def __init__(self, snapshot: Snapshot, policy: Policy, rng: np.random.Generator, asked: Bools) -> None:
+        self.policy, self.asked, self.then = policy, asked, snapshot.now
+        self.left = lengths(snapshot, rng)
+        self.began = np.where(snapshot.jobs.pool == NOWHERE, np.inf, 0.0)
+        self.full_at = _first_full(snapshot, policy, rng)
+        self.now = 0.0
+        self.rows = np.arange(len(self.left))
+        self.state = _once_left(snapshot)
+
+    def run(self, horizon_s: float) -> Floats:
+        """When each job starts (0 for what runs), infinite where that is past the horizon, never, or nobody asked."""
+        self._decide(full=False)
+        while self.now < horizon_s and np.isinf(self.began[self.asked]).any():
+            if not (self.state.jobs.pool != NOWHERE).any():
+                break
+            self._advance()
+            self._decide(full=self.now >= self.full_at)
+        return self.began
+
+    def _decide(self, *, full: bool) -> None:
+        made = plan(self.state, self.policy, full=full)
+        if full:
+            self.full_at = self.now + max(self.policy.full_every_s, RARER * self.now)
+        if made.placements or made.preempted:
+            self._apply(made)
+
+    def _apply(self, made: Plan) -> None:
+        jobs, place = self.state.jobs, {job: row for row, job in enumerate(self.state.jobs.ids)}
+        pool, unit, since = jobs.pool.copy(), jobs.unit.copy(), jobs.since.copy()
+        gone = [place[job] for job in made.preempted]
+        pool[gone], unit[gone] = NOWHERE, NOWHERE
+        saved = self.now + float(jobs.checkpoint_s[gone].max(initial=0.0))
+        for each in made.placements:
+            row = place[each.job]
+            self.began[self.rows[row]] = min(self.began[self.rows[row]], saved)
+            pool[row], since[row] = each.pool, self.state.now
+            unit[row] = unit[place[each.beside]] if each.beside else int(self.rows[row]) + OWN
+        unit = np.where(jobs.shares & (pool != NOWHERE), unit, NOWHERE)
+        self.state = replace(self.state, jobs=replace(jobs, pool=pool, unit=unit, since=since))
+
+    def _advance(self) -> None:
+        """To when the next one ends, or the next full pass is due."""
+        jobs, runs = self.state.jobs, np.flatnonzero(self.state.jobs.pool != NOWHERE)
+        rate = np.maximum(jobs.speed[runs, self.state.pools.type[jobs.pool[runs]]], SLOWEST)
+        left = self.left[self.rows[runs]]
+        step = max(0.0, min(float((left / rate).min()), self.full_at - self.now))
+        work = np.zeros(len(jobs.ids))
+        work[runs] = rate * step
+        self.left[self.rows] -= work
+        self.now += step
+        later = replace(
+            jobs,
+            attained=jobs.attained + work,
+            remaining=jobs.remaining - work,
+            ran=jobs.ran + step * (work > 0),
+        )
+        stays = np.flatnonzero(self.left[self.rows] > DONE_S)
+        self.rows = self.rows[stays]
+        self.state = replace(self.state, now=self.then + self.now, jobs=only(later, stays))
 
 
-def _start(
-    state: Snapshot, made: Plan, began: Floats, snapshot: Snapshot, now: float
-) -> tuple[Floats, Snapshot]:
-    """The state once the placements are made; and when jobs began, theirs entered."""
-    if not made.placements:
-        return began, state
-    place = {job: row for row, job in enumerate(state.jobs.ids)}
-    pool, rows = state.jobs.pool.copy(), _rows(snapshot, state)
-    unit = state.jobs.unit.copy()
-    gone = [place[job] for job in made.preempted]  # who is over their hours gives way in any pass
-    pool[gone], unit[gone] = NOWHERE, NOWHERE
-    for each in made.placements:
-        row = place[each.job]
-        if pool[row] == NOWHERE:
-            began[rows[row]] = min(began[rows[row]], now)
-        pool[row] = each.pool
-        unit[row] = unit[place[each.beside]] if each.beside else int(rows[row]) + OWN
-    return began, replace(
-        state, jobs=replace(state.jobs, pool=pool, unit=np.where(state.jobs.shares, unit, NOWHERE))
-    )
-
-
-def _without(state: Snapshot, stays: Bools, now: float) -> Snapshot:
-    """The state at `now`, once the other jobs have ended."""
-    return replace(state, now=now, jobs=only(state.jobs, np.flatnonzero(stays)))
+def _once_left(snapshot: Snapshot) -> Snapshot:
+    """As if those that were asked to leave had left: it is a matter of seconds."""
+    jobs = snapshot.jobs
+    if not jobs.leaving.any():
+        return snapshot
+    pool, unit = (np.where(jobs.leaving, NOWHERE, column) for column in (jobs.pool, jobs.unit))
+    none = np.zeros_like(jobs.leaving)
+    fixed = jobs.fixed & ~jobs.leaving
+    return replace(snapshot, jobs=replace(jobs, pool=pool, unit=unit, leaving=none, fixed=fixed))

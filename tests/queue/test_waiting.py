@@ -30,8 +30,9 @@ def look() -> int:
 
 
 def runs_for(job: Job, seconds: float) -> None:
-    """As if its pace told that so much is left."""
-    Job.objects.filter(pk=job.pk).update(position={"step": 0, "steps": 100, "steps_per_s": 100 / seconds})
+    """As if its pace told that so much is left; and its checkpoints cost as much, so that it gives way to nobody."""
+    pace = {"step": 0, "steps": 100, "steps_per_s": 100 / seconds}
+    Job.objects.filter(pk=job.pk).update(position=pace | {"checkpoint_s": seconds})
 
 
 def wait(api: Any, job: Job) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def test_who_is_next_is_told_when_it_starts(
         (datetime.fromisoformat(told["start"][name]) - timezone.now()).total_seconds() / 3600
         for name in ("earliest", "latest")
     ]
-    assert 0.9 < hours[0] < 2 < hours[1] < 4
+    assert 0.6 < hours[0] < 2 < hours[1] < 6
     assert told["start"]["confidence"] == pytest.approx(0.8)
 
 
