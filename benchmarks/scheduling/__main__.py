@@ -1,6 +1,6 @@
 """`make simulate`: our policy and others on traces of real clusters, in one simulator.
 
-Usage: python -m benchmarks.scheduling FOLDER [--copies 5] [--write]. FOLDER holds mixed-600.csv and philly-1000.csv.
+Usage: python -m benchmarks.scheduling FOLDER [--copies 6] [--write]. FOLDER holds mixed-600.csv and philly-1000.csv.
 With --write the tables go to docs/scheduler.md.
 """
 
@@ -24,7 +24,7 @@ PROCESSES = 2
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.scheduling", description=__doc__)
     parser.add_argument("folder", type=Path, help="with " + " and ".join(f"{name}.csv" for name in TRACES))
-    parser.add_argument("--copies", type=int, default=5, help="each trace, and so many less one jittered")
+    parser.add_argument("--copies", type=int, default=6, help="each trace, and so many less one jittered")
     parser.add_argument("--write", action="store_true", help="write docs/scheduler.md")
     asked = parser.parse_args()
     missing = [name for name in TRACES if not (asked.folder / f"{name}.csv").exists()]

@@ -208,12 +208,32 @@ def test_when_everything_is_weighed_anew(submit: Submit, bobs: Submit, start: St
     mine.run(now=now(), epoch=epoch)
     assert state(first)[1] == Request.NONE  # nobody waits
     bobs()
-    clock[0] = DEFAULT.full_soon_s - 1
+    mine.run(now=now(), epoch=epoch)
+    clock[0] += DEFAULT.full_soon_s - 1
     mine.run(now=now(), epoch=epoch)
     assert state(first)[1] == Request.NONE
-    clock[0] = DEFAULT.full_soon_s + 1
+    clock[0] += 1
     mine.run(now=now(), epoch=epoch)
     assert state(first)[1] == Request.PREEMPT
+
+
+@pytest.mark.parametrize("speed", [1.5, 10.0])
+def test_everything_is_weighed_anew_for_who_runs_where_it_is_slow(
+    submit: Submit, start: Start, node: Node, epoch: int, speed: float
+) -> None:
+    """Nobody waits, but the second runs on what does less than half of what the first has."""
+    clock, began = [0.0], DEFAULT.full_soon_s
+    mine = passes.Passes(clock=lambda: clock[0])
+    gpu = Accelerator.objects.create(node=node, kind="gpu", relative_speed=speed)
+    lifecycle.begin(submit(), node=node, accelerators=[gpu])
+    mine.run(now=now(), epoch=epoch)
+    second = submit()
+    clock[0] = 1.0
+    assert mine.run(now=now(), epoch=epoch) == 1
+    assert Attempt.objects.get(job=second).accelerator_kind == "cpu"
+    clock[0] += began
+    mine.run(now=now(), epoch=epoch)
+    assert (mine._full_at == clock[0]) == (speed > 1 / DEFAULT.slow)
 
 
 @pytest.fixture
