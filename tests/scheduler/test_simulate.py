@@ -13,6 +13,7 @@ import pytest
 from jobs.scheduler.plan import plan
 from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.simulate import baselines, fluid
+from jobs.scheduler.simulate.__main__ import main
 from jobs.scheduler.simulate.trace import Trace
 from jobs.scheduler.simulate.world import Conditions, Decide, Outcome, World
 from jobs.scheduler.snapshot import Plan, Snapshot
@@ -162,3 +163,24 @@ def test_it_runs_on_a_file_from_the_command_line(tmp_path: Path) -> None:
     assert (wrong.returncode, "other_steps_per_s" in wrong.stderr) == (2, True)
     unknown = call([*command, "--cluster", "fast=2,slow=2", "--set", "speed=3"])
     assert (unknown.returncode, "age_power" in unknown.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("row", "machine", "sentence"),
+    [
+        ("0,8,100,1.0,1.0", "fast=4,slow=4", "needs 8 accelerators at once, a node has 4"),
+        ("0,1,100,1.0,1.0", "fast=6,slow=4", "fast=6: nodes have 4 each, so this is a multiple of 4"),
+        ("0,1,100,0.0,0.0", "fast=4,slow=4", "trace.csv, line 2: it makes no steps on any of these types"),
+        ("0,1,100,1.0,0.0", "fast=0,slow=4", "it runs on no type there is"),
+        ("0,1,100,fast,1.0", "fast=4,slow=4", "trace.csv, line 2: fast_steps_per_s is 'fast'"),
+        ("0,1,100,nan,1.0", "fast=4,slow=4", "write a number from 0 on"),
+        ("0,0,100,1.0,1.0", "fast=4,slow=4", "gang is a whole number from 1 on"),
+    ],
+)
+def test_what_can_not_be_simulated_is_told_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], row: str, machine: str, sentence: str
+) -> None:
+    file = tmp_path / "trace.csv"
+    file.write_text(f"arrival_s,gang,total_steps,fast_steps_per_s,slow_steps_per_s\n{row}\n")
+    assert main([str(file), "--cluster", machine, "--per-node", "4"]) == 2
+    assert sentence in capsys.readouterr().err

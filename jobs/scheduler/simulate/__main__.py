@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from jobs.scheduler.simulate import baselines, fluid
 from jobs.scheduler.simulate import trace as traces
 from jobs.scheduler.simulate.measure import Figures, measure
 from jobs.scheduler.simulate.trace import Trace
-from jobs.scheduler.simulate.world import Conditions, Decide, World
+from jobs.scheduler.simulate.world import Conditions, Decide, World, check
 from jobs.scheduler.snapshot import Plan, Snapshot
 
 OTHERS: dict[str, Decide] = {
@@ -38,23 +38,28 @@ def main(arguments: Sequence[str]) -> int:
         cluster = _cluster(asked.cluster)
         trace = traces.read(asked.trace, tuple(cluster))
         policy = settings.parse(asked.set).policy
+        conditions = _conditions(asked, cluster)
+        check(trace, conditions)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    conditions = Conditions(
-        capacity=tuple(cluster.values()),
-        per_node=asked.per_node,
-        restart_s=asked.restart,
-        sigma=asked.sigma,
-        noise=asked.noise,
-    )
     decide = OTHERS.get(asked.policy) or partial(_ours, policy)
     rows = [
-        _one(OWNERS[asked.members], trace, replace(conditions), decide, policy, copy)
-        for copy in range(asked.copies)
+        _one(OWNERS[asked.members], trace, conditions, decide, policy, copy) for copy in range(asked.copies)
     ]
     sys.stdout.write(_shown(rows, as_json=asked.json) + "\n")
     return 0
+
+
+def _conditions(asked: argparse.Namespace, cluster: dict[str, int]) -> Conditions:
+    return Conditions(
+        capacity=tuple(cluster.values()),
+        per_node=asked.per_node,
+        restart_s=asked.restart,
+        saving_s=asked.saving,
+        sigma=asked.sigma,
+        noise=asked.noise,
+    )
 
 
 def _ours(policy: Policy, snapshot: Snapshot, full: bool) -> Plan:
@@ -112,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of the policy")
     parser.add_argument("--sigma", type=float, help="error of the estimated lengths; without: none known")
     parser.add_argument("--restart", type=float, default=60.0, help="seconds lost at each restart")
+    parser.add_argument("--saving", type=float, default=0.0, help="seconds until who gives way has left")
     parser.add_argument("--noise", type=float, default=0.0, help="relative error of the known speeds")
     parser.add_argument("--members", choices=list(OWNERS), default="one")
     parser.add_argument("--copies", type=int, default=1, help="the trace, and so many less one jittered")

@@ -1,6 +1,7 @@
 """Traces of jobs: a CSV of arrivals, gangs, steps and steps per second on each type of accelerator."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def read(path: Path, types: tuple[str, ...]) -> Trace:
     missing = [name for name in wanted if not rows or name not in rows[0]]
     if missing:
         raise ValueError(f"{path.name} has no rows or lacks the columns {', '.join(missing)}.")
-    column = {name: np.array([float(row[name]) for row in rows]) for name in wanted}
+    column = {name: _numbers(path, name, [row[name] for row in rows]) for name in wanted}
+    _check(path, column)
     order = np.argsort(column["arrival_s"], kind="stable")
     rate = np.stack([column[name + SUFFIX] for name in types], axis=1)
     return Trace(
@@ -49,6 +51,30 @@ def read(path: Path, types: tuple[str, ...]) -> Trace:
         types=types,
         owner=np.zeros(len(rows), dtype=np.int64),
     )
+
+
+def _numbers(path: Path, name: str, texts: Sequence[str | None]) -> Floats:
+    for line, text in enumerate(texts, start=2):
+        try:
+            value = float(text or "")
+        except ValueError:
+            value = np.nan
+        if not 0 <= value < np.inf:
+            raise ValueError(f"{path.name}, line {line}: {name} is {text!r}, write a number from 0 on.")
+    return np.array(texts, dtype=np.float64)
+
+
+def _check(path: Path, column: Mapping[str, Floats]) -> None:
+    """ValueError for a job that could not run, or would be nothing to run."""
+    rates = np.stack([column[name] for name in column if name.endswith(SUFFIX)])
+    for line in np.flatnonzero(rates.max(axis=0) == 0) + 2:
+        raise ValueError(f"{path.name}, line {line}: it makes no steps on any of these types.")
+    for line in (
+        np.flatnonzero((column["total_steps"] == 0) | (column["gang"] < 1) | (column["gang"] % 1 > 0)) + 2
+    ):
+        raise ValueError(
+            f"{path.name}, line {line}: gang is a whole number from 1 on, total_steps more than 0."
+        )
 
 
 def jittered(trace: Trace, rng: np.random.Generator) -> Trace:

@@ -36,6 +36,21 @@ class Conditions:
     half_life_s: float = HALF_LIFE_S
 
 
+def check(trace: Trace, conditions: Conditions) -> None:
+    """ValueError in a sentence where no such machine can be built, or one of the jobs would wait for ever."""
+    size = conditions.per_node
+    if size < 1:
+        raise ValueError(f"--per-node {size}: a node has at least one accelerator.")
+    for name, count in zip(trace.types, conditions.capacity, strict=True):
+        if count < 0 or count % size:
+            raise ValueError(f"{name}={count}: nodes have {size} each, so this is a multiple of {size}.")
+    there = np.array(conditions.capacity) > 0
+    for job in np.flatnonzero(~(trace.rate[:, there] > 0).any(axis=1) | (trace.gang > size)):
+        gang, at = int(trace.gang[job]), trace.arrival[job]
+        why = f"needs {gang} accelerators at once, a node has {size}" if gang > size else "runs on no type there is"
+        raise ValueError(f"The job that arrives at {at:g} s would wait for ever: it {why}.")
+
+
 @dataclass
 class Outcome:
     """What became of each job of a trace, times in seconds."""
