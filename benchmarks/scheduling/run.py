@@ -71,6 +71,7 @@ def world_of(asked: Asked, kind: Callable[..., W]) -> W:
         saving_s=case.saving_s,
         sigma=case.sigma,
         noise=case.noise,
+        mark_s=float(trace.arrival[-1]),
     )
     policy = DEFAULT if case.fair_power is None else replace(DEFAULT, fair_power=case.fair_power)
     decide = OTHERS.get(case.policy) or partial(_ours, policy)

@@ -17,7 +17,7 @@ class Figures:
     """Hours unless the name says otherwise. rho: completion time over that under a fluid equal share. jain: of the
     members' mean rho. others_rho: of all jobs but those of member 0, the hog where there is one; NaN where there is no
     other. short_wait: until the first start of jobs that take less than ten minutes. Preemptions and
-    migrations per job.
+    migrations per job. first_had: accelerator-hours that member 0 had until `Conditions.mark_s`.
     """
 
     average: float
@@ -34,6 +34,7 @@ class Figures:
     short_wait_p95_s: float
     preemptions: float
     migrations: float
+    first_had: float
 
     def as_row(self) -> dict[str, float]:
         return asdict(self)
@@ -59,6 +60,7 @@ def measure(trace: Trace, outcome: Outcome, fair_s: Floats, capacity: Floats) ->
         short_wait_p95_s=float(np.percentile(short, 95)) if len(short) else np.nan,
         preemptions=float(outcome.preempted.mean()),
         migrations=float(outcome.migrated.mean()),
+        first_had=float(outcome.had[0] / HOUR),
     )
 
 

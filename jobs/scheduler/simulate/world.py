@@ -20,10 +20,11 @@ Decide = Callable[[Snapshot, bool], Plan]
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """capacity: accelerators of each type, `per_node` to a node. restart_s: lost at every start but the first. saving_s:
-    how long who gives way stays where it is and saves its state, and does nothing else. sigma: of the lognormal error
-    of the estimated length, None when there is no estimate. noise: relative error of the speeds that the policy is
-    told. half_life_s: after so long half of a member's use is forgotten.
+    """capacity: accelerators of each type, `per_node` to a node. restart_s: lost at every start but the first.
+    saving_s: how long who gives way stays where it is and saves its state, and does nothing else. sigma: of the
+    lognormal error of the estimated length, None when there is no estimate. noise: relative error of the speeds that
+    the policy is told. half_life_s: after so long half of a member's use is forgotten. mark_s: until then it is counted
+    what each member has had.
     """
 
     capacity: tuple[int, ...]
@@ -34,6 +35,7 @@ class Conditions:
     noise: float = 0.0
     limit: int = 10**6
     half_life_s: float = HALF_LIFE_S
+    mark_s: float = np.inf
 
 
 def check(trace: Trace, conditions: Conditions) -> None:
@@ -47,7 +49,11 @@ def check(trace: Trace, conditions: Conditions) -> None:
     there = np.array(conditions.capacity) > 0
     for job in np.flatnonzero(~(trace.rate[:, there] > 0).any(axis=1) | (trace.gang > size)):
         gang, at = int(trace.gang[job]), trace.arrival[job]
-        why = f"needs {gang} accelerators at once, a node has {size}" if gang > size else "runs on no type there is"
+        why = (
+            f"needs {gang} accelerators at once, a node has {size}"
+            if gang > size
+            else "runs on no type there is"
+        )
         raise ValueError(f"The job that arrives at {at:g} s would wait for ever: it {why}.")
 
 
@@ -61,6 +67,7 @@ class Outcome:
     migrated: Ints
     busy: float  # accelerator-seconds
     idle_while_waiting: float  # accelerator-seconds that somebody who waited could have used
+    had: Floats  # accelerator-seconds of each member until `Conditions.mark_s`
 
 
 @dataclass
@@ -94,7 +101,7 @@ class World:
         self.usage = np.zeros(int(self.trace.owner.max(initial=0)) + 1)
         self.out = Outcome(
             np.full(count, np.nan), np.full(count, np.nan),
-            np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64), 0.0, 0.0,
+            np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64), 0.0, 0.0, np.zeros(len(self.usage)),
         )  # fmt: skip
         self.lives, self.came = lifetable.EMPTY, 0
 
@@ -142,6 +149,8 @@ class World:
         self.ran[rows] += seconds
         used: Floats = self.trace.gang[rows] * np.float64(seconds)
         self.out.busy += float(used.sum())
+        until = np.clip(self.conditions.mark_s - self.now, 0.0, seconds)
+        np.add.at(self.out.had, self.trace.owner[rows], self.trace.gang[rows] * until)
         self.usage *= 0.5 ** (seconds / self.conditions.half_life_s)
         np.add.at(self.usage, self.trace.owner[rows], self._charge(rows, used))
         self.now += seconds
