@@ -19,6 +19,7 @@ from jobs.queue.services import submit_internal
 from portal.core import storage
 from portal.core.models import Blob
 from portal.kit.errors import FieldError, UserError
+from portal.ledger.services import check_may_use
 from portal.members.models import Member
 from portal.members.services import audit_of_another
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 KERAS_FILE = "model.keras"
 REPORT_FILE = "report.json"
 BUILD = "build"
+BUILDS_ON = "cpu"
 CURRENT = (BundleState.BUILDING, BundleState.READY)
 
 
@@ -109,7 +111,8 @@ def request_bundle(
 
     One that is ready or being built is returned as it is; otherwise a build is queued in the name of the
     model's owner, for `actor` (None: the owner). Raises UserError for what can't be built: `unknown_target`,
-    `not_yet`, `unsuitable_target`, `invalid` (options), `model_not_ready`, `no_data`.
+    `not_yet`, `unsuitable_target`, `invalid` (options), `model_not_ready`, `no_data`, `quota_zero` (no build of the
+    owner's could ever run).
     """
     plain = _checked_options(options or {})
     _check_target(model, target)
@@ -117,6 +120,7 @@ def request_bundle(
     if existing := _current(wanted):
         return existing, False
     _check_buildable(model)
+    check_may_use(model.owner, BUILDS_ON)
     try:
         with transaction.atomic():
             bundle = Bundle.objects.create(**wanted, options=plain)
@@ -145,7 +149,7 @@ def _queue_build(bundle: Bundle) -> Job:
         spec={"model": model.pk, "target": bundle.target, "options": bundle.options},
         dataset=model.dataset,
         version=model.version,
-        accelerator="cpu",
+        accelerator=BUILDS_ON,
     )
 
 

@@ -1,5 +1,6 @@
 """Why a job waits and when it starts, in words: what `GET /jobs/{id}/wait` answers, and its page shows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,12 +57,12 @@ def wait_of(job: Job) -> Wait:
     seen = Outlook.objects.select_related("job__owner").filter(job=job, made_at__gte=since).first()
     if seen is None or seen.made_at < looked_at:
         return Wait(_behind_those_seen(job, looked_at), _unseen(since, looked_at))
-    start = None
-    if seen.earliest and seen.latest and seen.latest > timezone.now():
-        start = {"earliest": seen.earliest, "latest": seen.latest, "confidence": seen.confidence}
+    allowed = _allowed(seen.job)
+    closed = _closed(allowed)
+    start = None if closed else _start(seen)
     return Wait(
         position=seen.position,
-        sentence=_sentence(seen, start) + _staleness(seen.made_at),
+        sentence=(closed or _sentence(seen, allowed, start)) + _staleness(seen.made_at),
         factors=_factors(seen),
         blocker=seen.blocker,
         terms={"share": seen.share, "length": seen.length, "waiting": seen.waiting},
@@ -71,6 +72,12 @@ def wait_of(job: Job) -> Wait:
         ],
         made_at=seen.made_at,
     )
+
+
+def _start(seen: Outlook) -> dict[str, Any] | None:
+    if not (seen.earliest and seen.latest and seen.latest > timezone.now()):
+        return None
+    return {"earliest": seen.earliest, "latest": seen.latest, "confidence": seen.confidence}
 
 
 def _waits_since(job: Job) -> datetime:
@@ -107,8 +114,8 @@ def _staleness(made_at: datetime) -> str:
     return " " + told % {"ago": in_words((timezone.now() - made_at).total_seconds())}
 
 
-def _sentence(seen: Outlook, start: dict[str, Any] | None) -> str:
-    return " ".join(part for part in (_why(seen), _hours(seen.job), _when(start)) if part)
+def _sentence(seen: Outlook, allowed: Mapping[str, float], start: dict[str, Any] | None) -> str:
+    return " ".join(part for part in (_why(seen), _hours(seen.job, allowed), _when(start)) if part)
 
 
 def _why(seen: Outlook) -> str:
@@ -147,12 +154,27 @@ def _at_once(owner: Member) -> str:
     )
 
 
-def _hours(job: Job) -> str:
-    """That the month's hours are used up, of every class that it could run on; empty while some are left."""
+def _allowed(job: Job) -> dict[str, float]:
+    """The hours a month that its member has of each class that it could run on here."""
     allowed = ledger.allowed_hours(ledger.quota_of(job.owner))
     there = set(Accelerator.objects.filter(enabled=True).values_list("kind", flat=True))
-    kinds = usable(job.kind, job.accelerator) & (there | {job.accelerator})
-    open_ = sorted(kind for kind in kinds if allowed.get(kind, 0.0) > 0)
+    able = usable(job.kind, job.accelerator) & (there | {job.accelerator})
+    return {kind: allowed.get(kind, 0.0) for kind in able}
+
+
+def _closed(allowed: Mapping[str, float]) -> str:
+    """That no class that it could run on is open to its member; empty where one is."""
+    if not allowed or any(hours > 0 for hours in allowed.values()):
+        return ""
+    kinds = ", ".join(sorted(map(str.upper, allowed)))
+    return _(
+        "Your quota has no %(kinds)s hours, so this job can't start. Ask a steward for some, or cancel it."
+    ) % {"kinds": kinds}
+
+
+def _hours(job: Job, allowed: Mapping[str, float]) -> str:
+    """That the month's hours are used up, of every class that it could run on; empty while some are left."""
+    open_ = sorted(kind for kind, hours in allowed.items() if hours > 0)
     used = ledger.hours_used(job.owner, since=ledger.month_start(timezone.now()))
     if not open_ or any(used[kind] < allowed[kind] for kind in open_):
         return ""

@@ -21,6 +21,8 @@ from jobs.queue.services import cancel_job
 from portal.core import storage
 from portal.core.models import Blob
 from portal.kit.errors import UserError
+from portal.ledger.models import Quota
+from tests.bundles.conftest import Train
 from tests.bundles.repeated import repeat
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +103,21 @@ class TestRequest:
         with pytest.raises(UserError) as refused:
             services.request_bundle(model=model, target=PI)
         assert refused.value.code == "no_data"
+
+    def test_who_has_no_hours_of_what_builds_run_on_is_told_so(self, model: TrainedModel) -> None:
+        Quota.objects.create(member=model.owner, cpu_hours=0)
+        with pytest.raises(UserError, match="Your quota allows no CPU") as refused:
+            services.request_bundle(model=model, target=PI)
+        assert refused.value.code == "quota_zero"
+        assert not Bundle.objects.exists()
+
+    def test_a_build_that_could_never_run_does_not_undo_the_training(
+        self, train_job: Job, trained: Train
+    ) -> None:
+        Quota.objects.create(member=train_job.owner, cpu_hours=0)
+        (bundle,) = trained(targets=(PI,)).bundle_rows
+        assert (bundle.state, bundle.job) == (BundleState.REFUSED, None)
+        assert "Your quota allows no CPU" in bundle.reason
 
 
 class TestAssignment:

@@ -19,20 +19,11 @@ from jobs.scheduler import lifetable
 from portal.ledger import services as ledger
 from portal.ledger.models import Quota
 from portal.members.models import Member
+from tests.queue.looking import look, runs_for
 
 Submit = Callable[..., Job]
 Start = Callable[..., Held]
 HELD = timedelta(minutes=1)
-
-
-def look() -> int:
-    return outlook.refresh(now=timezone.now().timestamp(), lives=lifetable.EMPTY)
-
-
-def runs_for(job: Job, seconds: float) -> None:
-    """As if its pace told that so much is left; and its checkpoints cost as much, so that it gives way to nobody."""
-    pace = {"step": 0, "steps": 100, "steps_per_s": 100 / seconds}
-    Job.objects.filter(pk=job.pk).update(position=pace | {"checkpoint_s": seconds})
 
 
 def wait(api: Any, job: Job) -> dict[str, Any]:
@@ -193,6 +184,30 @@ def test_hours_that_are_used_up_are_named(submit: Submit, start: Start, alice: M
     told = waiting.wait_of(Job.objects.get(pk=second.pk)).sentence
     assert "Your quota for this month is used up (2.5 of 2 CPU hours)" in told
     assert "a steward gives you more hours" in told
+
+
+@pytest.mark.parametrize(("asked", "named"), [("cpu", "CPU"), ("any", "CPU, GPU")])
+def test_a_class_that_was_closed_meanwhile_is_named(
+    submit: Submit, alice: Member, node: Node, asked: str, named: str
+) -> None:
+    """And no node is blamed for it, before the next look and after it."""
+    Quota.objects.create(member=alice, concurrent_jobs=9)
+    Accelerator.objects.create(node=node, kind="gpu")
+    for each in node.accelerators.all():
+        lifecycle.begin(submit(), node=node, accelerators=[each])
+    job = submit(resources={"accelerator": asked})
+    look()
+    assert waiting.wait_of(job).start is not None
+    Quota.objects.update(cpu_hours=0, gpu_hours=0)
+    for blocker in ("accelerator", "nowhere"):
+        told = waiting.wait_of(Job.objects.get(pk=job.pk))
+        assert told.sentence == (
+            f"Your quota has no {named} hours, so this job can't start. Ask a steward for some, or cancel it."
+        )
+        assert (told.blocker, told.start) == (blocker, None)
+        look()
+    Quota.objects.update(cpu_hours=1)
+    assert "can't start" not in waiting.wait_of(Job.objects.get(pk=job.pk)).sentence
 
 
 def test_what_nothing_can_run_now_is_told_so(submit: Submit, node: Node) -> None:
