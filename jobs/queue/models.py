@@ -80,8 +80,8 @@ class Job(Identified):
 
 class Outlook(models.Model):
     """Why a job waits and when it will start, as the leader last saw it (`rivals`: those before it that wait for the
-    same); and the first range that was told, by which
-    ranges are judged. The factors are those of its weight (`jobs.scheduler.explain`).
+    same; what is free: as `jobs.scheduler.vacancies` tells it); and the first range that was told, by which ranges are
+    judged. The factors are those of its weight (`jobs.scheduler.explain`).
     """
 
     job = models.OneToOneField(Job, on_delete=models.CASCADE, primary_key=True, related_name="outlook")
@@ -89,6 +89,8 @@ class Outlook(models.Model):
     position = models.PositiveIntegerField()
     rivals = models.PositiveIntegerField(default=0)
     blocker = models.CharField(max_length=12)
+    free_at_once = models.PositiveIntegerField(default=0)
+    free_bytes = models.PositiveBigIntegerField(default=0)
     share = models.FloatField()
     length = models.FloatField()
     waiting = models.FloatField()

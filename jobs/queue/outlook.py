@@ -90,6 +90,8 @@ def _outlook(
         position=why.position,
         rivals=why.rivals,
         blocker=why.blocker.name.lower(),
+        free_at_once=why.free_at_once,
+        free_bytes=why.free_bytes,
         share=why.share,
         length=why.length,
         waiting=why.waiting,
@@ -104,8 +106,8 @@ def _outlook(
 
 
 NEW = [
-    "made_at", "position", "rivals", "blocker", "share", "length", "waiting", "earliest", "latest", "confidence",
-    "alternatives",
+    "made_at", "position", "rivals", "blocker", "free_at_once", "free_bytes", "share", "length", "waiting", "earliest",
+    "latest", "confidence", "alternatives",
 ]  # fmt: skip
 FIRST = ["first_made_at", "first_earliest", "first_latest"]
 

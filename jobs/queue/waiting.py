@@ -21,6 +21,7 @@ from portal.members.models import Member
 MATTERS = 1.15  # a factor within this of 1 is not worth a word
 SOON = timedelta(minutes=2)
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
+MIB = 1024**2
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ def _why(seen: Outlook) -> str:
             "What is free is kept for a job that has waited for longest and needs more at once; what else this one "
             "could run on is busy."
         )
+    if lack := _lack(seen):
+        return f"{lack} {_before(seen.rivals)}"
     if seen.rivals == 0:
         return _("It is next: everything that it could run on is busy.")
     told = ngettext(
@@ -139,6 +142,30 @@ def _why(seen: Outlook) -> str:
         seen.rivals,
     )
     return told % {"n": seen.rivals}
+
+
+def _lack(seen: Outlook) -> str:
+    """What is free, and too little for it; empty where nothing is."""
+    asked = seen.job.spec.get("resources") or {}
+    count, memory_mb, free_mb = asked.get("count") or 1, asked.get("memory_mb") or 0, seen.free_bytes // MIB
+    if 0 < seen.free_at_once < count:
+        told = _("It needs %(count)d at once on one node; the most that is free is %(free)d.")
+        return told % {"count": count, "free": seen.free_at_once}
+    if 0 < free_mb < memory_mb:
+        told = _("It needs %(asked)s MB of memory; the most that is free on one accelerator is %(free)s MB.")
+        return told % {"asked": f"{memory_mb:,}", "free": f"{free_mb:,}"}
+    return ""
+
+
+def _before(rivals: int) -> str:
+    if rivals == 0:
+        return _("It is next.")
+    told = ngettext(
+        "%(n)d job that waits for the same goes before it.",
+        "%(n)d jobs that wait for the same go before it.",
+        rivals,
+    )
+    return told % {"n": rivals}
 
 
 def _at_once(owner: Member) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.snapshot import NOWHERE, Blocker, Bools, Floats, Ints, Plan, Snapshot
+from jobs.scheduler.vacancies import vacancies
 from jobs.scheduler.weight import urgency
 
 CONTENDING = (Blocker.ACCELERATOR, Blocker.RESERVED, Blocker.HOURS)
@@ -14,7 +15,8 @@ CONTENDING = (Blocker.ACCELERATOR, Blocker.RESERVED, Blocker.HOURS)
 @dataclass(frozen=True)
 class Why:
     """Of one waiting job. position: 1 is next. rivals: those before it that wait for something it could run on and may
-    have it; the others before it are for other types, or held up by a quota. The factors multiply to its weight but
+    have it; the others before it are for other types, or held up by a quota. free_at_once, free_bytes: what is left for
+    it on one node and on one accelerator, see `vacancies`. The factors multiply to its weight but
     for its gang, each 1 for a job that was just submitted, of which nothing is known, by a member who uses just their
     share: `share` above 1 for who used less, `length` for what is expected to end soon, `waiting` for what has waited.
     """
@@ -26,6 +28,8 @@ class Why:
     share: float
     length: float
     waiting: float
+    free_at_once: int = 0
+    free_bytes: int = 0
 
 
 def explain(snapshot: Snapshot, made: Plan, policy: Policy = DEFAULT) -> list[Why]:
@@ -35,6 +39,7 @@ def explain(snapshot: Snapshot, made: Plan, policy: Policy = DEFAULT) -> list[Wh
     rows = np.array(sorted(waits, key=lambda row: (-made.weight[row], row)), dtype=np.int64)
     waiting, length = _waiting(snapshot, policy), _length(snapshot, policy)
     share = _share(snapshot, made.weight, waiting * length, policy)
+    at_once, free_bytes = vacancies(snapshot, made, rows, policy)
     rivals = _rivals(jobs.speed[rows] > 0, np.isin(made.blocker[rows], CONTENDING))
     return [
         Why(
@@ -45,6 +50,8 @@ def explain(snapshot: Snapshot, made: Plan, policy: Policy = DEFAULT) -> list[Wh
             share=float(share[row]),
             length=float(length[row]),
             waiting=float(waiting[row]),
+            free_at_once=int(at_once[place - 1]),
+            free_bytes=int(free_bytes[place - 1]),
         )
         for place, row in enumerate(rows, start=1)
     ]
