@@ -1,6 +1,7 @@
 """What would start sooner: the same job asked for otherwise, rolled forward beside the rest."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from jobs.queue.columns import Machine
 from jobs.queue.kinds import usable_by
 from jobs.queue.models import Job
 from jobs.scheduler import forecast
+from jobs.scheduler.explain import Why
 from jobs.scheduler.forecast import Effort, Range
 from jobs.scheduler.snapshot import NOWHERE, Floats, Snapshot
 from portal.ledger import queries as ledger
@@ -31,23 +33,30 @@ class Change:
 
 
 def sooner(
-    snapshot: Snapshot, machine: Machine, starts: Mapping[str, Range], order: Sequence[str]
+    snapshot: Snapshot,
+    machine: Machine,
+    starts: Mapping[str, Range],
+    reasons: Sequence[Why],
+    *,
+    until: float,
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, list[dict[str, str]]]:
-    """For the jobs that are next: what would have them start sooner, and when (ISO 8601), the soonest first."""
+    """For the jobs that are next: what would have them start sooner, and when (ISO 8601), the soonest first. At `until`
+    by the clock it breaks off, and the rest goes without advice.
+    """
     place = {job: row for row, job in enumerate(snapshot.jobs.ids)}
     found = {}
-    looked_at = [each for each in order if each in place][:LOOKED_AT]
-    open_ = _open_kinds(looked_at)
-    for job in looked_at:
-        row, now = place[job], starts.get(job)
-        better = [
-            (then.median, change.words)
-            for change in _changes(snapshot, machine, row, open_.get(job, frozenset()))
-            if (then := _start(snapshot, row, change))
-            and (now is None or then.median < now.median - LITTLE_S)
-        ]
+    looked_at = [why for why in reasons if why.job in place][:LOOKED_AT]
+    open_ = _open_kinds([why.job for why in looked_at])
+    for why in looked_at:
+        row, now = place[why.job], starts.get(why.job)
+        better = []
+        for change in _changes(snapshot, machine, row, open_.get(why.job, frozenset())):
+            then = _start(snapshot, row, change, until, clock)
+            if then and (now is None or then.median < now.median - LITTLE_S):
+                better.append((then.median, change.words))
         if better:
-            found[job] = [{"change": words, "start": _at(snapshot, after)} for after, words in sorted(better)]
+            found[why.job] = [{"change": words, "start": _at(snapshot, after)} for after, words in sorted(better)]
     return found
 
 
@@ -63,7 +72,9 @@ def _at(snapshot: Snapshot, after_s: float) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _start(snapshot: Snapshot, row: int, change: Change) -> Range | None:
+def _start(
+    snapshot: Snapshot, row: int, change: Change, until: float, clock: Callable[[], float]
+) -> Range | None:
     jobs = snapshot.jobs
     gang, memory, speed = jobs.gang.copy(), jobs.memory_bytes.copy(), jobs.speed.copy()
     if change.gang is not None:
@@ -73,7 +84,8 @@ def _start(snapshot: Snapshot, row: int, change: Change) -> Range | None:
     if change.speed is not None:
         speed[row] = change.speed
     other = replace(snapshot, jobs=replace(jobs, gang=gang, memory_bytes=memory, speed=speed))
-    return forecast.starts(other, seed=0, effort=EFFORT).get(jobs.ids[row])
+    effort, job = replace(EFFORT, budget_s=min(EFFORT.budget_s, until - clock())), jobs.ids[row]
+    return forecast.starts(other, seed=0, effort=effort, clock=clock, whom=[job]).get(job)
 
 
 def _changes(snapshot: Snapshot, machine: Machine, row: int, open_: Collection[str]) -> Iterator[Change]:

@@ -16,7 +16,7 @@ from jobs.queue.models import Job, Outlook, Request
 from jobs.queue.reasons import Status
 from jobs.scheduler import forecast
 from jobs.scheduler.explain import Why, explain
-from jobs.scheduler.forecast import Range
+from jobs.scheduler.forecast import Effort, Range
 from jobs.scheduler.lifetable import LifeTable
 from jobs.scheduler.plan import plan
 from jobs.scheduler.snapshot import NOWHERE, Snapshot, only
@@ -24,6 +24,8 @@ from jobs.scheduler.snapshot import NOWHERE, Snapshot, only
 EVERY_S = 30.0
 TOLD = 2000  # who stands further back is told just that
 MOST = 300  # of those that wait, the next ones are told when; the others only where they stand
+ROLLS_S = 2.0  # of each look; not more, as the passes go on meanwhile in the same interpreter
+RANGES = 0.6  # of that time; the alternatives have what is left
 BATCH = 500
 START_UP_S = 10.0  # between a place that is free and an engine that runs
 KEPT = timedelta(days=30)
@@ -49,7 +51,13 @@ class Lookout:
         return refresh(now=now, lives=lives, backlog=self._backlog)
 
 
-def refresh(*, now: float, lives: LifeTable, backlog: Backlog | None = None) -> int:
+def refresh(
+    *,
+    now: float,
+    lives: LifeTable,
+    backlog: Backlog | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
     """Look ahead once, and write down what was seen for each waiting job; for how many. `now`: seconds since the
     epoch; `backlog`: what is known of the queue.
     """
@@ -57,10 +65,10 @@ def refresh(*, now: float, lives: LifeTable, backlog: Backlog | None = None) -> 
     snapshot = columns.take_snapshot(machine, now=now, lives=lives, backlog=backlog)
     if not (snapshot.jobs.pool == NOWHERE).any():
         return 0
-    reasons = explain(snapshot, plan(snapshot, full=False))[:TOLD]
-    near = _near(snapshot, reasons)
-    starts = forecast.starts(near, seed=int(now))
-    others = alternatives.sooner(near, machine, starts, [why.job for why in reasons])
+    reasons = explain(snapshot, plan(snapshot, full=False), most=TOLD)
+    near, until = _near(snapshot, reasons), clock() + ROLLS_S
+    starts = forecast.starts(near, seed=int(now), effort=Effort(budget_s=RANGES * ROLLS_S), clock=clock)
+    others = alternatives.sooner(near, machine, starts, reasons, until=until, clock=clock)
     sure = record().confidence
     rows = [_outlook(why, starts.get(why.job), others.get(why.job, []), now, sure) for why in reasons]
     _write(rows)

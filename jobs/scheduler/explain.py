@@ -32,11 +32,13 @@ class Why:
     free_bytes: int = 0
 
 
-def explain(snapshot: Snapshot, made: Plan, policy: Policy = DEFAULT) -> list[Why]:
-    """For each job that the plan leaves waiting, by position."""
-    jobs, placed = snapshot.jobs, {each.job for each in made.placements}
-    waits = [row for row in np.flatnonzero(jobs.pool == NOWHERE) if jobs.ids[row] not in placed]
-    rows = np.array(sorted(waits, key=lambda row: (-made.weight[row], row)), dtype=np.int64)
+def explain(
+    snapshot: Snapshot, made: Plan, policy: Policy = DEFAULT, *, most: int | None = None
+) -> list[Why]:
+    """For each job that the plan leaves waiting, by position; for `most` of them, the next ones."""
+    jobs = snapshot.jobs
+    waits = np.flatnonzero((jobs.pool == NOWHERE) & (made.blocker != Blocker.NONE))
+    rows = waits[np.lexsort((waits, -made.weight[waits]))][:most]
     waiting, length = _waiting(snapshot, policy), _length(snapshot, policy)
     share = _share(snapshot, made.weight, waiting * length, policy)
     at_once, free_bytes = vacancies(snapshot, made, rows, policy)

@@ -42,7 +42,10 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How much a forecast may take: `rolls` at most, fewer when `budget_s` seconds are over (but `least` of them)."""
+    """How much a forecast may take: `rolls` at most, and `budget_s` seconds, after which it breaks off. A range is told
+    from `least` rolls. Each of the first ones has an even part of the time, so that who is next is told of even where
+    it is too short to roll on to the end.
+    """
 
     rolls: int = 24
     least: int = 4
@@ -60,14 +63,17 @@ def starts(
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Range]:
     """The range of each waiting job that starts within the horizon in nine rolls of ten, wider than in these by
-    `WIDER`; with `whom` of these only, which is sooner done. Deterministic for a seed, but for how many rolls the
-    budget allows.
+    `WIDER`; with `whom` of these only, which is sooner done. Deterministic for a seed, but for how far the budget
+    allows to roll.
     """
     asked = (snapshot.jobs.pool == NOWHERE) & _named(snapshot, whom)
-    rng, until = np.random.default_rng(seed), clock() + effort.budget_s
+    rng, began_at = np.random.default_rng(seed), clock()
     rolled: list[Floats] = []
-    while len(rolled) < effort.rolls and (len(rolled) < effort.least or clock() < until):
-        rolled.append(_Roll(snapshot, policy, rng, asked).run(effort.horizon_s))
+    while len(rolled) < effort.rolls and clock() < began_at + effort.budget_s:
+        until = began_at + effort.budget_s * min(1.0, (len(rolled) + 1) / effort.least)
+        rolled.append(_Roll(snapshot, policy, rng, asked).run(effort.horizon_s, clock, until))
+    if len(rolled) < effort.least:
+        return {}
     quantiles = np.quantile(np.stack(rolled), [LOW, 0.5, HIGH], axis=0, method="nearest")
     quantiles *= np.array([[1.0 / WIDER], [1.0], [WIDER]])
     rows = np.flatnonzero(asked & np.isfinite(quantiles[-1]))
@@ -113,10 +119,12 @@ class _Roll:
         self.rows = np.arange(len(self.left))
         self.state = _once_left(snapshot)
 
-    def run(self, horizon_s: float) -> Floats:
-        """When each job starts (0 for what runs), infinite where that is past the horizon, never, or nobody asked."""
+    def run(self, horizon_s: float, clock: Callable[[], float], until: float) -> Floats:
+        """When each job starts (0 for what runs), infinite where that is past the horizon, never, or nobody asked; or
+        was not seen before `until`, by the clock.
+        """
         self._decide(full=False)
-        while self.now < horizon_s and np.isinf(self.began[self.asked]).any():
+        while self.now < horizon_s and np.isinf(self.began[self.asked]).any() and clock() < until:
             if not (self.state.jobs.pool != NOWHERE).any():
                 break
             self._advance()

@@ -1,10 +1,14 @@
 """When a waiting job starts: as the passes will decide it, full ones too."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from jobs.scheduler import forecast
+from jobs.scheduler.explain import explain
 from jobs.scheduler.forecast import WIDER, Effort, Range
+from jobs.scheduler.plan import plan
 from jobs.scheduler.policy import DEFAULT
 from jobs.scheduler.simulate.foretold import Foretold, record
 from jobs.scheduler.simulate.world import Conditions
@@ -12,7 +16,7 @@ from jobs.scheduler.snapshot import NOWHERE, Snapshot
 from tests.scheduler.snapshots import NOW, jobs, pools, snapshot
 from tests.scheduler.test_simulate import ours, trace
 
-ENOUGH = Effort(rolls=40, least=40)
+ENOUGH = Effort(rolls=40, least=40, budget_s=np.inf)
 
 
 def told(seen: Snapshot, *whom: str) -> dict[str, Range]:
@@ -72,6 +76,55 @@ def test_who_keeps_their_place_is_waited_for() -> None:
     queue = jobs(3, pool=[0, 0, NOWHERE], fixed=[True] * 3, remaining=[4e5, 5e5, np.nan], owner=[0, 0, 1])
     found = told(snapshot(queue, pools((0, 0, 0, 2))))
     assert 2e5 < WIDER * found["j2"].earliest < 4e5 < found["j2"].latest / WIDER < 6e5
+
+
+class Clock:
+    """Each look at it takes a second."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return float(self.looks)
+
+
+def a_row(waiting: int) -> Snapshot:
+    """One is on the only accelerator, all are as long and keep their place, and who came earlier goes first."""
+    count = waiting + 1
+    queue = jobs(
+        count, pool=[0, *[NOWHERE] * waiting], submitted_at=1000.0 * np.arange(count), remaining=[600.0] * count,
+        fixed=[True] * count,
+    )  # fmt: skip
+    return snapshot(queue, pools((0, 0, 0, 1)))
+
+
+def told_in(seconds: float, waiting: int, clock: Callable[[], float]) -> dict[str, Range]:
+    return forecast.starts(a_row(waiting), effort=Effort(rolls=4, least=4, budget_s=seconds), clock=clock)
+
+
+def test_a_forecast_ends_when_its_time_is_over_and_tells_of_who_is_next() -> None:
+    clock = Clock()
+    assert list(told_in(1e6, 5, clock)) == ["j1", "j2", "j3", "j4", "j5"]
+    clock = Clock()
+    found = told_in(80.0, 100, clock)
+    assert "j1" in found
+    assert "j100" not in found
+    assert clock.looks < 80 + 4
+
+
+def test_no_range_is_told_from_fewer_rolls_than_it_takes() -> None:
+    in_the_first_roll = iter([0.0] * 20 + [99.0] * 9)  # in which some have begun
+    assert told_in(10.0, 50, in_the_first_roll.__next__) == {}
+    assert told_in(-1.0, 5, Clock()) == {}
+
+
+def test_the_next_ones_are_explained_as_if_all_were() -> None:
+    seen = a_row(9)
+    made = plan(seen, full=False)
+    every = explain(seen, made)
+    assert [(why.position, why.rivals) for why in every] == [(row, row - 1) for row in range(1, 10)]
+    assert explain(seen, made, most=4) == every[:4]
 
 
 def test_what_was_foretold_is_held_against_what_came() -> None:
