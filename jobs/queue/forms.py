@@ -47,6 +47,14 @@ class JobForm(forms.Form):
         choices=_places,
         initial="any",
     )
+    count = forms.IntegerField(
+        label=_("How many at once"),
+        required=False,
+        min_value=1,
+        max_value=64,
+        initial=1,
+        help_text=_("Alike accelerators on one node. The job starts when so many are free together."),
+    )
     memory_mb = forms.IntegerField(
         label=_("Memory limit (MB)"),
         required=False,
@@ -67,7 +75,8 @@ class JobForm(forms.Form):
     def resources(self) -> dict[str, Any]:
         """The part of the spec that says where the job may run."""
         asked = {name: self.cleaned_data.get(name) for name in ("memory_mb", "max_minutes")}
-        return {"accelerator": self.cleaned_data.get("accelerator") or "any", **asked}
+        plain = {"accelerator": "any", "count": 1}
+        return {name: self.cleaned_data.get(name) or value for name, value in plain.items()} | asked
 
 
 class ParamsForm(forms.Form):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -162,3 +163,27 @@ def test_what_is_no_job_at_all(text: str, alice: Member, api_for: ApiFor, node: 
     answer = api_for(alice).generic("POST", "/api/v1/jobs", text, content_type="application/json")
     assert answer.status_code == 400, answer.content
     assert answer.json()["code"]
+
+
+def test_the_form_asks_for_several_at_once(
+    version: Version, node: Node, alice: Member, client: Client
+) -> None:
+    for index in range(2):
+        Accelerator.objects.create(node=node, kind="gpu", index=index)
+    client.force_login(alice)
+    assert 'name="count"' in client.get("/jobs/new").content.decode()
+    sent = {
+        "dataset": version.dataset_id,
+        "recipe": "image-classifier",
+        "accelerator": "gpu",
+        "params-epochs": "2",
+        "csrfmiddlewaretoken": "x",  # which a browser sends
+    }
+    refused = client.post("/jobs/new", sent | {"count": "3"})
+    assert refused.status_code == 400
+    assert "The most on one node is 2" in str(refused.context["form"].errors["count"])
+    asked = [
+        client.post("/jobs/new", sent | count).status_code for count in ({"count": "2"}, {"count": ""}, {})
+    ]
+    assert asked == [302] * 3
+    assert [job.spec["resources"]["count"] for job in Job.objects.order_by("pk")] == [2, 1, 1]
