@@ -15,7 +15,7 @@ from jobs.queue import describe, fitting, newjob, queries, services
 from jobs.queue.kinds import panel_context
 from jobs.queue.models import Job, Request
 from jobs.queue.reasons import OPEN, Status
-from jobs.queue.waiting import wait_of
+from jobs.queue.waiting import wait_of, with_turns
 from portal.kit.errors import UserError
 from portal.members.access import signed_in, signed_in_steward
 
@@ -32,6 +32,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     status = request.GET.get("status", "")
     chosen = mine.filter(status=status) if status in Status else mine
     page = Paginator(chosen.order_by("-id"), PAGE).get_page(request.GET.get("page"))
+    page.object_list = with_turns(page.object_list)
     counts = queries.count_by_status(member)
     tabs = [
         {"key": "", "title": _("All"), "count": sum(counts.values()), "current": status not in Status},

@@ -1,11 +1,11 @@
 """Why a job waits and when it starts, in words: what `GET /jobs/{id}/wait` answers, and its page shows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Max, Q
+from django.db.models import F, Max, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -30,6 +30,14 @@ class Alternative:
 
     change: str
     start: datetime
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A waiting job's place in the queue, and when it probably starts in words; "" where nobody can tell."""
+
+    position: int
+    when: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,28 @@ def wait_of(job: Job) -> Wait:
         ],
         made_at=seen.made_at,
     )
+
+
+def with_turns(jobs: Iterable[Job]) -> list[Job]:
+    """These jobs, each with its `turn`; None where it does not wait, or the scheduler has not looked at it lately. One
+    query, however many they are; none when none waits.
+    """
+    found = list(jobs)
+    turns = _turns([job.pk for job in found if job.status == Status.QUEUED])
+    for job in found:
+        job.turn = turns.get(job.pk)  # type: ignore[attr-defined]
+    return found
+
+
+def _turns(jobs: Collection[str]) -> dict[str, Turn]:
+    if not jobs:
+        return {}
+    looks = Outlook.objects.filter(job__status=Status.QUEUED).order_by("-made_at")
+    told = Outlook.objects.filter(job__in=jobs, made_at=Subquery(looks.values("made_at")[:1]))
+    still = told.exclude(job__attempts__ended_at__gt=F("made_at"))
+    return {
+        seen.job_id: Turn(seen.position, _span(_start(seen))) for seen in still if not _is_stale(seen.made_at)
+    }
 
 
 def _start(seen: Outlook) -> dict[str, Any] | None:
@@ -217,16 +247,22 @@ def _hours(job: Job, allowed: Mapping[str, float]) -> str:
 
 
 def _when(start: dict[str, Any] | None) -> str:
+    span = _span(start)
+    return _("It will probably start %(when)s.") % {"when": span} if span else ""
+
+
+def _span(start: dict[str, Any] | None) -> str:
+    """Within which time it starts, as a part of a sentence."""
     if start is None:
         return ""
     now = timezone.now()
     soonest, latest = (max(0.0, (start[name] - now).total_seconds()) for name in ("earliest", "latest"))
     if latest < MINUTE_S:
-        return _("It will probably start within a minute.")
+        return _("within a minute")
     told = {"from": in_words(soonest), "to": in_words(latest)}
     if soonest < MINUTE_S:
-        return _("It will probably start within %(to)s.") % told
-    return _("It will probably start in %(from)s to %(to)s.") % told
+        return _("within %(to)s") % told
+    return _("in %(from)s to %(to)s") % told
 
 
 def in_words(seconds: float) -> str:

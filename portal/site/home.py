@@ -2,11 +2,12 @@
 
 from typing import TypedDict
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from jobs.bundles.models import Bundle, BundleState, TrainedModel
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.queue.models import Job
+from jobs.queue.waiting import with_turns
 from portal.members.models import Member
 
 NEWEST = 6
@@ -20,9 +21,10 @@ class FirstSteps(TypedDict):
     taken_home: bool
 
 
-def jobs_of(member: Member) -> QuerySet[Job]:
-    """The member's newest jobs, with what a row shows. One query."""
-    return Job.objects.filter(owner=member).select_related("dataset").defer("spec").order_by("-id")[:NEWEST]
+def jobs_of(member: Member) -> list[Job]:
+    """The member's newest jobs, with what a row shows. One query, and one more when one waits."""
+    mine = Job.objects.filter(owner=member).select_related("dataset").defer("spec")
+    return with_turns(mine.order_by("-id")[:NEWEST])
 
 
 def datasets_of(member: Member) -> list[Dataset]:
