@@ -127,14 +127,30 @@ def test_attempts_leases_and_the_leader(job: Callable[..., Job], node: Node) -> 
 
 def test_nodes_and_accelerators(job: Callable[..., Job], node: Node) -> None:
     begun(job(), node)
+    assert 89 < scrape()["node_silent_seconds mill-1"] < 120
+    Node.objects.update(last_seen_at=timezone.now())
     found = scrape()
-    assert 89 < found["node_silent_seconds mill-1"] < 120
     assert (found["nodes active"], found["nodes offline"]) == (1, 0)
     assert (found["accelerators cpu busy"], found["accelerators cpu free"]) == (1, 0)
     assert (found["accelerators gpu free"], found["accelerators gpu off"]) == (1, 1)
     Node.objects.update(state=NodeState.DRAINING)
     found = scrape()
     assert (found["accelerators cpu busy"], found["accelerators gpu off"]) == (1, 2)
+
+
+def test_what_a_node_has_that_is_silent_or_in_trouble_is_not_free(
+    job: Callable[..., Job], node: Node
+) -> None:
+    """Though no sweep has written down yet that it is offline."""
+    begun(job(), node)
+    found = scrape()
+    assert (found["nodes active"], found["nodes offline"]) == (0, 1)
+    assert (found["accelerators cpu busy"], found["accelerators gpu off"]) == (1, 2)
+    Node.objects.update(last_seen_at=timezone.now(), trouble="Its disk is full.")
+    found = scrape()
+    assert (found["nodes active"], found["accelerators gpu free"]) == (1, 0)
+    Node.objects.update(trouble="")
+    assert scrape()["accelerators gpu free"] == 1
 
 
 def test_store_uploads_and_checks(dataset: Dataset) -> None:
