@@ -13,6 +13,11 @@ from tests.boards.tflm_library import Library, library
 from tests.export.conftest import Built
 
 M4F = next(core for core in CORES if core.name == "cortex-m4f")
+# As the tools of boards have them: what nobody calls is not linked, and C++ throws nothing.
+FLAGS = (
+    "-Os -ffunction-sections -fdata-sections -Wl,--gc-sections -fno-exceptions -fno-unwind-tables "
+    "-fno-asynchronous-unwind-tables"
+)
 PASS = "furthest off: 0 millionths\nPASS 32/32\n"
 
 
@@ -46,7 +51,7 @@ def taken(bundle: Path, names: list[str], folder: Path) -> Path:
 def compiled(core: Core, folder: Path, *flags: str) -> Path:
     """All of a folder's sources in one program for a core."""
     sources = sorted(str(path) for path in folder.iterdir() if path.suffix in {".c", ".cc", ".cpp"})
-    argv = ["arm-none-eabi-gcc", "-Os", "-mthumb", *core.flags.split(), *flags, f"-I{folder}"]
+    argv = ["arm-none-eabi-gcc", "-mthumb", *core.flags.split(), *FLAGS.split(), *flags, f"-I{folder}"]
     program = folder / "program.elf"
     done = subprocess.run(
         [*argv, *sources, *shlex.split(core.linked(folder)), "-lm", "-o", program],
@@ -85,6 +90,19 @@ def test_the_files_of_both_ways_stand_beside_each_other(bundle: Built, tmp_path:
     folder = taken(bundle.bundle, [*sorted(names), *selftest(bundle.bundle)], tmp_path / "both")
     program = compiled(M4F, folder)
     assert M4F.run(program).stdout == PASS
+
+
+def test_plain_c_gives_way_where_the_other_is_asked_for(tflm: Library, bundle: Built, tmp_path: Path) -> None:
+    """Linked on this computer, where the library is."""
+    names = {*listed(bundle.bundle, "Plain C"), *listed(bundle.bundle, "TensorFlow Lite Micro")}
+    folder = taken(bundle.bundle, [*sorted(names), *selftest(bundle.bundle)], tmp_path / "both")
+    sources = sorted(path for path in folder.iterdir() if path.suffix in {".c", ".cc"})
+    argv = ["gcc", "-Os", "-DGRISTMILL_TFLM=1", *shlex.split(tflm.flags), f"-I{folder}", *sources, tflm.here]
+    done = subprocess.run(
+        [*argv, "-lstdc++", "-lm", "-o", folder / "program"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("target", ["plain", "tflm"])

@@ -123,7 +123,7 @@ def test_home_costs_the_same_with_much_to_show(
         Accelerator.objects.create(node=other, kind="gpu")
     client = client_for(alice)
     cache.clear()
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(20):
         client.get("/")
     with django_assert_max_num_queries(18):
         client.get("/machine")
