@@ -159,8 +159,8 @@ def _why(seen: Outlook) -> str:
         )
     if seen.blocker == "reserved":
         return _(
-            "What is free is kept for a job that has waited for longest and needs more at once; what else this one "
-            "could run on is busy."
+            "What is free is kept for a job that has waited for longest and needs more at once, or for which others "
+            "are giving way; what else this one could run on is busy."
         )
     if lack := _lack(seen):
         return f"{lack} {_before(seen.rivals)}"

@@ -3,8 +3,11 @@
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.portal import Scripter
 
+pytestmark = pytest.mark.long
 NANO = "arduino-nano-33-ble-sense"
 
 

@@ -18,7 +18,7 @@ from tests.e2e.portal import ROOT, Portal, Scripter, digits_zip
 from tests.postgres import cluster
 from tests.storage.servers import KEYS, Server, s3
 
-pytestmark = [pytest.mark.train, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.train, pytest.mark.timeout(600)]
 BUCKET = "mill"
 
 

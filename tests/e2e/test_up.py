@@ -40,6 +40,7 @@ def test_it_says_how_the_first_steward_gets_in_and_ends_cleanly(own: Portal) -> 
     assert left_of(tree) == []
 
 
+@pytest.mark.long
 def test_a_killed_parent_leaves_no_orphan_and_the_next_start_works(own: Portal) -> None:
     own.start()
     assert own.process is not None
@@ -52,6 +53,7 @@ def test_a_killed_parent_leaves_no_orphan_and_the_next_start_works(own: Portal) 
     assert own.stop() == 0
 
 
+@pytest.mark.long
 def test_what_dies_is_started_again(own: Portal) -> None:
     own.start()
     own.child("uvicorn").kill()

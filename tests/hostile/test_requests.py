@@ -297,6 +297,7 @@ def test_a_frame_too_large_ends_the_connection(live: ClientConnection, portal: P
     assert memory(portal) - before < 32 * MIB
 
 
+@pytest.mark.long
 def test_a_flood_is_taken_only_as_fast_as_it_is_thrown_away(live: ClientConnection, portal: Portal) -> None:
     """400 MB of small frames: the web process never holds more than some buffers of them."""
     send(live, size=10_000, times=2_000)

@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 from tests.e2e.portal import PASSWORD, ROOT, Portal, Scripter
 from tests.operations.conftest import METRICS_TOKEN
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 BEARER = {"Authorization": f"Bearer {METRICS_TOKEN}"}
 
 
@@ -290,7 +290,7 @@ def test_without_redis_and_scheduler_it_is_degraded_and_serves(own: Portal) -> N
 
 def test_a_store_that_takes_nothing_is_not_ready(own: Portal) -> None:
     incoming = own.home / "blobs" / "incoming"
-    incoming.mkdir(exist_ok=True)
+    incoming.mkdir(parents=True, exist_ok=True)
     incoming.rename(incoming.with_name("away"))
     incoming.write_bytes(b"in the way")
     assert eventually(lambda: httpx.get(f"{own.address}/readyz").status_code == 503)

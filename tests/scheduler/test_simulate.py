@@ -93,6 +93,7 @@ def a_gang_and_ever_new_short_ones(policy: Policy) -> tuple[float, float]:
     return float(out.first[0]), float(out.done[0])
 
 
+@pytest.mark.long
 def test_nobody_waits_for_ever_behind_ever_new_short_ones() -> None:
     """Without a place kept for it, the gang would start after all of them."""
     first, done = a_gang_and_ever_new_short_ones(DEFAULT)
@@ -102,6 +103,7 @@ def test_nobody_waits_for_ever_behind_ever_new_short_ones() -> None:
     assert never > 4000 * 60.0
 
 
+@pytest.mark.long
 def test_nor_does_who_has_more_than_their_share_already() -> None:
     """Nine tenths of the stream are the gang's own member's: it is due later, but it is."""
     stream = [(60.0 * number, 1, 230.0) for number in range(4000)]
