@@ -40,7 +40,18 @@ def table(findings: Sequence[Finding]) -> str:
     return "\n".join(["| what | found | promised | |", "|---|---|---|---|", *rows])
 
 
+def _told(arguments: Sequence[str]) -> list[str]:
+    """Without the folder in which all was left: it is nobody else's."""
+    words = iter(arguments)
+    return [word for word in words if word != "--keep" or not next(words, "")]
+
+
 def write(findings: Sequence[Finding], asked: argparse.Namespace, *, lasted_s: float) -> None:
-    given = {"arguments": " ".join(sys.argv[1:]), "minutes": lasted_s / 60, "machine": machine(), "few": FEW}
+    given = {
+        "arguments": " ".join(_told(sys.argv[1:])),
+        "minutes": lasted_s / 60,
+        "machine": machine(),
+        "few": FEW,
+    }
     head = HEAD.format(**vars(asked), **given)
     DOCUMENT.write_text(head + table(findings) + "\n" + TAIL, encoding="utf-8")
