@@ -33,8 +33,11 @@ def _rows(found: Found) -> Iterator[Row]:
         hog = cases[HOG]
         yield _at_most(f"{name}, hog: the others' mean ρ", hog, "others_rho_mean", OTHERS_MEAN)
         yield _at_most(f"{name}, hog: the others' p99 ρ", hog, "others_rho_p99", OTHERS_P99)
-        yield _no_loss(name, hog, cases[SPLIT])
-        yield _no_gain(name, hog, cases[SPLIT])
+        split = cases[SPLIT]
+        lost = f"{name}, hog who cuts their ten longest jobs into twenty: the others' mean ρ"
+        yield _cut(lost, "others_rho_mean", LOSS, hog, split, digits=2)
+        had = f"{name}, the same hog: their accelerator-hours until the last job came"
+        yield _cut(had, "first_had", GAIN, hog, split, digits=0)
 
 
 def _at_most(what: str, measured: Measured, name: str, most: float, baseline: str = "") -> Row:
@@ -44,29 +47,16 @@ def _at_most(what: str, measured: Measured, name: str, most: float, baseline: st
     return Row(what, f"{value:.2f}{copies}", baseline, goal=f"≤ {most}", met=value <= most)
 
 
-def _no_loss(name: str, whole: Measured, split: Measured) -> Row:
-    """What the hog's cutting of jobs takes from the others; means of the copies."""
-    before, after = whole.mean("others_rho_mean"), split.mean("others_rho_mean")
+def _cut(what: str, field: str, most: float, whole: Measured, split: Measured, *, digits: int) -> Row:
+    """A figure of the case in which the hog cuts jobs, against that in which they don't; means of the copies."""
+    before, after = whole.mean(field), split.mean(field)
     return Row(
-        f"{name}, hog who cuts their ten longest jobs into twenty: the others' mean ρ",
-        f"{after:.2f}",
-        f"uncut: {before:.2f}",
+        what,
+        f"{after:.{digits}f}",
+        f"uncut: {before:.{digits}f}",
         ratio=f"{after / before:.2f}",
-        goal=f"ratio ≤ {LOSS}",
-        met=after / before <= LOSS,
-    )
-
-
-def _no_gain(name: str, whole: Measured, split: Measured) -> Row:
-    """What the hog has of the machine while jobs still come, cut against uncut; means of the copies."""
-    before, after = whole.mean("first_had"), split.mean("first_had")
-    return Row(
-        f"{name}, the same hog: their accelerator-hours until the last job came",
-        f"{after:.0f}",
-        f"uncut: {before:.0f}",
-        ratio=f"{after / before:.2f}",
-        goal=f"ratio ≤ {GAIN}",
-        met=after / before <= GAIN,
+        goal=f"ratio ≤ {most}",
+        met=after / before <= most,
     )
 
 
