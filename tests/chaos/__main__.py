@@ -80,7 +80,7 @@ def _run(plant: Plant, asked: argparse.Namespace) -> int:
     findings = verdict.judge(found, idle=asked.idle)
     sys.stdout.write(report.table(findings) + "\n")
     if asked.write:
-        report.write(findings, asked, lasted_s=over - began)
+        report.write(findings, asked, lasted_s=over - began, confined=watch.are_confined(NODES))
     return 1 if any(finding.holds is False for finding in findings) else 0
 
 

@@ -10,15 +10,16 @@ from tests.e2e.portal import ROOT
 from tests.faults.report import machine
 
 DOCUMENT = ROOT / "docs" / "chaos.md"
+CONFINED = {True: "in the sandbox", False: "but not in the sandbox, which did not work there"}
 VERDICTS = {True: "holds", False: "**does not hold**", None: ""}
 HEAD = """# Chaos
 
 Written by `make chaos ARGS='{arguments}'`: {jobs:,} jobs, all queued at the start, through the real scheduler and three
 real nodes in processes and homes of their own, on one PostgreSQL, one Redis and one store of files. {trainings} of them
-train a table classifier; the rest do nothing for {length:g} s on average, each in a sandboxed process of its own as any
-job. Meanwhile a worker, Redis or the scheduler is killed (SIGKILL) every {every:g} s on average (seed {seed}), and
-started again by the portal's own supervisor. Two nodes have {slots} accelerators each; the third has {few}, and it
-alone loads TensorFlow: what trains runs there. It took {minutes:.0f} minutes.
+train a table classifier; the rest do nothing for {length:g} s on average, each in a process of its own as any
+job, {confined}. Meanwhile a worker, Redis or the scheduler is killed (SIGKILL) every {every:g} s on
+average (seed {seed}), and started again by the portal's own supervisor. Two nodes have {slots} accelerators each; the
+third has {few}, and it alone loads TensorFlow: what trains runs there. It took {minutes:.0f} minutes.
 
 {machine}
 
@@ -46,12 +47,13 @@ def _told(arguments: Sequence[str]) -> list[str]:
     return [word for word in words if word != "--keep" or not next(words, "")]
 
 
-def write(findings: Sequence[Finding], asked: argparse.Namespace, *, lasted_s: float) -> None:
+def write(findings: Sequence[Finding], asked: argparse.Namespace, *, lasted_s: float, confined: bool) -> None:
     given = {
         "arguments": " ".join(_told(sys.argv[1:])),
         "minutes": lasted_s / 60,
         "machine": machine(),
         "few": FEW,
+        "confined": CONFINED[confined],
     }
     head = HEAD.format(**vars(asked), **given)
     DOCUMENT.write_text(head + table(findings) + "\n" + TAIL, encoding="utf-8")

@@ -24,6 +24,12 @@ def _is_warm(name: str) -> bool:
     return bool(found and found.load.get("warm"))
 
 
+def are_confined(nodes: tuple[str, ...]) -> bool:
+    """Whether the sandbox works on every node."""
+    found = Node.objects.filter(name__in=nodes).values_list("sandbox", flat=True)
+    return all(sandbox.get("available") for sandbox in found)
+
+
 def until_left(few: int, *, within_s: float) -> None:
     """Until so few jobs are open, or the time is up."""
     end, told = time.monotonic() + within_s, 0.0
