@@ -152,9 +152,19 @@ def _system_mounts() -> list[str]:
     ]
 
 
-def merged_links() -> list[tuple[str, str]]:
-    """(link, where it points) of the top folders that are links into /usr."""
-    return [(path, str(Path(path).readlink())) for path in _MERGED if Path(path).is_symlink()]
+def links() -> list[tuple[str, str]]:
+    """(link, where it points): the top folders that are links into /usr, and the way to this Python that it was called
+    by, where that leads over a link (a virtual environment that several checkouts share).
+    """
+    merged = [(path, str(Path(path).readlink())) for path in _MERGED if Path(path).is_symlink()]
+    return [*merged, *_prefix_link()]
+
+
+def _prefix_link() -> list[tuple[str, str]]:
+    called = Path(sys.prefix)
+    if called == called.resolve() or any(called.is_relative_to(path) for path in inside_system()):
+        return []
+    return [(str(called), str(called.resolve()))]
 
 
 def _bubblewrap(box: Box, sources: Sequence[str], program: Sequence[str]) -> list[str]:
@@ -181,7 +191,7 @@ def _bubblewrap(box: Box, sources: Sequence[str], program: Sequence[str]) -> lis
     argv += ["--size", str(box.tmp_bytes), "--tmpfs", "/dev/shm"]  # private, and limited  # noqa: S108 # private, and limited
     for path in _system_mounts():
         argv += ["--ro-bind", path, path]
-    for link, target in merged_links():
+    for link, target in links():
         argv += ["--symlink", target, link]
     for device in box.devices:
         argv += ["--dev-bind", device, device]

@@ -124,7 +124,8 @@ def _furnish(view: View) -> None:
     )  # terminals would be shared with other children
     for path in view.system:
         _bind(path, new + path)
-    for link, target in bubble.merged_links():
+    for link, target in bubble.links():
+        Path(new + link).parent.mkdir(parents=True, exist_ok=True)
         Path(new + link).symlink_to(target)
     for source, inside in view.binds:
         _bind(source, new + inside)

@@ -1,6 +1,8 @@
 """The report is tried, in words, and says what is off."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,22 @@ def test_here_it_works_and_says_what_holds() -> None:
     assert "Jobs have no network." in report.enforced
     assert "Jobs see only their own folders." in report.enforced
     assert all(sentence.endswith(".") for sentence in [*report.enforced, *report.missing])
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bubblewrap here")
+def test_it_works_too_where_the_virtual_environment_is_a_link(tmp_path: Path) -> None:
+    """Children of a warm parent, too, find Python where the portal called it."""
+    shared = tmp_path / "shared"
+    shared.symlink_to(Path(sys.prefix).resolve())
+    program = "from jobs.runner import sandbox; r = sandbox.probe(); print(r.available, r.nested, r.missing)"
+    done = subprocess.run(
+        [shared / "bin" / "python", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=bubble.ROOT,
+    )
+    assert done.stdout.startswith(f"True {sandbox.probe().nested}"), done.stdout
 
 
 def test_without_bubblewrap_it_names_the_command_and_what_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
