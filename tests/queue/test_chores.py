@@ -2,17 +2,27 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import OperationalError
 
 from hardware.nodes import services as nodes
 from hardware.nodes.models import Node, NodeState
-from jobs.queue import columns
-from jobs.queue.management.commands.scheduler import Chore, Command, Leader, chores
+from jobs.queue import columns, dispatch
+from jobs.queue.management.commands.scheduler import (
+    RENEWED_S,
+    REST_S,
+    Chore,
+    Command,
+    Leader,
+    chores,
+    rest,
+)
 from jobs.queue.models import Job
 from jobs.queue.reasons import Status
 from portal.core import leases
+from portal.core.models import Lease
 
 Submit = Callable[..., Job]
 
@@ -83,3 +93,23 @@ def test_silence_is_told_by_the_databases_clock(node: Node) -> None:
     assert nodes.mark_silent(leases.clock()) == 0
     node.refresh_from_db()
     assert node.state == NodeState.ACTIVE
+
+
+@pytest.mark.django_db
+def test_a_leader_that_just_said_so_writes_nothing_and_leads_for_no_longer_than_its_lease(
+    django_assert_num_queries: Any,
+) -> None:
+    first, second = Leader(), Leader()
+    assert first.lead()
+    with django_assert_num_queries(0):
+        assert first.lead()
+    first._renewed_at -= RENEWED_S
+    Lease.objects.filter(name=dispatch.LEADER).update(lease_expires_at=None)
+    assert second.lead()
+    assert not first.lead()
+
+
+def test_after_a_pass_that_placed_nobody_those_who_come_at_once_share_the_next() -> None:
+    assert rest(3, 0.05) == 0.0, "more may have room"
+    assert 0 < rest(0, 0.001) < rest(0, 0.01) < REST_S
+    assert rest(0, 5.0) == REST_S, "and nobody waits longer for it"

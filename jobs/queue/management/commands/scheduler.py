@@ -27,7 +27,12 @@ from portal.kit.identity import me
 
 log = logging.getLogger(__name__)
 LEADER_S = 10.0
+RENEWED_S = (
+    1.0  # what is applied is guarded by the epoch: a write for each of a burst of passes would add nothing
+)
 PASS_S = 1.0
+REST_S = 0.1  # the longest that somebody new may wait for the pass that looks at them
+REST = 4.0  # times what a pass took
 BLIND_S = 8.0
 SET_S = 5.0
 T = TypeVar("T")
@@ -91,6 +96,15 @@ def attempted(work: Callable[[], T]) -> T | None:
     return None
 
 
+def rest(placed: int, took_s: float) -> float:
+    """Seconds to let pass before the next pass, for one that took `took_s`.
+
+    Who submits hundreds of jobs rings for each, and a pass for each would take a processor of those that run and of the
+    web's. What was found full is looked at again a moment later; where somebody got a place, at once.
+    """
+    return 0.0 if placed else min(REST_S, REST * took_s)
+
+
 class Clock:
     """The database's clock, watched by our own that nobody sets (and that stands still while a machine sleeps)."""
 
@@ -113,8 +127,12 @@ class Leader:
     def __init__(self) -> None:
         self.holder = me()
         self.epoch: int | None = None
+        self._renewed_at = float("-inf")
 
     def lead(self) -> bool:
+        asked = time.monotonic()
+        if self.epoch is not None and asked - self._renewed_at < RENEWED_S:
+            return True
         try:
             if self.epoch is not None:
                 leases.renew(Lease.objects.filter(name=dispatch.LEADER), epoch=self.epoch, ttl_s=LEADER_S)
@@ -124,6 +142,7 @@ class Leader:
             rows = leases.named(dispatch.LEADER)
             leases.give_back_for_the_dead(rows)
             self.epoch = leases.take(rows, holder=self.holder, ttl_s=LEADER_S)
+        self._renewed_at = asked
         return self.epoch is not None
 
     def resign(self) -> None:
@@ -141,8 +160,9 @@ class Command(BaseCommand):
         leader, work = Leader(), [*chores(), Chore(5, self._look_ahead, aside=True)]
         while not stop.is_set():
             beat("scheduler")
-            self._turn(leader, work)
-            self._wait(stop)
+            began = time.monotonic()
+            placed = self._turn(leader, work)
+            self._wait(stop, rest_s=rest(placed, time.monotonic() - began))
         attempted(leader.resign)
 
     blind_until = 0.0
@@ -153,13 +173,15 @@ class Command(BaseCommand):
     def _look_ahead(self) -> int:
         return self.lookout.run(now=self.clock.now(), lives=self.passes.lives)
 
-    def _turn(self, leader: Leader, work: list[Chore]) -> None:
+    def _turn(self, leader: Leader, work: list[Chore]) -> int:
+        """A pass and the chores that are due, where we lead; how many jobs were given a place."""
         if not self._leads(leader):
-            return
-        attempted(lambda: self.passes.run(now=self.clock.now(), epoch=leader.epoch or 0))
+            return 0
+        placed = attempted(lambda: self.passes.run(now=self.clock.now(), epoch=leader.epoch or 0))
         for chore in work:
             if not (chore.judges and time.monotonic() < self.blind_until):
                 chore.run_if_due()
+        return placed or 0
 
     def _leads(self, leader: Leader) -> bool:
         """Whether we lead. After an outage of the database, or a jump of its clock, the nodes get time to speak up."""
@@ -169,7 +191,8 @@ class Command(BaseCommand):
             self.blind_until = time.monotonic() + BLIND_S
         return bool(leads)
 
-    def _wait(self, stop: threading.Event) -> None:
+    def _wait(self, stop: threading.Event, *, rest_s: float) -> None:
+        stop.wait(rest_s)
         try:
             live.wait_for("scheduler", timeout_s=PASS_S)
         except (live.RedisError, OSError):
