@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ class Taken:
     asked: Path
     key: Path
 
-    @property
+    @cached_property
     def manifest(self) -> dict[str, Any]:
+        """As it came: what is done to the file later doesn't change for which board it was made."""
         found: dict[str, Any] = json.loads((self.home / "manifest.json").read_text())
         return found
 

@@ -113,7 +113,9 @@ def test_the_latency_is_told(usual: System, taken: dict[str, Taken]) -> None:
 def copy(taken: dict[str, Taken], tmp_path: Path) -> Taken:
     """A bundle that may be spoiled."""
     shutil.copytree(taken["digits"].home, tmp_path / "copy")
-    return replace(taken["digits"], home=tmp_path / "copy")
+    copied = replace(taken["digits"], home=tmp_path / "copy")
+    assert copied.manifest, "read before it is spoiled"
+    return copied
 
 
 def spoil(path: Path) -> None:
