@@ -11,7 +11,7 @@ from jobs.queue import services
 from jobs.queue.models import Attempt, Job, JobEvent
 from jobs.queue.reasons import Status
 from portal.members.access import signed_in
-from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column
+from portal.members.stewarding import ReadOnlyInline, StewardAdmin, column, moment
 
 STATUS_COLOURS = {
     Status.QUEUED: "info",
@@ -52,9 +52,9 @@ class JobAdmin(StewardAdmin):
         "end_reason",
         "accelerator",
         "dataset",
-        "progress",
-        "created_at",
-        "ended_at",
+        "show_progress",
+        "show_created",
+        "show_ended",
     ]
     list_filter = ["status", "end_reason", "kind", "accelerator", ("owner", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["owner", "dataset"]
@@ -66,6 +66,18 @@ class JobAdmin(StewardAdmin):
     @column(_("status"), order="status", colours=STATUS_COLOURS)
     def show_status(self, job: Job) -> tuple[str, str]:
         return job.status, job.get_status_display()
+
+    @column(_("progress"), order="progress")
+    def show_progress(self, job: Job) -> str:
+        return f"{job.progress:.0%}"
+
+    @column(_("created"), order="created_at")
+    def show_created(self, job: Job) -> str:
+        return moment(job.created_at)
+
+    @column(_("ended"), order="ended_at")
+    def show_ended(self, job: Job) -> str:
+        return moment(job.ended_at)
 
     @admin.action(description=_("Cancel: end them, keep a checkpoint"))
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

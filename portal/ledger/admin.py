@@ -18,7 +18,7 @@ from portal.ledger.queries import KINDS
 from portal.members.access import signed_in
 from portal.members.admin import MemberAdmin, TeamAdmin
 from portal.members.models import Member
-from portal.members.stewarding import ShownForm, StewardAdmin
+from portal.members.stewarding import ShownForm, StewardAdmin, column, moment
 
 
 class QuotaInlineForm(ShownForm, QuotaForm):
@@ -135,7 +135,7 @@ class LedgerEntryAdmin(StewardAdmin):
     may_add = True
     actions = ["give_back"]
     list_display = [
-        "created_at", "member", "kind", "node", "device_seconds", "weight", "energy_kwh", "refunded", "attempt",
+        "show_created", "member", "kind", "node", "show_hours", "weight", "show_energy", "refunded", "attempt",
         "reason",
     ]  # fmt: skip
     list_filter = ["kind", "refunded", "created_at"]
@@ -143,6 +143,18 @@ class LedgerEntryAdmin(StewardAdmin):
     search_fields = ["member__username", "attempt", "reason"]
     date_hierarchy = "created_at"
     ordering = ["-id"]
+
+    @column(_("created"), order="created_at")
+    def show_created(self, entry: LedgerEntry) -> str:
+        return moment(entry.created_at)
+
+    @column(_("device-hours"), order="device_seconds")
+    def show_hours(self, entry: LedgerEntry) -> str:
+        return f"{entry.hours:.4f}"
+
+    @column(_("energy in Wh"), order="energy_kwh")
+    def show_energy(self, entry: LedgerEntry) -> str:
+        return "" if entry.energy_kwh is None else f"{entry.energy_kwh * 1000:.3g}"
 
     def get_form(
         self, request: HttpRequest, obj: LedgerEntry | None = None, change: bool = False, **more: Any

@@ -1,6 +1,7 @@
 """What every room's part of the stewards' admin is made of."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django import forms
@@ -10,6 +11,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
@@ -30,6 +33,12 @@ def column(
         return shown
 
     return mark
+
+
+def moment(when: datetime | None) -> str:
+    """Local time for a list's column, in one line and to the minute."""
+    shown = "" if when is None else timezone.localtime(when).strftime("%Y-%m-%d %H:%M")
+    return format_html('<span class="whitespace-nowrap">{}</span>', shown)
 
 
 class ShownForm(forms.BaseForm):

@@ -17,7 +17,7 @@ from jobs.queue.models import Job
 from jobs.queue.reasons import Status
 from portal.core import storage
 from portal.ledger import services as ledger
-from portal.ledger.models import GB, Quota
+from portal.ledger.models import GB, LedgerEntry, Quota
 from portal.members import services, tokens
 from portal.members.models import ApiToken, AuditEntry, Invitation, Member, Team
 
@@ -222,6 +222,21 @@ def test_the_audit_log_and_the_ledger_cannot_be_rewritten(
     assert client.post(path_of(AuditEntry, "delete", entry.pk), {"post": "yes"}).status_code == 403
     act(client, "delete_selected", entry)
     assert AuditEntry.objects.filter(action="test").count() == 1
+
+
+def test_figures_and_times_are_as_short_as_they_tell_something(
+    client_for: Callable[..., Client], alice: Member, cora: Member
+) -> None:
+    cost = ledger.Cost(energy_kwh=0.00003246359660599281)
+    ledger.charge(
+        member=alice, attempt_id="a", kind="cpu", device_seconds=4.895822106999731, refunded=False, cost=cost
+    )
+    shown = client_for(cora).get(path_of(LedgerEntry)).content.decode()
+    assert "0.0014" in shown, "hours"
+    assert "0.0325" in shown, "Wh"
+    assert "4.8958" not in shown
+    when = timezone.localtime(LedgerEntry.objects.get().created_at)
+    assert f'<span class="whitespace-nowrap">{when:%Y-%m-%d %H:%M}</span>' in shown
 
 
 def test_a_job_is_cancelled(client_for: Callable[..., Client], alice: Member, cora: Member) -> None:
