@@ -183,6 +183,7 @@ class TestVerify:
 
 def test_the_report_escapes_and_needs_nothing(digits: Built) -> None:
     page = (digits.bundle / "report.html").read_text()
+    assert "made by Gristmill on 2026-03-01 at 22:59 UTC." in page
     assert "<script" not in page
     assert HOSTILE not in page
     assert "&lt;script&gt;" in page

@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -75,7 +76,7 @@ def _measured(shipped: Exported, report: dict[str, Any], arrays: Arrays) -> list
 
 def _intro(manifest: dict[str, Any], arrays: Arrays) -> str:
     counts = arrays.counts()
-    made = f" on {escape(manifest['created_at'])}" if manifest["created_at"] else ""
+    made = f" on {_moment(manifest['created_at'])}" if manifest["created_at"] else ""
     start = f"{escape(manifest['task'])} for {escape(manifest['target']['title'])}, made by Gristmill{made}. "
     if not dataless.is_measured(arrays):
         return f"{start}{escape(dataless.NOTE)} The self-test's inputs were {escape(dataless.DRAWN)}."
@@ -85,6 +86,14 @@ def _intro(manifest: dict[str, Any], arrays: Arrays) -> str:
         f"{start}Trained on {counts['train']} samples, tuned on {counts['validation']}, and measured here on "
         f"{counts['test']} others."
     )
+
+
+def _moment(told: str) -> str:
+    """A manifest's time, to the minute; what is none is shown as it is."""
+    try:
+        return f"{datetime.fromisoformat(told).astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+    except ValueError:
+        return escape(told)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
