@@ -1,7 +1,7 @@
 """What the leader knows of the queue from one pass to the next: it reads only the jobs of which something happened."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -54,6 +54,10 @@ class Backlog:
             self._index.add(fresh.ids.tolist())
         self._doubtful.clear()
         return self._waiting
+
+    def rows(self, jobs: Collection[str]) -> dict[str, int]:
+        """Of these jobs those that wait: their rows in what `waiting` told last."""
+        return self._index.rows(jobs)
 
     def _changed(self) -> set[str]:
         """The jobs of the events that were not seen before. They are read before the jobs: what has changed by then

@@ -120,6 +120,7 @@ def take_snapshot(
     rows = open_jobs.running(machine.where, known, now=now)
     running = table(rows, backlog.owners, backlog.recipes, machine.place)
     open_ = running.plus(backlog.waiting(known, now=now))
+    promised = _promised(running, backlog, len(open_), machine.where, now)
     present, owner = _dense(open_.owner, len(backlog.owners.names))
     owners = [backlog.owners.names[number] for number in present]
     held, moment = ledger.held(owners), _moment(now)
@@ -127,7 +128,7 @@ def take_snapshot(
     usable = _usable(machine, open_.classes, owner, hours, owners)
     return Snapshot(
         now=now,
-        jobs=_jobs(open_, owner, usable, backlog.priors(known), _promised(open_, machine, now)),
+        jobs=_jobs(open_, owner, usable, backlog.priors(known), promised),
         pools=machine.pools,
         owners=_owners(owners, held, moment),
         lives=lives,
@@ -142,12 +143,15 @@ def _dense(numbers: Ints, most: int) -> tuple[Ints, Ints]:
     return present, place[numbers]
 
 
-def _promised(open_: Table, machine: Machine, now: float) -> Ints:
-    """The pool that each job was promised."""
-    found = np.full(len(open_), NOWHERE, dtype=np.int64)
-    if told := promises.standing(machine.where, now=now):
-        for row, job in enumerate(open_.ids.tolist()):
-            found[row] = told.get(job, NOWHERE)
+def _promised(running: Table, backlog: Backlog, count: int, where: Mapping[str, int], now: float) -> Ints:
+    """The pool that each of `count` jobs was promised: of those that run, and of the backlog's behind them. `where`
+    tells that of each accelerator.
+    """
+    found = np.full(count, NOWHERE, dtype=np.int64)
+    if told := promises.standing(where, now=now):
+        found[: len(running)] = [told.get(job, NOWHERE) for job in running.ids.tolist()]
+        for job, row in backlog.rows(told).items():
+            found[len(running) + row] = told[job]
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from jobs.scheduler.applied import once_applied, rows_of
 from jobs.scheduler.plan import plan
 from jobs.scheduler.policy import DEFAULT, Policy
 from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Plan, Snapshot, only
@@ -25,7 +26,6 @@ WIDER: Final = (
 LEAST_S: Final = 1.0
 DONE_S: Final = 1e-6
 SLOWEST: Final = 1e-9  # it runs where it may not any more
-OWN: Final = 10**9  # units of a roll's own, beyond those that accelerators have
 RARER: Final = (
     0.1  # far ahead full passes are this part of the time until then apart: nothing hangs on each of them
 )
@@ -139,17 +139,13 @@ class _Roll:
             self._apply(made)
 
     def _apply(self, made: Plan) -> None:
-        jobs, place = self.state.jobs, {job: row for row, job in enumerate(self.state.jobs.ids)}
-        pool, unit, since = jobs.pool.copy(), jobs.unit.copy(), jobs.since.copy()
-        gone = [place[job] for job in made.preempted]
-        pool[gone], unit[gone] = NOWHERE, NOWHERE
+        jobs, row = self.state.jobs, rows_of(self.state.jobs, made)
+        gone, came = [row[job] for job in made.preempted], [row[each.job] for each in made.placements]
         saved = self.now + float(jobs.checkpoint_s[gone].max(initial=0.0))
-        for each in made.placements:
-            row = place[each.job]
-            self.began[self.rows[row]] = min(self.began[self.rows[row]], saved)
-            pool[row], since[row] = each.pool, self.state.now
-            unit[row] = unit[place[each.beside]] if each.beside else int(self.rows[row]) + OWN
-        unit = np.where(jobs.shares & (pool != NOWHERE), unit, NOWHERE)
+        self.began[self.rows[came]] = np.minimum(self.began[self.rows[came]], saved)
+        since = jobs.since.copy()
+        since[came] = self.state.now
+        pool, unit = once_applied(jobs, made)
         self.state = replace(self.state, jobs=replace(jobs, pool=pool, unit=unit, since=since))
 
     def _advance(self) -> None:

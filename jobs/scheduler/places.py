@@ -19,7 +19,7 @@ class Places:
         self.jobs, self.pools = snapshot.jobs, snapshot.pools
         running = int(np.count_nonzero(self.jobs.pool != NOWHERE))
         self.units = Units(self.pools, policy.sharers, int(self.pools.size.sum()) + running)
-        self.shares = self.jobs.shares & (self.jobs.gang == 1) & (self.jobs.memory_bytes > 0)
+        self.shares = self.jobs.may_share
         self.pool = np.where(held, self.jobs.pool, NOWHERE)
         self.unit = np.full(len(self.pool), ALONE)
         self._stays = held.copy()

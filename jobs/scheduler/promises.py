@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from jobs.scheduler.applied import rows_of
 from jobs.scheduler.packing import idle
 from jobs.scheduler.places import Places
 from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints, Jobs, Placement, Plan, Snapshot
@@ -16,7 +17,7 @@ def for_later(snapshot: Snapshot, made: Plan) -> tuple[Placement, ...]:
     """
     if not made.placements:
         return ()
-    jobs, row = snapshot.jobs, _rows_of(snapshot, made)
+    jobs, row = snapshot.jobs, rows_of(snapshot.jobs, made)
     leaves = [*(row[job] for job in made.preempted), *map(int, np.flatnonzero(jobs.leaving))]
     shaken = {(int(jobs.pool[each]), int(jobs.unit[each])) for each in leaves}
     free, more = idle(jobs, snapshot.pools), _may_start(snapshot)
@@ -35,13 +36,6 @@ def for_later(snapshot: Snapshot, made: Plan) -> tuple[Placement, ...]:
         more[owner] -= 1
         free[each.pool] -= 0 if each.beside is not None else gang
     return tuple(found.values())
-
-
-def _rows_of(snapshot: Snapshot, made: Plan) -> dict[str, int]:
-    """Of the jobs that the plan names."""
-    named = {*made.preempted, *(each.job for each in made.placements)}
-    named |= {each.beside for each in made.placements if each.beside is not None}
-    return {job: row for row, job in enumerate(snapshot.jobs.ids) if job in named}
 
 
 def _may_start(snapshot: Snapshot) -> Ints:

@@ -77,6 +77,11 @@ class Jobs:
             leaving=np.False_, promise=np.int64(NOWHERE),
         )  # fmt: skip
 
+    @property
+    def may_share(self) -> Bools:
+        """Who may be on one accelerator with others."""
+        return np.asarray(self.shares & (self.gang == 1) & (self.memory_bytes > 0))
+
 
 def only(jobs: Jobs, rows: Ints) -> Jobs:
     """These rows of the jobs."""

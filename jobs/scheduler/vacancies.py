@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from jobs.scheduler.applied import once_applied
 from jobs.scheduler.policy import DEFAULT, Policy
-from jobs.scheduler.snapshot import NOWHERE, Bools, Ints, Jobs, Plan, Pools, Snapshot
+from jobs.scheduler.snapshot import NOWHERE, Ints, Jobs, Plan, Pools, Snapshot
 
 
 def vacancies(snapshot: Snapshot, made: Plan, rows: Ints, policy: Policy = DEFAULT) -> tuple[Ints, Ints]:
@@ -12,42 +13,16 @@ def vacancies(snapshot: Snapshot, made: Plan, rows: Ints, policy: Policy = DEFAU
     or nobody knows. What is kept for another job counts as free.
     """
     jobs, pools = snapshot.jobs, snapshot.pools
-    pool, unit = _after(snapshot, made)
+    pool, unit = once_applied(jobs, made)
     shared, left = _shared(jobs, pools, pool, unit, policy.sharers)
     idle = _idle(jobs, pools, pool, unit) - shared
     usable = jobs.speed[rows][:, pools.type] > 0
     has = np.where(pools.memory_bytes == 0, np.inf, pools.memory_bytes)
     enough = usable & (has >= jobs.memory_bytes[rows, None])
-    joins = _sharing(jobs)[rows]
+    joins = jobs.may_share[rows]
     memory = np.maximum(np.where(idle > 0, pools.memory_bytes, 0), np.where(joins[:, None], left, 0))
     at_once = np.where(enough, np.maximum(idle, 0), 0).max(axis=1, initial=0)
     return at_once, np.where(usable, memory, 0).max(axis=1, initial=0)
-
-
-def _after(snapshot: Snapshot, made: Plan) -> tuple[Ints, Ints]:
-    """The pool of each job once the plan is applied; and of those who let others beside them the accelerator, by a
-    number that is its own within the pool.
-    """
-    jobs = snapshot.jobs
-    named = {
-        *made.preempted,
-        *(each.job for each in made.placements),
-        *(each.beside for each in made.placements),
-    }
-    place = {job: row for row, job in enumerate(jobs.ids) if job in named}
-    pool, unit = jobs.pool.copy(), jobs.unit.copy()
-    gone = [place[job] for job in made.preempted]
-    pool[gone], unit[gone] = NOWHERE, NOWHERE
-    for number, each in enumerate(made.placements, start=int(unit.max(initial=0)) + 1):
-        row = place[each.job]
-        pool[row] = each.pool
-        unit[row] = unit[place[each.beside]] if each.beside else number
-    return pool, np.where(_sharing(jobs), unit, NOWHERE)
-
-
-def _sharing(jobs: Jobs) -> Bools:
-    """Who may be on one accelerator with others."""
-    return np.asarray(jobs.shares & (jobs.gang == 1) & (jobs.memory_bytes > 0))
 
 
 def _idle(jobs: Jobs, pools: Pools, pool: Ints, unit: Ints) -> Ints:

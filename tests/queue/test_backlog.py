@@ -3,19 +3,22 @@
 import random
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from hardware.nodes.models import Accelerator, Node
-from jobs.queue import backlog, lifecycle, services
+from jobs.queue import backlog, columns, lifecycle, services
 from jobs.queue.backlog import Backlog
 from jobs.queue.lifecycle import Held
-from jobs.queue.models import Job
+from jobs.queue.models import Job, Promise
 from jobs.queue.reasons import EndReason, Status
 from jobs.queue.table import Table
 from jobs.queue.work import speeds
+from jobs.scheduler.snapshot import NOWHERE
 from portal.members.models import Member
 from tests.queue.test_races import at_once
 
@@ -108,6 +111,23 @@ def test_a_pass_reads_only_what_changed(submit: Submit, django_assert_max_num_qu
         assert known.waiting(fast, now=0.0) is first
     job = submit()
     assert known.waiting(fast, now=0.0).ids.tolist() == [*first.ids, job.pk]
+
+
+@pytest.mark.django_db
+def test_a_promise_is_told_of_the_job_that_has_it_wherever_that_stands(
+    submit: Submit, start: Callable[[Job], Held], node: Node
+) -> None:
+    known, jobs = Backlog(), [submit() for _job in range(4)]
+    machine, now = columns.take_machine(), timezone.now()
+    columns.take_snapshot(machine, now=now.timestamp(), backlog=known)
+    services.cancel_job(job=jobs[0], actor=jobs[0].owner)
+    start(jobs[1])
+    Promise.objects.create(
+        job=jobs[3], accelerator=node.accelerators.get(), until=now + timedelta(minutes=5)
+    )
+    seen = columns.take_snapshot(machine, now=now.timestamp(), backlog=known).jobs
+    told = dict(zip(seen.ids, seen.promise.tolist(), strict=True))
+    assert told == {jobs[1].pk: NOWHERE, jobs[2].pk: NOWHERE, jobs[3].pk: 0}
 
 
 @pytest.mark.django_db

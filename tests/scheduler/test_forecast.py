@@ -64,6 +64,16 @@ def test_who_was_asked_to_leave_is_as_good_as_gone() -> None:
     assert (list(found), found["j1"].latest) == (["j1"], 0.0)
 
 
+def test_a_gang_has_all_of_its_accelerators_to_itself_though_its_memory_is_held_to_a_limit() -> None:
+    """Two of two on three: the second waits until the first has ended."""
+    queue = jobs(
+        2, gang=[2, 2], memory_bytes=[4, 4], shares=[True] * 2, remaining=[600.0] * 2, fixed=[True] * 2
+    )
+    found = told(snapshot(queue, pools((0, 0, 8, 3))))
+    assert found["j0"].latest == 0.0
+    assert found["j1"].earliest > 600 / 2 / WIDER
+
+
 def test_a_forecast_for_some_is_the_same_as_theirs_in_one_for_all() -> None:
     queue = jobs(6, pool=[0, *[NOWHERE] * 5], remaining=[500.0] * 6, ran=[500.0] * 6, attained=[500.0] * 6)
     seen = snapshot(queue, pools((0, 0, 0, 1)))
