@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
 from jobs.queue import alternatives, columns
 from jobs.queue.backlog import Backlog
@@ -20,6 +19,7 @@ from jobs.scheduler.forecast import Effort, Range
 from jobs.scheduler.lifetable import LifeTable
 from jobs.scheduler.plan import plan
 from jobs.scheduler.snapshot import NOWHERE, Snapshot, only
+from portal.core import leases
 
 EVERY_S = 30.0
 TOLD = 2000  # who stands further back is told just that
@@ -69,7 +69,7 @@ def refresh(
     near, until = _near(snapshot, reasons), clock() + ROLLS_S
     starts = forecast.starts(near, seed=int(now), effort=Effort(budget_s=RANGES * ROLLS_S), clock=clock)
     others = alternatives.sooner(near, machine, starts, reasons, until=until, clock=clock)
-    sure = record().confidence
+    sure = record(now=datetime.fromtimestamp(now, UTC)).confidence
     rows = [_outlook(why, starts.get(why.job), others.get(why.job, []), now, sure) for why in reasons]
     _write(rows)
     return len(rows)
@@ -161,7 +161,7 @@ class Record:
 
 def record(*, now: datetime | None = None) -> Record:
     """Of the jobs that started in the last thirty days, or should have and still wait."""
-    now = now or timezone.now()
+    now = now or leases.clock()
     told = Outlook.objects.filter(first_made_at__isnull=False)
     started = told.filter(Q(job__started_at__gte=F("first_made_at")), job__started_at__gte=now - KEPT)
     held = started.filter(job__started_at__gte=F("first_earliest"), job__started_at__lte=F("first_latest"))
@@ -171,5 +171,5 @@ def record(*, now: datetime | None = None) -> Record:
 
 def forget() -> int:
     """Drop the outlooks of jobs that started or ended long ago; how many."""
-    old = Outlook.objects.filter(made_at__lt=timezone.now() - 2 * KEPT).exclude(job__status=Status.QUEUED)
-    return old.delete()[0]
+    old = Outlook.objects.filter(made_at__lt=leases.in_future(-2 * KEPT.total_seconds()))
+    return old.exclude(job__status=Status.QUEUED).delete()[0]

@@ -1,4 +1,7 @@
-"""Why a job waits and when it starts, in words: what `GET /jobs/{id}/wait` answers, and its page shows."""
+"""Why a job waits and when it starts, in words: what `GET /jobs/{id}/wait` answers, and its page shows.
+
+What lies behind and ahead is told by the database's clock, as the scheduler's times are its.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, Max, Q, Subquery
-from django.utils import timezone
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,6 +18,7 @@ from jobs.queue.describe import sentence as state_of
 from jobs.queue.kinds import usable
 from jobs.queue.models import Job, Outlook
 from jobs.queue.reasons import Status
+from portal.core import leases
 from portal.ledger import queries as ledger
 from portal.members.models import Member
 
@@ -61,17 +65,18 @@ def wait_of(job: Job) -> Wait:
     """As the scheduler last saw it, some seconds ago."""
     if job.status != Status.QUEUED:
         return Wait(None, state_of(job))
+    now = leases.clock()
     looked_at = Outlook.objects.filter(job__status=Status.QUEUED).aggregate(at=Max("made_at"))["at"]
     since = _waits_since(job)
     seen = Outlook.objects.select_related("job__owner").filter(job=job, made_at__gte=since).first()
     if seen is None or seen.made_at < looked_at:
-        return Wait(_behind_those_seen(job, looked_at), _unseen(since, looked_at))
+        return Wait(_behind_those_seen(job, looked_at), _unseen(since, looked_at, now))
     allowed = _allowed(seen.job)
     closed = _closed(allowed)
-    start = None if closed else _start(seen)
+    start = None if closed else _start(seen, now)
     return Wait(
         position=seen.position,
-        sentence=(closed or _sentence(seen, allowed, start)) + _staleness(seen.made_at),
+        sentence=(closed or _sentence(seen, allowed, start, now)) + _staleness(seen.made_at, now),
         factors=_factors(seen),
         blocker=seen.blocker,
         terms={"share": seen.share, "length": seen.length, "waiting": seen.waiting},
@@ -99,14 +104,16 @@ def _turns(jobs: Collection[str]) -> dict[str, Turn]:
         return {}
     looks = Outlook.objects.filter(job__status=Status.QUEUED).order_by("-made_at")
     told = Outlook.objects.filter(job__in=jobs, made_at=Subquery(looks.values("made_at")[:1]))
-    still = told.exclude(job__attempts__ended_at__gt=F("made_at"))
+    still = told.exclude(job__attempts__ended_at__gt=F("made_at")).annotate(now=Now())
     return {
-        seen.job_id: Turn(seen.position, _span(_start(seen))) for seen in still if not _is_stale(seen.made_at)
+        seen.job_id: Turn(seen.position, _span(_start(seen, seen.now), seen.now))
+        for seen in still
+        if not _is_stale(seen.made_at, seen.now)
     }
 
 
-def _start(seen: Outlook) -> dict[str, Any] | None:
-    if not (seen.earliest and seen.latest and seen.latest > timezone.now()):
+def _start(seen: Outlook, now: datetime) -> dict[str, Any] | None:
+    if not (seen.earliest and seen.latest and seen.latest > now):
         return None
     return {"earliest": seen.earliest, "latest": seen.latest, "confidence": seen.confidence}
 
@@ -124,29 +131,32 @@ def _behind_those_seen(job: Job, looked_at: datetime | None) -> int:
     return queued.filter(told).count() + queued.filter(pk__lt=job.pk).exclude(told).count() + 1
 
 
-def _unseen(since: datetime, looked_at: datetime | None) -> str:
-    if timezone.now() - since < SOON:
+def _unseen(since: datetime, looked_at: datetime | None, now: datetime) -> str:
+    if now - since < SOON:
         return _("It came into the queue just now. When it starts is told here in a few seconds.")
-    if looked_at is None or _is_stale(looked_at):
+    if looked_at is None or _is_stale(looked_at, now):
         return _(
             "The scheduler has not looked at it yet: it seems to be away. Nothing is lost; tell a steward."
         )
     return _("It stands far back in the queue: when it is nearer, it is told here when it will start.")
 
 
-def _is_stale(made_at: datetime) -> bool:
-    return timezone.now() - made_at > SOON
+def _is_stale(made_at: datetime, now: datetime) -> bool:
+    return now - made_at > SOON
 
 
-def _staleness(made_at: datetime) -> str:
-    if not _is_stale(made_at):
+def _staleness(made_at: datetime, now: datetime) -> str:
+    if not _is_stale(made_at, now):
         return ""
     told = _("That was %(ago)s ago. The scheduler has not looked since and seems to be away: tell a steward.")
-    return " " + told % {"ago": in_words((timezone.now() - made_at).total_seconds())}
+    return " " + told % {"ago": in_words((now - made_at).total_seconds())}
 
 
-def _sentence(seen: Outlook, allowed: Mapping[str, float], start: dict[str, Any] | None) -> str:
-    return " ".join(part for part in (_why(seen), _hours(seen.job, allowed), _when(start)) if part)
+def _sentence(
+    seen: Outlook, allowed: Mapping[str, float], start: dict[str, Any] | None, now: datetime
+) -> str:
+    told = (_why(seen), _hours(seen.job, allowed, now), _when(start, now))
+    return " ".join(part for part in told if part)
 
 
 def _why(seen: Outlook) -> str:
@@ -229,10 +239,10 @@ def _closed(allowed: Mapping[str, float]) -> str:
     ) % {"kinds": kinds}
 
 
-def _hours(job: Job, allowed: Mapping[str, float]) -> str:
+def _hours(job: Job, allowed: Mapping[str, float], now: datetime) -> str:
     """That the month's hours are used up, of every class that it could run on; empty while some are left."""
     open_ = sorted(kind for kind, hours in allowed.items() if hours > 0)
-    used = ledger.hours_used(job.owner, since=ledger.month_start(timezone.now()))
+    used = ledger.hours_used(job.owner, since=ledger.month_start(now), now=now)
     if not open_ or any(used[kind] < allowed[kind] for kind in open_):
         return ""
     figures = ", ".join(
@@ -246,16 +256,15 @@ def _hours(job: Job, allowed: Mapping[str, float]) -> str:
     ) % {"figures": figures}
 
 
-def _when(start: dict[str, Any] | None) -> str:
-    span = _span(start)
+def _when(start: dict[str, Any] | None, now: datetime) -> str:
+    span = _span(start, now)
     return _("It will probably start %(when)s.") % {"when": span} if span else ""
 
 
-def _span(start: dict[str, Any] | None) -> str:
+def _span(start: dict[str, Any] | None, now: datetime) -> str:
     """Within which time it starts, as a part of a sentence."""
     if start is None:
         return ""
-    now = timezone.now()
     soonest, latest = (max(0.0, (start[name] - now).total_seconds()) for name in ("earliest", "latest"))
     if latest < MINUTE_S:
         return _("within a minute")

@@ -1,5 +1,6 @@
 """Why a job waits, when it will start, and how often that was true."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -110,6 +111,27 @@ def test_what_is_old_is_not_told_as_if_it_were_new(submit: Submit, start: Start,
     told = waiting.wait_of(job)
     assert told.sentence.startswith("It is next")
     assert "That was 30 minutes ago. The scheduler has not looked since" in told.sentence
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=3), timedelta(hours=-3)])
+def test_a_web_server_whose_clock_is_wrong_tells_the_same(
+    off: timedelta, submit: Submit, start: Start, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = submit(), submit()
+    start(first)
+    runs_for(first, 7200)
+    look()
+
+    def told() -> list[object]:
+        found, (job,) = waiting.wait_of(second), waiting.with_turns([second])
+        words = [found.sentence, job.turn.when]  # type: ignore[attr-defined]
+        return [*(re.sub(r"\d+", "#", each) for each in words), found.start]
+
+    before, right = told(), timezone.now
+    assert "minutes" in str(before[1])
+    monkeypatch.setattr(timezone, "now", lambda: right() + off)
+    assert told() == before
+    assert outlook.record().judged == 0
 
 
 def test_a_job_that_came_back_is_looked_at_anew(submit: Submit, start: Start, node: Node) -> None:
