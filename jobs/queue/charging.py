@@ -15,6 +15,7 @@ from hardware.nodes import consumption
 from hardware.nodes.models import Accelerator, AcceleratorKind
 from hardware.nodes.probe.energy import PROCESSOR, Energy
 from jobs.queue.models import Attempt, Job
+from jobs.queue.reasons import UNSAVED, Policy
 from portal.ledger import services as ledger
 
 MIB = 1024**2
@@ -24,18 +25,21 @@ Span = tuple[datetime, datetime]
 @dataclass(frozen=True)
 class Took:
     """How long an attempt ran, in seconds by a clock that nobody sets, and the energy it took; None is not told, as
-    when its node died: then both are estimated.
+    when its node died: then both are estimated. lost_s: for how long of that it did what was not saved when it ended.
     """
 
     seconds: float | None = None
     energy: Energy | None = None
+    lost_s: float = 0.0
 
 
 UNKNOWN = Took()
 
 
-def charge(attempt: Attempt, job: Job, took: Took, *, refunded: bool) -> None:
-    """Enter an attempt that just ended; nothing when its engine never began."""
+def charge(attempt: Attempt, job: Job, took: Took, policy: Policy) -> None:
+    """Enter an attempt that just ended for a reason with this policy, and what of it is given back; nothing when its
+    engine never began.
+    """
     if attempt.started_at is None or attempt.ended_at is None:
         return
     seconds = took.seconds
@@ -44,12 +48,12 @@ def charge(attempt: Attempt, job: Job, took: Took, *, refunded: bool) -> None:
     accelerators = list(attempt.accelerators.all())
     span = attempt.started_at, attempt.ended_at
     energy = took.energy or _estimated(attempt, span, accelerators, max(0.0, seconds))
-    ledger.charge(
+    entry = ledger.charge(
         member=job.owner,
         attempt_id=attempt.pk,
         kind=attempt.accelerator_kind,
         device_seconds=max(0.0, seconds) * max(1, len(accelerators)),
-        refunded=refunded,
+        refunded=policy.platform_fault,
         cost=ledger.Cost(
             weight=_weight(attempt, span, accelerators, _memory(job)),
             node=attempt.node_name,
@@ -59,6 +63,8 @@ def charge(attempt: Attempt, job: Job, took: Took, *, refunded: bool) -> None:
             ended_at=attempt.ended_at,
         ),
     )
+    if policy.gives_way and took.lost_s > 0:
+        ledger.give_back_lost(entry, part=took.lost_s / max(seconds, took.lost_s), reason=str(UNSAVED))
 
 
 def _memory(job: Job) -> int:

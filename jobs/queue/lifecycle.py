@@ -19,7 +19,7 @@ from hardware.nodes.probe.energy import Energy
 from jobs.queue import blame, charging
 from jobs.queue.kinds import KINDS
 from jobs.queue.models import Attempt, Job, JobEvent, Request
-from jobs.queue.reasons import FINAL, MOVES, POLICY, EndReason, Policy, Status
+from jobs.queue.reasons import FINAL, MOVES, POLICY, UNSAVED, EndReason, Policy, Status
 from portal.core import leases, live
 from portal.core.leases import StaleLease
 
@@ -223,15 +223,17 @@ def end(
     peak_memory_bytes: int | None = None,
     seconds: float | None = None,
     energy: Energy | None = None,
+    lost_s: float = 0.0,
 ) -> Job:
     """End the held attempt for `reason` and move its job on: to a final status, or back into the queue. `seconds` is
-    how long it ran, by a clock that nobody sets; without it the times written down tell. `energy` is what it took.
+    how long it ran, by a clock that nobody sets; without it the times written down tell. `energy` is what it took,
+    `lost_s` for how long of that it did what it has not saved.
 
     Success is not recorded here but by the caller in the same transaction (`jobs.queue.kinds`).
     """
     own(held, ended_at=Now(), end_reason=reason, lease_expires_at=None, peak_memory_bytes=peak_memory_bytes)
     attempt = Attempt.objects.get(pk=held.attempt_id)
-    return _settle(attempt, reason, message, charging.Took(seconds, energy))
+    return _settle(attempt, reason, message, charging.Took(seconds, energy, lost_s))
 
 
 def reap(attempt: Attempt, reason: EndReason = EndReason.NODE_LOST) -> Job | None:
@@ -269,7 +271,9 @@ def take_away(attempt: Attempt, reason: EndReason, *, only: Q, message: str = ""
 def _settle(attempt: Attempt, reason: EndReason, message: str, took: charging.Took = charging.UNKNOWN) -> Job:
     """Move the job of an attempt that just ended. Its row is locked first: what is asked of it now is heard."""
     job, policy = Job.objects.select_for_update().get(pk=attempt.job_id), POLICY[reason]
-    charging.charge(attempt, job, took, refunded=policy.platform_fault)
+    charging.charge(attempt, job, took, policy)
+    if policy.gives_way and took.lost_s > 0:
+        message = message or str(UNSAVED)
     if job.request == Request.CANCEL and policy.final != Status.SUCCEEDED:
         _finish(job, EndReason.CANCELLED, "")
     elif policy.final == Status.FAILED and _may_retry(job, reason, policy):

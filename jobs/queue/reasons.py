@@ -83,21 +83,28 @@ class Policy:
     """What follows when an attempt ends for a reason.
 
     `final` is the job's status when it is not tried again, `retries` how often it is (None: without bound),
-    `platform_fault` whether the time is refunded, `exhausted` the reason once the retries are used up.
+    `platform_fault` whether the time is refunded, `exhausted` the reason once the retries are used up. `gives_way`: the
+    platform asked it to leave, so what it lost by being ended before it could save its state is refunded.
     """
 
     final: Status = Status.FAILED
     retries: int | None = 0
     platform_fault: bool = False
     exhausted: EndReason | None = None
+    gives_way: bool = False
+
+
+UNSAVED = _(
+    "It had to leave before it could save its state. What it had done since its last checkpoint is given back."
+)
 
 
 POLICY: dict[EndReason, Policy] = {
     EndReason.DONE: Policy(final=Status.SUCCEEDED),
     EndReason.CANCELLED: Policy(final=Status.CANCELLED),
-    EndReason.PREEMPTED: Policy(retries=None),
+    EndReason.PREEMPTED: Policy(retries=None, gives_way=True),
     EndReason.NODE_LOST: Policy(retries=1, platform_fault=True, exhausted=EndReason.LOST_TOO_OFTEN),
-    EndReason.DRAINED: Policy(retries=None),
+    EndReason.DRAINED: Policy(retries=None, gives_way=True),
     EndReason.OUT_OF_MEMORY: Policy(),
     EndReason.OVER_MEMORY_LIMIT: Policy(),
     EndReason.CROWDED_OUT: Policy(retries=24, platform_fault=True, exhausted=EndReason.PLATFORM_ERROR),

@@ -41,6 +41,8 @@ class Recorder:
         self.artefacts: dict[str, Path] = {}
         self.done: messages.Done | None = None
         self.moved_at = time.monotonic()
+        self.saved_at: float | None = None  # when its last state that is stored was told of
+        self._told_at = 0.0
         self._where: tuple[str, float, int] = ("", 0.0, 0)
         self._job = Job.objects.only("pk", "metrics", "position", "checkpoint_step").get(pk=held.job_id)
         cost = self._job.position.get("checkpoint_s")
@@ -63,6 +65,11 @@ class Recorder:
         steps_s = STEPS_AHEAD / self._pace if self._pace > 0 else 0.0
         return min(CHECKPOINTS * self._cost.get("checkpoint_s", 0.0) + steps_s, settings.HUNG_AFTER_S)
 
+    @property
+    def left_saved(self) -> bool:
+        """Whether the engine left when it was asked to, and nothing that it saved is still to be stored."""
+        return self.done is not None and self.done.reason == "interrupted" and self._owed is None
+
     def take(self, event: object) -> None:
         """Record one event of the engine. What is malformed is dropped."""
         match messages.parse(event):
@@ -75,7 +82,7 @@ class Recorder:
             case messages.Log() as message:
                 self.log(message.text)
             case messages.CheckpointFile() as message:
-                self.moved_at = time.monotonic()
+                self.moved_at = self._told_at = time.monotonic()
                 told = message.model_dump(include={"checkpoint_s"}, exclude_none=True)
                 self._cost = told or self._cost
                 with contextlib.suppress(StoreAwayError):  # `flush` tries again, and the job need not wait
@@ -143,7 +150,7 @@ class Recorder:
             older = Job.objects.values_list("checkpoint_id", flat=True).get(pk=self.held.job_id)
             self._update(checkpoint=blob, checkpoint_step=message.step)
         superseded.let_go(older)
-        self._owed = None
+        self._owed, self.saved_at = None, self._told_at
 
     def _pay(self, *, force: bool) -> None:
         """Store the checkpoint that the file store could not take, unless a newer one was. Raises StoreAwayError when

@@ -93,6 +93,8 @@ class Supervisor:
         self.job: Job
         self.share: Share
         self._exit: Exit | None = None  # the engine's: the member pays for no waiting after it
+        self._recorder: Recorder | None = None
+        self._began_at = 0.0
 
     def run(self) -> None:
         """Run the attempt and end it, whatever happens. Never raises but for what ends the process."""
@@ -135,10 +137,20 @@ class Supervisor:
                     peak_memory_bytes=peak,
                     seconds=seconds,
                     energy=self.energy,
+                    lost_s=self._lost_s(),
                 )
             )
         except StaleLease:
             log.warning("attempt %s lost its lease before it could be ended", self.held.attempt_id)
+
+    def _lost_s(self) -> float:
+        """For how long the engine worked on what is not stored; nothing where it saved its state and left."""
+        gone, recorder = self._exit, self._recorder
+        if gone is None or recorder is None or recorder.left_saved:
+            return 0.0
+        if recorder.saved_at is None:
+            return gone.seconds
+        return max(0.0, self._began_at + gone.seconds - recorder.saved_at)
 
     def _load(self) -> Job:
         rows = Job.objects.select_related("owner", "version__upload", "version__dataset", "checkpoint")
@@ -206,9 +218,11 @@ class Supervisor:
             self.energy = self.meters.end(self.held.attempt_id)
 
     def _guide(self, running: Running, events: "queue.SimpleQueue[dict[str, Any]]") -> None:
+        self._began_at = time.monotonic()
         self.pulse.attach(running)
         try:
             recorder = self.pulse.patiently(lambda: Recorder(self.held, running.host_path))
+            self._recorder = recorder
             exit_ = self._follow(running, events, recorder)
             self._conclude(recorder, exit_)
         finally:

@@ -37,12 +37,16 @@ def adjust(*, member: Member, kind: str, hours: float, reason: str, actor: Membe
 
 
 def give_back(entry: LedgerEntry, *, reason: str, actor: Member) -> LedgerEntry:
-    """Undo an entry by one with the opposite sign, once. UserError `already_given_back` for what was undone before or
-    never counted, `invalid` for a correction, or without a reason.
+    """Undo an entry by one with the opposite sign, once. UserError `already_given_back` for what was undone before, if
+    only in part, or never counted, `invalid` for a correction, or without a reason.
     """
     if entry.corrects_id is not None:
         raise _invalid("corrects", _("This is a correction itself. Enter an adjustment instead."))
-    if entry.refunded or LedgerEntry.objects.filter(corrects=entry).exists():
+    before = LedgerEntry.objects.filter(corrects=entry).first()
+    if before is not None and before.device_seconds > -entry.device_seconds:
+        detail = _("%(hours).2f hours of it were given back already. Enter an adjustment for the rest.")
+        raise UserError("already_given_back", detail % {"hours": -before.hours}, status=CONFLICT)
+    if entry.refunded or before is not None:
         raise _already()
     correction = LedgerEntry(
         member_id=entry.member_id,

@@ -103,7 +103,7 @@ class DonationSerializer(serializers.ModelSerializer[Donation]):
 class StatementSerializer(serializers.Serializer[Statement]):
     """A month. An attempt that ran over its edge is listed with what of it is in the month. What was refunded, as the
     platform's fault, is listed and not counted. What a steward put right has a reason, and no attempt or one of an
-    entry that it undoes; negative device-seconds are given back.
+    entry that it undoes, and so has what an attempt lost by giving way; negative device-seconds are given back.
     """
 
     month = serializers.CharField(source="month.name")

@@ -64,7 +64,8 @@ class Entered(Identified):
 class LedgerEntry(Entered):
     """Accelerator time used by one attempt. Only the attempt's id is kept: the book outlives the job. Or what a steward
     puts right (`adjustments`), with a `reason`: negative device-seconds give back. One that `corrects` another undoes
-    that whole, and counts for fairness on its day.
+    it, and counts for fairness on its day: a steward's undoes it whole, the platform's own (with nobody who entered it)
+    what the attempt lost by giving way.
 
     It is made when the attempt ends; from `began_at` on its time is in the months in which it ran (`spans`). Monthly
     quotas count `device_seconds`, as members think of hours; fairness and cost count them times `weight`: the

@@ -55,6 +55,27 @@ def charge(
     return entry
 
 
+def give_back_lost(entry: LedgerEntry, *, part: float, reason: str) -> None:
+    """Give back the last `part` (0 to 1) of what was just entered: what the platform had an attempt lose. Once, and
+    nothing of what was refunded; a repetition changes nothing.
+    """
+    if entry.refunded:
+        return
+    ended, began = entry.created_at, entry.began_at
+    what = {
+        "member_id": entry.member_id,
+        "attempt": entry.attempt,
+        "kind": entry.kind,
+        "device_seconds": -part * entry.device_seconds,
+        "weight": entry.weight,
+        "node": entry.node,
+        "reason": reason,
+        "began_at": None if began is None else ended - part * (ended - began),
+    }
+    made, _new = LedgerEntry.objects.get_or_create(corrects=entry, defaults=what)
+    LedgerEntry.objects.filter(pk=made.pk, entered_by=None).update(created_at=ended)
+
+
 def enter_donation(*, member: Member, node: str, day: date, node_seconds: float, weight: float) -> Donation:
     """Enter what a node (by its name) gave on a day. The first entry stands; a repetition changes nothing."""
     entry, _made = Donation.objects.get_or_create(

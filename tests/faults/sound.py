@@ -9,7 +9,10 @@ from tests.faults.phases import STEPS, is_over
 SENTENCES = {
     "crashed": "The job's program stopped unexpectedly",
     "node_lost": "The node it ran on was lost. It goes on from its last checkpoint.",
-    "drained": "Its node was taken out of service. It goes on elsewhere from where it stopped.",
+    "drained": (
+        "Its node was taken out of service. It goes on elsewhere from where it stopped.",
+        "It had to leave before it could save its state.",
+    ),
     "disk_full": "The disk of the node",
     "hung": "It made no progress for too long and was ended.",
     "lost_too_often": "Its node was lost again and again while it ran, so it is not tried any more.",
@@ -55,7 +58,7 @@ def _charged(mill: Mill, job: Job, reasons: list[str]) -> None:
     """Each attempt that ran is charged once, and what the platform lost is given back."""
     sql = (
         "SELECT a.number, l.refunded FROM queue_attempt a JOIN ledger_ledgerentry l ON l.attempt = a.id "
-        "WHERE a.job_id = ? ORDER BY a.number"
+        "AND l.corrects_id IS NULL WHERE a.job_id = ? ORDER BY a.number"
     )
     for row in mill.rows(sql, job["id"]):
         assert bool(row["refunded"]) == (reasons[row["number"] - 1] in REFUNDED)

@@ -95,6 +95,17 @@ def test_what_the_platform_broke_is_given_back_already(alice: Member, cora: Memb
         adjustments.give_back(lost, reason="why", actor=cora)
 
 
+def test_what_was_given_back_in_part_is_no_more_given_back_whole(alice: Member, cora: Member) -> None:
+    entry = charge(alice, "a", 4.0)
+    for _twice in range(2):
+        services.give_back_lost(entry, part=0.25, reason="lost")
+    services.give_back_lost(charge(alice, "b", 5.0, refunded=True), part=0.5, reason="lost")
+    assert hours(alice) == pytest.approx(3.0)
+    assert this_month(alice).refunded_hours == pytest.approx(6.0)
+    with pytest.raises(UserError, match=r"1\.00 hours of it were given back already"):
+        adjustments.give_back(entry, reason="why", actor=cora)
+
+
 def test_what_is_given_back_counts_on_the_day_of_what_it_undoes(
     alice: Member, bob: Member, cora: Member
 ) -> None:

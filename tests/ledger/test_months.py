@@ -56,6 +56,17 @@ def test_statements_and_costs_divide_it_and_nothing_is_lost(alice: Member, bob: 
 
 
 @pytest.mark.django_db
+def test_what_it_lost_at_its_end_is_given_back_in_the_months_in_which_it_ran(alice: Member) -> None:
+    """Three quarters of eight hours, two of which were in the second month."""
+    entry = ran(alice, "a", FIRST - 6 * HOUR, FIRST + 2 * HOUR)
+    entry.refresh_from_db()
+    services.give_back_lost(entry, part=0.75, reason="lost")
+    before, after = (statements.statement(alice, month(name)) for name in ("2026-10", "2026-11"))
+    assert (before.hours["gpu"], after.hours["gpu"]) == (pytest.approx(4.0), pytest.approx(0.0))
+    assert (before.refunded_hours, after.refunded_hours) == (pytest.approx(8.0), pytest.approx(4.0))
+
+
+@pytest.mark.django_db
 def test_a_months_quota_is_charged_what_ran_in_it(alice: Member, api_for: Callable[..., Any]) -> None:
     began = queries.month_start(timezone.now())
     ended = timezone.now()

@@ -182,6 +182,35 @@ def test_who_would_take_for_ever_is_ended(
     job = told_to_give_way(attempt, supervise(attempt, warm()))
     assert (job.status, job.checkpoint_step) == (Status.QUEUED, 1)
     assert job.attempts.get().end_reason == EndReason.PREEMPTED
+    whole, given_back = charges(attempt)
+    assert 2.0 < given_back < whole - 0.5  # what it did before its checkpoint is charged
+
+
+def charges(attempt: Attempt) -> tuple[float, float]:
+    """(seconds charged, seconds of them given back)."""
+    entry, *back = LedgerEntry.objects.filter(attempt=attempt.pk).order_by("-device_seconds")
+    assert [each.corrects for each in back] in ([], [entry])
+    return entry.device_seconds, -sum(each.device_seconds for each in back)
+
+
+def test_who_saves_and_leaves_in_time_is_charged_for_all(begin: Callable[..., Attempt], warm: Warm) -> None:
+    attempt = begin("leave")
+    job = told_to_give_way(attempt, supervise(attempt, warm()))
+    assert (job.status, job.checkpoint_step) == (Status.QUEUED, 1)
+    assert job.attempts.get().end_reason == EndReason.PREEMPTED
+    assert charges(attempt)[1] == 0
+
+
+def test_who_is_ended_before_it_ever_saved_has_all_given_back(
+    begin: Callable[..., Attempt], warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "OBEY_S", 0.3)
+    monkeypatch.setattr(pulse, "LOOK_S", 0.1)
+    attempt = begin("count")
+    job = told_to_give_way(attempt, supervise(attempt, warm()))
+    whole, given_back = charges(attempt)
+    assert given_back == pytest.approx(whole)
+    assert "What it had done since its last checkpoint is given back" in job.events.order_by("-id")[0].sentence
 
 
 def test_what_it_takes_to_save_is_known_on_the_next_node_too(

@@ -30,7 +30,7 @@ def at(minutes: float) -> datetime:
 
 
 def charged(attempt: str) -> LedgerEntry:
-    return LedgerEntry.objects.get(attempt=attempt)
+    return LedgerEntry.objects.get(attempt=attempt, corrects=None)
 
 
 def test_who_is_alone_is_charged_for_the_whole(submit: Submit, start: Start) -> None:
@@ -55,6 +55,35 @@ def test_two_that_share_pay_by_memory_or_by_time_whichever_is_more(
     for held in (first, second):
         assert charged(held.attempt_id).weight == pytest.approx(10.0 * part, rel=1e-3)
     assert not charged(first.attempt_id).energy_measured
+
+
+@pytest.mark.parametrize("reason", [EndReason.PREEMPTED, EndReason.DRAINED])
+def test_what_was_lost_by_leaving_unsaved_is_given_back(
+    reason: EndReason, submit: Submit, start: Start, node: Node
+) -> None:
+    """A quarter of an hour on two accelerators, one of which costs three times as much."""
+    Accelerator.objects.create(node=node, kind="cpu", index=1, price=3.0)
+    job = submit()
+    held = start(job)
+    Attempt.objects.filter(pk=held.attempt_id).update(started_at=timezone.now() - HOUR)
+    lifecycle.end(held, reason, seconds=3600.0, lost_s=900.0)
+    entry = charged(held.attempt_id)
+    (back,) = LedgerEntry.objects.exclude(pk=entry.pk)
+    assert (back.corrects, back.weight, back.created_at) == (entry, entry.weight, entry.created_at)
+    assert (entry.device_seconds, back.device_seconds, entry.weight) == (7200.0, -1800.0, pytest.approx(2.0))
+    assert back.began_at is not None
+    assert entry.created_at - back.began_at == pytest.approx(HOUR / 4, abs=timedelta(seconds=1))
+    assert back.reason == job.events.order_by("-id")[0].sentence
+    assert "before it could save" in back.reason
+
+
+@pytest.mark.parametrize("reason", [EndReason.CRASHED, EndReason.CANCELLED, EndReason.NODE_LOST])
+def test_what_ended_otherwise_has_nothing_more_given_back(
+    reason: EndReason, submit: Submit, start: Start
+) -> None:
+    held = start(submit())
+    lifecycle.end(held, reason, seconds=3600.0, lost_s=900.0)
+    assert LedgerEntry.objects.get() == charged(held.attempt_id)
 
 
 def died(held: Held, *, after: timedelta = HOUR) -> LedgerEntry:

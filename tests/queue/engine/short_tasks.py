@@ -17,7 +17,7 @@ def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
         said = SAVING[do](emit, control, Path(task["out"]))
     else:
         said = {"obey": obey, "count": count}[do](emit, control)
-    emit({"type": "done", "reason": "done" if do == "make" else "nan_loss", "message": said})
+    emit({"type": "done", "reason": REASONS.get(do, "nan_loss"), "message": said})
 
 
 def obey(emit: Emit, control: Control) -> str:
@@ -89,12 +89,22 @@ def step_slowly(emit: Emit, control: Control, out: Path) -> str:
 
 
 def stay(emit: Emit, control: Control, out: Path) -> str:
-    """Tells that a checkpoint takes it for ever, and goes on whatever it is told."""
+    """After a second, tells that a checkpoint takes it for ever, and goes on whatever it is told."""
+    time.sleep(1.0)
     _checkpoint(emit, out, 1, checkpoint_s=1e9)
     for step in range(600):
         emit({"type": "progress", "fraction": step / 600, "step": step, "steps_per_s": 1e-9})
         time.sleep(0.1)
     return f"stayed, though told to {control.command}"
+
+
+def leave(emit: Emit, control: Control, out: Path) -> str:
+    """Works for half a second, and saves its state and leaves when it is told to."""
+    time.sleep(0.5)
+    emit({"type": "progress", "fraction": 0.1, "step": 1})
+    _until_told(control)
+    _checkpoint(emit, out, 1)
+    return ""
 
 
 def _until_told(control: Control) -> None:
@@ -120,5 +130,6 @@ def make(emit: Emit, control: Control, out: Path) -> str:
 
 SAVING = {
     each.__name__: each
-    for each in (save, save_and_go_on, save_and_hang, save_slowly, step_slowly, stay, make)
+    for each in (save, save_and_go_on, save_and_hang, save_slowly, step_slowly, stay, leave, make)
 }
+REASONS = {"make": "done", "leave": "interrupted"}
