@@ -65,7 +65,7 @@ class EndReason(models.TextChoices):
         "disk_full",
         _("The disk of the node was full. The stewards have to make room; then try again."),
     )
-    CRASHED = "crashed", _("The training program stopped unexpectedly.")
+    CRASHED = "crashed", _("The job's program stopped unexpectedly.")
     HUNG = "hung", _("It made no progress for too long and was ended.")
     LOST_TOO_OFTEN = (
         "lost_too_often",

@@ -149,6 +149,13 @@ def test_a_crash_is_tried_once_more(submit: Submit, start: Start) -> None:
     assert (job.status, job.end_reason, job.message) == (Status.FAILED, EndReason.CRASHED, "It fell over.")
 
 
+def test_a_build_that_crashes_is_not_called_a_training(submit: Submit, start: Start) -> None:
+    job = submit()
+    Job.objects.filter(pk=job.pk).update(kind="build")
+    lifecycle.end(start(job), EndReason.CRASHED)
+    assert job.events.order_by("-id")[0].sentence == "The job's program stopped unexpectedly."
+
+
 def test_time_lost_by_the_platforms_fault_is_refunded(submit: Submit, start: Start) -> None:
     job = submit()
     lose(start(job))
