@@ -17,7 +17,6 @@ from jobs.scheduler.forecast import Effort, Range
 from jobs.scheduler.snapshot import Floats, Snapshot
 from portal.ledger import queries as ledger
 
-LOOKED_AT = 10  # of those that are next
 LITTLE_S = 60.0  # sooner by less is no advice
 MIB = 1024**2
 LEAST = 256 * MIB  # what a job may ask for
@@ -44,14 +43,16 @@ def sooner(
     until: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, list[dict[str, str]]]:
-    """For the jobs that are next: what would have them start sooner, and when (ISO 8601), the soonest first. At `until`
-    by the clock it breaks off, and the rest goes without advice.
+    """For the jobs of the snapshot, who is next first: what would have them start sooner, and when (ISO 8601), the
+    soonest first. At `until` by the clock it breaks off, and the rest goes without advice.
     """
     place = {job: row for row, job in enumerate(snapshot.jobs.ids)}
     found = {}
-    looked_at = [why for why in reasons if why.job in place][:LOOKED_AT]
+    looked_at = [why for why in reasons if why.job in place]
     open_ = _open_kinds([why.job for why in looked_at])
     for why in looked_at:
+        if clock() >= until:
+            break
         row, now = place[why.job], starts.get(why.job)
         better = []
         for change in _changes(snapshot, machine, row, open_.get(why.job, {}), why.free_bytes):

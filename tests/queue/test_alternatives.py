@@ -120,6 +120,16 @@ def test_a_look_rolls_no_longer_than_it_may_and_begins_with_who_is_next(
     assert waiting.wait_of(jobs[-1]).position == 10
 
 
+def test_everybody_is_advised_while_there_is_time(
+    submit: Submit, gpus: list[Accelerator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlook, "RANGES", 0.0)  # all of it is for advice
+    runs(submit, gpus[:1])
+    jobs = [submit(resources={"accelerator": "gpu", "count": 3}) for _each in range(14)]
+    outlook.refresh(now=timezone.now().timestamp(), lives=lifetable.EMPTY, clock=lambda: 0.0)
+    assert all(advice(job) for job in jobs)
+
+
 def test_nothing_is_foretold_where_there_is_no_time(
     submit: Submit, gpus: list[Accelerator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
