@@ -1,7 +1,8 @@
 """`make bench-bundles`: what exporting costs and what bundles are worth, against LiteRT's own tools.
 
-Usage: python -m benchmarks.bundles FOLDER [--only NAME ...] [--write]. FOLDER holds cifar10-5k.zip. With --write the
-table goes to docs/bundles.md.
+Usage: python -m benchmarks.bundles FOLDER [--only NAME ...] [--write] [--remedies]. FOLDER holds cifar10-5k.zip. With
+--write the table goes to docs/bundles.md. --remedies measures instead what brings back what int8 loses; that table goes to
+docs/boards.md.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import time
 from pathlib import Path
 
 from benchmarks.__main__ import machine
+from benchmarks.bundles import remedies
 from benchmarks.bundles.measured import Measured, measure
+from benchmarks.bundles.nets import NETS
 from benchmarks.bundles.sets import ARCHIVE, SETS, DataSet
 from benchmarks.bundles.table import all_met, table
 from benchmarks.bundles.taken import take
@@ -27,14 +30,20 @@ MARK = "<!-- measured -->\n"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.bundles", description=__doc__)
     parser.add_argument("folder", type=Path, help=f"with {ARCHIVE}")
-    parser.add_argument("--only", nargs="+", choices=[each.name for each in SETS], help="(default: all)")
-    parser.add_argument("--write", action="store_true", help="write docs/bundles.md")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="which data sets, or nets (default: all)")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/")
+    parser.add_argument("--remedies", action="store_true", help="what brings back what int8 loses")
     asked = parser.parse_args()
+    known = {each.name for each in (NETS if asked.remedies else SETS)}
+    if unknown := set(asked.only or ()) - known:
+        parser.error(f"{', '.join(sorted(unknown))}: choose among {', '.join(sorted(known))}")
     if asked.only and asked.write:
-        parser.error("a table of some sets alone is not written: leave out --only or --write")
+        parser.error("a table of some alone is not written: leave out --only or --write")
     if not (asked.folder / ARCHIVE).exists():
         sys.stderr.write(f"{asked.folder} has no {ARCHIVE}: name the folder that has it (DATA=folder).\n")
         return 2
+    if asked.remedies:
+        return remedies.run(asked.folder, asked.only, write=asked.write)
     try:
         USUAL.ready()
     except CannotMakeError as error:

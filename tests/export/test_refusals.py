@@ -13,6 +13,7 @@ from hardware.targets.registry import TARGETS
 from jobs.engine.ends import InterruptedByRequestError
 from jobs.engine.events import Wish
 from tests.export.conftest import Built, run_py
+from tests.export.loud import beside_a_loud_value
 
 pytestmark = pytest.mark.train
 PI = TARGETS["raspberry-pi-4"]
@@ -52,17 +53,7 @@ def with_a_loud_neighbour(built: Built, path: Path, loudness: float) -> str:
     """The trained model, its answers beside a larger value in one tensor: int8 has no steps left for them."""
     import keras
 
-    pixels = keras.Input((8, 8, 1))
-    flat = keras.layers.Flatten()(pixels)
-    trained = keras.models.load_model(built.task["model"])
-    answer = trained(pixels)
-    loud = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(flat)
-    mixed = keras.layers.Concatenate()([answer, keras.layers.Rescaling(loudness)(loud)])
-    keep = np.eye(11, 10, dtype=np.float32)
-    out = keras.layers.Dense(10, use_bias=False, name="keep")(mixed)
-    model = keras.Model(pixels, out)
-    model.get_layer("keep").set_weights([keep])
-    model.save(path)
+    beside_a_loud_value(keras.models.load_model(built.task["model"]), loudness).save(path)
     return str(path)
 
 

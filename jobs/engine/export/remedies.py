@@ -91,9 +91,12 @@ def _spread(split: Split, most: int) -> Split:
     return Split(np.asarray(split.x[chosen]), np.asarray(split.y[chosen]))
 
 
-def _tried(
-    candidate: Candidate, by: Judges, why_not: WhyNot, threads: int, tick: Callable[[float], None]
+def attempt(
+    candidate: Candidate, by: Judges, why_not: WhyNot, *, threads: int, tick: Callable[[float], None]
 ) -> Tried:
+    """Make a candidate and run it on the samples that it is judged by. `why_not` says why a file can't run on the
+    target, or nothing.
+    """
     try:
         content = candidate.make()
         if trouble := why_not(content):
@@ -175,7 +178,7 @@ def treat(
     """
     found: list[Tried] = []
     for candidate in candidates:
-        found.append(_tried(candidate, by, why_not, threads, tick))
+        found.append(attempt(candidate, by, why_not, threads=threads, tick=tick))
         if found[-1].helps and found[-1].left is not None and not found[-1].left.real:
             break
     return Treatment(tuple(found), before)
