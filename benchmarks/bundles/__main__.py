@@ -1,8 +1,8 @@
 """`make bench-bundles`: what exporting costs and what bundles are worth, against LiteRT's own tools.
 
 Usage: python -m benchmarks.bundles FOLDER [--only NAME ...] [--write] [--remedies]. FOLDER holds cifar10-5k.zip. With
---write the table goes to docs/bundles.md. --remedies measures instead what brings back what int8 loses; that table goes to
-docs/boards.md.
+--write the table goes to docs/bundles.md. --remedies measures instead what brings back what int8 loses; its table goes
+to docs/boards.md.
 """
 
 import argparse

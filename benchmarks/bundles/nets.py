@@ -49,9 +49,7 @@ def _split(x: Any, y: Any, *, classes: bool = True) -> Samples:
     from sklearn.model_selection import train_test_split
 
     inputs = np.asarray(x, dtype=np.float32)
-    found = train_test_split(
-        inputs, y, test_size=TEST, random_state=SEED, stratify=y if classes else None
-    )
+    found = train_test_split(inputs, y, test_size=TEST, random_state=SEED, stratify=y if classes else None)
     return Samples(Split(found[0], found[2]), Split(found[1], found[3]), classes)
 
 
@@ -124,7 +122,7 @@ def _loud(samples: Samples) -> Any:
 
 
 def _unlike(samples: Samples) -> Any:
-    """Each channel of the first layer is scaled, and scaled back by the weights of the next: the answers are the same."""
+    """Each channel of the first layer is scaled, and scaled back by the weights of the next: the same answers."""
     import keras
     from keras import layers
 

@@ -163,7 +163,7 @@ def put(docs: Path, text: str, took_s: float) -> None:
     how = (
         f'Measured by `make bench-bundles ARGS="--remedies --write"` on {time.strftime("%Y-%m-%d")} in '
         f"{took_s / 60:.0f} minutes on {machine()}, Python {platform.python_version()}, LiteRT "
-        f"{importlib.metadata.version('ai-edge-litert')}, on a test split of {TEST:.0%} of the samples (accuracy, or R² in "
-        "the last row):\n\n"
+        f"{importlib.metadata.version('ai-edge-litert')}, on a test split of {TEST:.0%} of the samples (accuracy, or "
+        "R² in the last row):\n\n"
     )
     docs.write_text(before + begin + how + text + end + after, encoding="utf-8")

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
+from django.db.models import Q
 
 from jobs.queue import estimates, open_jobs
 from jobs.queue.estimates import UNKNOWN, Pace
@@ -14,14 +15,17 @@ from jobs.scheduler.snapshot import Floats
 
 WHOLE_S = 600.0  # the queue is read whole again, in case anything was missed
 LEARN_S = 30.0  # how long jobs take is learnt anew
-OVERLAP = 500  # events: of two transactions the one with the larger number may be committed first
+LATE_S = 60.0  # no transaction lasts longer: a number that is missing until then belongs to no event
+RECENT = 500  # events, among which missing numbers are looked for at the beginning
+FARTHEST = 5000  # behind the newest no number is waited for: all of them go into one query
 MANY = 2000  # changed jobs, from which on it is sooner read whole
 
 
 class Backlog:
     """The jobs that wait, as columns. Whatever happens to a job leaves an event in the same transaction
-    (`jobs.queue.lifecycle`): these are followed by their numbers. It is no more than a memory: placements are checked
-    against the database, and what does not hold there is looked at again (`doubt`).
+    (`jobs.queue.lifecycle`): these are followed by their numbers. Of two transactions the one with the larger number
+    may be committed first: so numbers that were left out are waited for. It is no more than a memory: placements are
+    checked against the database, and what does not hold there is looked at again (`doubt`).
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +36,7 @@ class Backlog:
         self._known: Speeds | None = None
         self._read_at = self._learnt_at = float("-inf")
         self._newest = 0
-        self._seen: set[int] = set()
+        self._missing: dict[int, float] = {}  # numbers below the newest, with when they were first missed
         self._doubtful: set[str] = set()
         self._priors: Mapping[str, Pace] = {}
 
@@ -63,15 +67,26 @@ class Backlog:
         """The jobs of the events that were not seen before. They are read before the jobs: what has changed by then
         is in these.
         """
-        events = JobEvent.objects.filter(pk__gt=self._newest - OVERLAP).order_by()
-        if self._known is None:  # all is read anyhow, and what is committed late is among the newest
-            newest = JobEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-            events = events.filter(pk__gt=newest - OVERLAP)
-        found = list(events.values_list("pk", "job_id"))
-        changed = {job for event, job in found if event not in self._seen}
-        self._seen = {event for event, _job in found}
-        self._newest = max([self._newest, *self._seen])
-        return changed | self._doubtful
+        if self._known is None:  # all is read anyhow
+            found = dict(JobEvent.objects.order_by("-pk").values_list("pk", "job_id")[:RECENT])
+            self._newest = min(found, default=1) - 1
+        else:
+            events = JobEvent.objects.filter(Q(pk__gt=self._newest) | Q(pk__in=list(self._missing)))
+            found = dict(events.order_by().values_list("pk", "job_id"))
+        self._miss(found)
+        return set(found.values()) | self._doubtful
+
+    def _miss(self, found: Collection[int]) -> None:
+        """Note the numbers that should be among the events that were `found`."""
+        now, newest = self._clock(), max(found, default=self._newest)
+        farthest = newest - FARTHEST
+        missing = dict.fromkeys(range(max(self._newest, farthest) + 1, newest), now) | self._missing
+        self._missing = {
+            number: since
+            for number, since in missing.items()
+            if number not in found and number > farthest and now - since < LATE_S
+        }
+        self._newest = max(self._newest, newest)
 
     def priors(self, known: Speeds) -> Floats:
         """The `Pace` of each recipe, by its number (recipes, 3); NaN where nothing is known."""

@@ -135,7 +135,9 @@ class RowIndex:
     def rows(self, jobs: Collection[str]) -> dict[str, int]:
         """The row of each of these jobs that has one."""
         numbers = {job: self._number[job] for job in jobs if job in self._number}
-        return dict(zip(numbers, np.searchsorted(self._numbers, list(numbers.values())).tolist(), strict=True))
+        return dict(
+            zip(numbers, np.searchsorted(self._numbers, list(numbers.values())).tolist(), strict=True)
+        )
 
     def take_out(self, jobs: Collection[str]) -> Bools:
         """Forget the rows of these jobs, where they have any; which rows of the table are left."""

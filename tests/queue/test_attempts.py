@@ -210,7 +210,9 @@ def test_who_is_ended_before_it_ever_saved_has_all_given_back(
     job = told_to_give_way(attempt, supervise(attempt, warm()))
     whole, given_back = charges(attempt)
     assert given_back == pytest.approx(whole)
-    assert "What it had done since its last checkpoint is given back" in job.events.order_by("-id")[0].sentence
+    assert (
+        "What it had done since its last checkpoint is given back" in job.events.order_by("-id")[0].sentence
+    )
 
 
 def test_what_it_takes_to_save_is_known_on_the_next_node_too(
