@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.bundles.sets import ARCHIVE
@@ -83,9 +82,12 @@ def _friedman(_folder: Path) -> Samples:
     return _split(*make_friedman1(**FRIEDMAN), classes=False)
 
 
-def _trained(model: Any, x: NDArray[np.float32], samples: Samples, epochs: int) -> Any:
-    model.compile("adam", "sparse_categorical_crossentropy" if samples.classes else "mse")
-    model.fit(x, samples.train.y, epochs=epochs, batch_size=32, verbose=0)
+def _trained(model: Any, samples: Samples, epochs: int, *, rate: float = 1e-3) -> Any:
+    import keras
+
+    loss = "sparse_categorical_crossentropy" if samples.classes else "mse"
+    model.compile(keras.optimizers.Adam(rate), loss)
+    model.fit(samples.train.x, samples.train.y, epochs=epochs, batch_size=32, verbose=0)
     return model
 
 
@@ -97,7 +99,7 @@ def _of_the_recipe(epochs: int) -> Callable[[Samples], Any]:
         shape = samples.train.x.shape[1:]
         width = ImageClassifierParams().width
         model = image_network(shape, classes=samples.outputs, width=width, dropout=0.0).full
-        return _trained(model, samples.train.x, samples, epochs)
+        return _trained(model, samples, epochs)
 
     return make
 
@@ -114,7 +116,7 @@ def _swish(samples: Samples) -> Any:
         x = layers.DepthwiseConv2D(3, padding="same", activation="swish")(x)
         x = layers.Conv2D(channels, 1, activation="swish")(x)
     out = layers.Dense(samples.outputs, activation="softmax")(layers.GlobalAveragePooling2D()(x))
-    return _trained(keras.Model(pixels, out), samples.train.x, samples, 40)
+    return _trained(keras.Model(pixels, out), samples, 60, rate=5e-3)
 
 
 def _loud(samples: Samples) -> Any:
@@ -131,7 +133,7 @@ def _unlike(samples: Samples) -> Any:
     second = layers.Conv2D(32, 3, padding="same", activation="relu")
     x = second(first(layers.Rescaling(1 / 64, offset=-2.0)(pixels)))
     out = layers.Dense(samples.outputs, activation="softmax")(layers.GlobalAveragePooling2D()(x))
-    model = _trained(keras.Model(pixels, out), samples.train.x, samples, 25)
+    model = _trained(keras.Model(pixels, out), samples, 40, rate=3e-3)
     scale = 10 ** np.random.default_rng(SEED).uniform(-UNLIKE, UNLIKE, 16)
     kernel, bias = first.get_weights()
     first.set_weights([kernel * scale, bias * scale])
@@ -141,20 +143,15 @@ def _unlike(samples: Samples) -> Any:
 
 
 def _dense(samples: Samples) -> Any:
-    """Dense layers that take the columns as they are: what they were scaled with for the training is in the weights."""
+    """As somebody trains who scales nothing."""
     import keras
     from keras import layers
 
-    x = samples.train.x
-    mean, spread = x.mean(axis=0), x.std(axis=0)
-    first = layers.Dense(32, activation="relu")
-    last = layers.Dense(samples.outputs, activation="softmax" if samples.classes else None)
-    columns = keras.Input(x.shape[1:])
-    model = keras.Model(columns, last(layers.Dense(32, activation="relu")(first(columns))))
-    _trained(model, (x - mean) / spread, samples, 60)
-    kernel, bias = first.get_weights()
-    first.set_weights([kernel / spread[:, None], bias - (mean / spread) @ kernel])
-    return model
+    columns = keras.Input(samples.train.x.shape[1:])
+    x = layers.Dense(32, activation="relu")(columns)
+    x = layers.Dense(32, activation="relu")(x)
+    out = layers.Dense(samples.outputs, activation="softmax" if samples.classes else None)(x)
+    return _trained(keras.Model(columns, out), samples, 100)
 
 
 NETS = (

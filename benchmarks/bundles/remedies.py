@@ -20,6 +20,7 @@ from jobs.engine import evaluate
 from jobs.engine.export import measure
 from jobs.engine.export.compared import Compared, compare
 from jobs.engine.export.convert import Converter, guarded
+from jobs.engine.export.graph import inspect
 from jobs.engine.export.remedies import Candidate, Judges, Tried, attempt
 from jobs.engine.export.slim import slim
 from jobs.engine.export.variants import CALIBRATION_SAMPLES
@@ -29,6 +30,7 @@ BEGIN, END = "<!-- remedies -->\n", "<!-- /remedies -->\n"
 FEW, MANY = 30, 1500  # samples to calibrate with
 LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 FIRST, LAST = 0, -1
+TABLE = 2  # dimensions
 
 
 class _PartConverter(Converter):
@@ -116,14 +118,23 @@ def row(net: Net, folder: Path) -> Row:
 
 def _measured(net: Net, samples: Samples, converter: _PartConverter) -> Row:
     x, y, usual = samples.test.x, samples.test.y, _calibration(samples, CALIBRATION_SAMPLES)
-    exact, plain = (_answers(content, x) for content in (converter.fp32(), converter.int8(usual)))
+    fp32 = converter.fp32()
+
+    def as_built(count: int) -> bytes:
+        """Plain int8 as a build makes it."""
+        chosen = _calibration(samples, count)
+        return (
+            converter.int8(chosen) if x.ndim > TABLE else converter.int8_core(chosen, inspect(fp32).operators)
+        )
+
+    exact, plain = (_answers(content, x) for content in (fp32, as_built(CALIBRATION_SAMPLES)))
     judges = Judges(x, y, samples.classes, exact, plain)
     candidates = (
         Candidate("wide", "activations of 16 bits", lambda: converter.int8(usual, wide=True)),
         Candidate("first", "the first layer float", lambda: converter.int8_but(usual, FIRST)),
         Candidate("last", "the last layer float", lambda: converter.int8_but(usual, LAST)),
-        Candidate("few", f"calibrated on {FEW}", lambda: converter.int8(_calibration(samples, FEW))),
-        Candidate("many", f"calibrated on {MANY}", lambda: converter.int8(_calibration(samples, MANY))),
+        Candidate("few", f"calibrated on {FEW}", lambda: as_built(FEW)),
+        Candidate("many", f"calibrated on {MANY}", lambda: as_built(MANY)),
     )
     tried = tuple(
         attempt(each, judges, lambda _content: "", threads=2, tick=lambda _part: None) for each in candidates
