@@ -6,9 +6,9 @@ reference/integer_ops/fully_connected.h, whose reference kernel multiplies by a 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware.fpga.ir import Int8s, Integers, Once, Output, Real, Scaling, Twice
+from hardware.fpga.wire.ends import away
 from hardware.targets.litert.fixed import Factor
 
 _PART = 16  # bits of a multiplier that are multiplied at once
@@ -68,10 +68,3 @@ def _rounded_once(sums: Integers, scaling: Once) -> Integers:
 def _rounded_real(sums: Integers, scaling: Real) -> Integers:
     steps: Integers = away(sums * scaling.scales).astype(np.int64)
     return steps
-
-
-def away(real: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The nearest whole numbers, halves away from zero: C's round, exactly."""
-    whole: NDArray[np.floating] = np.trunc(real)
-    whole += np.sign(real) * (np.abs(real - whole) >= 0.5)  # noqa: PLR2004
-    return whole

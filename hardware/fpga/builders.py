@@ -49,7 +49,7 @@ from hardware.targets.litert.fixed import (
 _MOST_AXES = 4  # with the batch
 _SUM_LIMIT = 1 << 31
 _SUM_STEPS = 255 + 128  # an input minus its zero, and the zero that is folded into the bias
-_LIMITS: dict[int, tuple[float | None, float | None]] = {
+LIMITS: dict[int, tuple[float | None, float | None]] = {
     schema.ActivationFunctionType.NONE: (None, None),
     schema.ActivationFunctionType.RELU: (0, None),
     schema.ActivationFunctionType.RELU6: (0, 6),
@@ -112,9 +112,9 @@ class Source:
     def output(self, out: Value, activation: int | None = None) -> Output:
         """Its zero, and the range that an activation leaves (CalculateActivationRangeQuantized)."""
         kind = self.operator.options.fusedActivationFunction if activation is None else activation
-        if kind not in _LIMITS:
+        if kind not in LIMITS:
             raise self.refuse("its activation", "ReLU, ReLU6 or none")
-        return bounded(out, *_LIMITS[kind])
+        return bounded(out, *LIMITS[kind])
 
     def base(self, out: Value, *inputs: Value) -> dict[str, Any]:
         """The fields that every layer has."""

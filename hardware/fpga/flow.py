@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from hardware.fpga.shell import Circuit
 from hardware.fpga.tools import Limits, ToolError
 
 SEEDS = (1, 2, 3)
+SCRIPT = "netlist.ys"
+_KEPT = ("report.json", "netlist.json", "netlist.v")  # beside the bitstream, in the cache too
 
 Progress = Callable[[str, str], None]
 """Called with a stage's name ("netlist", "place and route", "pack") and what of it is being done."""
@@ -63,13 +65,24 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @staticmethod
+    def of_json(said: Mapping[str, Any]) -> "Report":
+        """The inverse of `as_json`. TypeError, KeyError for anything else."""
+        return Report(**{**said, "tried": tuple(Routed(**each) for each in said["tried"])})
+
 
 @dataclass(frozen=True)
 class Built:
-    """A bitstream (a file in the folder that `build` was given) and its report; beside it `netlist.v`, to simulate."""
+    """A bitstream (a file in the folder that `build` was given) and its report; beside it `netlist.json`, which was
+    routed, and the same as `netlist.v`.
+    """
 
     bitstream: Path
     report: Report
+
+    @property
+    def netlist(self) -> Path:
+        return self.bitstream.with_name("netlist.json")
 
 
 class FlowError(Exception):
@@ -78,6 +91,16 @@ class FlowError(Exception):
     def __init__(self, stage: str, detail: str) -> None:
         super().__init__(detail)
         self.stage = stage
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a tool: `arguments` name the working folder as tools.INSIDE, `writes` is what it leaves there."""
+
+    tool: tools.Tool
+    arguments: tuple[str, ...]
+    log: str
+    writes: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +115,12 @@ class _Run:
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def call(self, call: Call) -> float:
+        """As `tool`."""
+        inside = tools.INSIDE if call.tool.function else str(self.folder)  # Apycula is no WebAssembly
+        arguments = [each.replace(tools.INSIDE, inside) for each in call.arguments]
+        return self.tool(call.tool, arguments, call.log, call.writes)
+
     def tool(self, tool: tools.Tool, arguments: Sequence[str], log: str, writes: str) -> float:
         """Runs it; ToolError also when what it is to write isn't there."""
         target, record = self.folder / writes, self.folder / log
@@ -101,7 +130,7 @@ class _Run:
             tool, arguments, folder=self.folder, log=record, limits=self.limits, cancelled=self.cancelled
         )
         if not target.exists() or not target.stat().st_size:
-            raise ToolError(tool, f"wrote no {writes}", record)
+            raise ToolError(tool.name, f"wrote no {writes}", record)
         return took
 
 
@@ -129,15 +158,28 @@ def build(
     if kept is not None and (found := _restored(kept, folder, chip)):
         progress("pack", "taken from the cache")
         return found
-    for name, text in {**made.sources, made.constraints_name: made.constraints}.items():
-        (folder / name).write_text(text, encoding="utf-8")
     run = _Run(board, chip, folder, limits or Limits(), cancelled, progress)
     _netlist(run, made)
     routed = _routed(run, made, seeds)
-    built = _packed(run, routed, versions)
+    built = _packed(run, made, routed, versions)
     if kept is not None:
         _keep(kept, folder, chip)
     return built
+
+
+def netlist(
+    made: Circuit,
+    board: Board,
+    *,
+    folder: Path,
+    limits: Limits | None = None,
+    progress: Progress = lambda _stage, _detail: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Path:
+    """The first stage alone: `netlist.json` in the folder. Errors as `build`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _netlist(_Run(board, CHIPS[board.family], folder, limits or Limits(), cancelled, progress), made)
+    return folder / "netlist.json"
 
 
 def build_largest(
@@ -175,24 +217,59 @@ def _too_slow(board: Board, report: Report) -> str:
 
 
 def _key(made: Circuit, board: Board, seeds: Sequence[int], versions: dict[str, str]) -> str:
-    said = [made.sources, made.constraints, board.device, board.package, board.core_hz, list(seeds), versions]
+    said = [
+        made.sources,
+        made.constraints,
+        board.device,
+        board.package,
+        board.core_hz,
+        list(seeds),
+        versions,
+        _KEPT,
+    ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 # --- the stages ---------------------------------------------------------------------------------------------
 
 
-def _netlist(run: _Run, made: Circuit) -> None:
-    run.progress("netlist", f"yosys, for {run.board.title}")
+def script(made: Circuit, board: Board) -> str:
+    """What yosys is to do, the file SCRIPT."""
     files = " ".join(f"{tools.INSIDE}/{name}" for name in sorted(made.sources) if name.endswith(".v"))
-    script = (
+    return (
         f"read_verilog -I{tools.INSIDE} {files}\n"
-        f"{run.chip.synthesis(run.board)} -top board -json {tools.INSIDE}/netlist.json\n"
+        f"{CHIPS[board.family].synthesis(board)} -top board -json {tools.INSIDE}/netlist.json\n"
         f"write_verilog -noattr {tools.INSIDE}/netlist.v\n"
     )
-    (run.folder / "netlist.ys").write_text(script, encoding="utf-8")
+
+
+def calls(made: Circuit, board: Board, seed: int) -> tuple[Call, Call, Call]:
+    """What makes a bitstream of a folder with the circuit's files and SCRIPT: netlist, place and route, pack."""
+    chip, inside = CHIPS[board.family], tools.INSIDE
+    routed, name = f"seed-{seed}.routed", f"board.{chip.ending}"
+    return (
+        Call(tools.YOSYS, ("-s", f"{inside}/{SCRIPT}"), "yosys.log", "netlist.json"),
+        Call(
+            chip.router,
+            (
+                *chip.place(board, f"{inside}/{made.constraints_name}", f"{inside}/{routed}"),
+                "--json", f"{inside}/netlist.json", "--report", f"{inside}/seed-{seed}.json",
+                "--seed", str(seed), "--freq", f"{board.core_hz / 1e6:g}", "--timing-allow-fail",
+            ),
+            f"seed-{seed}.log",
+            routed,
+        ),
+        Call(chip.packer, tuple(chip.pack(board, f"{inside}/{routed}", f"{inside}/{name}")), "pack.log", name),
+    )  # fmt: skip
+
+
+def _netlist(run: _Run, made: Circuit) -> None:
+    texts = {**made.sources, made.constraints_name: made.constraints, SCRIPT: script(made, run.board)}
+    for name, text in texts.items():
+        (run.folder / name).write_text(text, encoding="utf-8")
+    run.progress("netlist", f"yosys, for {run.board.title}")
     try:
-        took = run.tool(tools.YOSYS, ["-s", f"{tools.INSIDE}/netlist.ys"], "yosys.log", "netlist.json")
+        took = run.call(calls(made, run.board, SEEDS[0])[0])
     except ToolError as error:
         raise FlowError("netlist", f"No netlist could be made. {error}") from error
     run.seconds["netlist"] = took
@@ -220,29 +297,21 @@ def _routed(run: _Run, made: Circuit, seeds: Sequence[int]) -> tuple[Routed, ...
 
 
 def _try(run: _Run, made: Circuit, seed: int) -> Routed:
-    name = f"seed-{seed}"
-    arguments = [
-        *run.chip.place(run.board, f"{tools.INSIDE}/{made.constraints_name}", f"{tools.INSIDE}/{name}.routed"),
-        "--json", f"{tools.INSIDE}/netlist.json", "--report", f"{tools.INSIDE}/{name}.json",
-        "--seed", str(seed), "--freq", f"{run.board.core_hz / 1e6:g}", "--timing-allow-fail",
-    ]  # fmt: skip
     try:
-        took = run.tool(run.chip.router, arguments, f"{name}.log", f"{name}.routed")
-        measured = json.loads((run.folder / f"{name}.json").read_text(encoding="utf-8"))
+        took = run.call(calls(made, run.board, seed)[1])
+        measured = json.loads((run.folder / f"seed-{seed}.json").read_text(encoding="utf-8"))
     except (ToolError, OSError, ValueError) as error:
         return Routed(seed=seed, failure=str(error))
     clocks = [each["achieved"] * 1e6 for each in measured["fmax"].values()]
     return Routed(seed=seed, fmax_hz=min(clocks), seconds=took)
 
 
-def _packed(run: _Run, tried: tuple[Routed, ...], versions: dict[str, str]) -> Built:
+def _packed(run: _Run, made: Circuit, tried: tuple[Routed, ...], versions: dict[str, str]) -> Built:
     best = tried[-1]
-    name = f"board.{run.chip.ending}"
+    call = calls(made, run.board, best.seed)[2]
     run.progress("pack", run.chip.packer.name)
-    inside = tools.INSIDE if run.chip.packer.function else str(run.folder)  # Apycula is no WebAssembly
-    arguments = run.chip.pack(run.board, f"{inside}/seed-{best.seed}.routed", f"{inside}/{name}")
     try:
-        run.seconds["pack"] = run.tool(run.chip.packer, arguments, "pack.log", name)
+        run.seconds["pack"] = run.call(call)
     except ToolError as error:
         raise FlowError("pack", f"The routed circuit could not be packed. {error}") from error
     measured = json.loads((run.folder / f"seed-{best.seed}.json").read_text(encoding="utf-8"))
@@ -258,10 +327,10 @@ def _packed(run: _Run, tried: tuple[Routed, ...], versions: dict[str, str]) -> B
         seconds=dict(run.seconds),
         tried=tried,
         versions=versions,
-        sha256=hashlib.sha256((run.folder / name).read_bytes()).hexdigest(),
+        sha256=hashlib.sha256((run.folder / call.writes).read_bytes()).hexdigest(),
     )
     (run.folder / "report.json").write_text(json.dumps(report.as_json(), indent=1), encoding="utf-8")
-    return Built(run.folder / name, report)
+    return Built(run.folder / call.writes, report)
 
 
 # --- the cache ----------------------------------------------------------------------------------------------
@@ -270,7 +339,7 @@ def _packed(run: _Run, tried: tuple[Routed, ...], versions: dict[str, str]) -> B
 def _keep(kept: Path, folder: Path, chip: Chip) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(dir=kept.parent, prefix=".making-"))
-    for name in (f"board.{chip.ending}", "report.json", "netlist.v"):
+    for name in (f"board.{chip.ending}", *_KEPT):
         shutil.copy(folder / name, making / name)
     try:
         making.rename(kept)
@@ -284,12 +353,11 @@ def _restored(kept: Path, folder: Path, chip: Chip) -> Built | None:
     try:
         said = json.loads((kept / "report.json").read_text(encoding="utf-8"))
         content = (kept / name).read_bytes()
-        tried = tuple(Routed(**each) for each in said.pop("tried"))
-        report = replace(Report(**said, tried=tried), cached=True)
+        report = replace(Report.of_json(said), cached=True)
     except (OSError, ValueError, TypeError, KeyError):
         return None
     if hashlib.sha256(content).hexdigest() != report.sha256:
         return None
-    for each in (name, "report.json", "netlist.v"):
+    for each in (name, *_KEPT):
         shutil.copy(kept / each, folder / each)
     return Built(folder / name, report)

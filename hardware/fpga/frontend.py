@@ -1,5 +1,7 @@
 """From a static-int8 .tflite file, the very one that a Linux board runs, to a graph."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hardware.fpga.builders import BUILDERS, Source, layer_name, refusal, value_of
@@ -12,6 +14,21 @@ _SOFTMAX = (1 / 256, -128)  # the scale and zero point that LiteRT's kernel writ
 _ONE_CORE = "static int8 in one piece; what is done to floats belongs before or behind it"
 
 
+@dataclass(frozen=True)
+class Split:
+    """A file's operators: those on floats `before` its int8 core, the one that quantises (None where the file takes
+    int8), the core's, from `source` to `last`, the one that dequantises, and those on floats `after` it.
+    """
+
+    before: tuple[Operator, ...]
+    entering: Operator | None
+    source: Tensor
+    core: tuple[Operator, ...]
+    last: Tensor
+    leaving: Operator | None
+    after: tuple[Operator, ...]
+
+
 def read_graph(content: bytes) -> Graph:
     """UnsupportedError says which operator the engine can't compute, ValueError that this is no file of one subgraph
     with one input and one output.
@@ -19,26 +36,40 @@ def read_graph(content: bytes) -> Graph:
     Float operators ahead of the one tensor that is quantised, and behind the one that is dequantised, are left to the
     host, and named in `Graph.host`.
     """
-    net = read(content)
-    before, source, rest = _split_input(net)
-    inside, last, after = _split_output(net, rest)
+    parts = split(read(content))
+    inside = list(parts.core)
     softmax = _softmax(inside.pop()) if inside and inside[-1].name == "SOFTMAX" else None
-    values: dict[int, Value] = {source.number: value_of(source, "INPUT")}
+    values: dict[int, Value] = {parts.source.number: value_of(parts.source, "INPUT")}
     layers = [_layer(operator, values) for operator in inside]
-    output = last.number if softmax is None else softmax.inputs[0]
+    output = parts.last.number if softmax is None else softmax.inputs[0]
     if output not in values:
-        raise refusal("OUTPUT", last.name, "no layer on int8 computes it", _ONE_CORE)
+        raise refusal("OUTPUT", parts.last.name, "no layer on int8 computes it", _ONE_CORE)
     if softmax is not None:
-        values[softmax.output] = value_of(last, "SOFTMAX")
-    _check_sides(values, layers, source.number)
-    host = Host(before, net.input.dtype is np.float32, softmax, net.output.dtype is np.float32, after)
-    return Graph(values, tuple(layers), source.number, output, host)
+        values[softmax.output] = value_of(parts.last, "SOFTMAX")
+    _check_sides(values, layers, parts.source.number)
+    host = Host(
+        before=tuple(operator.name for operator in parts.before),
+        quantises=parts.entering is not None,
+        softmax=softmax,
+        dequantises=parts.leaving is not None,
+        after=tuple(operator.name for operator in parts.after),
+    )
+    return Graph(values, tuple(layers), parts.source.number, output, host)
 
 
-def _split_input(net: Net) -> tuple[tuple[str, ...], Tensor, list[Operator]]:
-    """The float operators' names before the quantised input, that input, and the operators behind it."""
+def split(net: Net) -> Split:
+    """UnsupportedError where the int8 operators are not in one piece."""
+    before, entering, rest = _split_input(net)
+    source = net.input if entering is None else entering.outputs[0]
+    core, leaving, after = _split_output(rest)
+    last = net.output if leaving is None else leaving.tensor(0)
+    return Split(before, entering, source, core, last, leaving, after)
+
+
+def _split_input(net: Net) -> tuple[tuple[Operator, ...], Operator | None, list[Operator]]:
+    """The float operators before the one that quantises, that one, and the operators behind it."""
     if net.input.dtype is np.int8:
-        return (), net.input, list(net.operators)
+        return (), None, list(net.operators)
     entries = [
         number
         for number, operator in enumerate(net.operators)
@@ -46,10 +77,10 @@ def _split_input(net: Net) -> tuple[tuple[str, ...], Tensor, list[Operator]]:
     ]
     if len(entries) != 1 or net.input.dtype is not np.float32:
         raise refusal("QUANTIZE", "input", f"{len(entries)} tensors are quantised from floats", _ONE_CORE)
-    ahead = _needed(net, net.operators[entries[0]].tensor(0).number)
+    entering = net.operators[entries[0]]
+    ahead = _needed(net, entering.tensor(0).number)
     rest = [op for number, op in enumerate(net.operators) if number not in {*ahead, *entries}]
-    names = tuple(net.operators[number].name for number in sorted(ahead))
-    return names, net.operators[entries[0]].outputs[0], rest
+    return tuple(net.operators[number] for number in sorted(ahead)), entering, rest
 
 
 def _needed(net: Net, tensor: int) -> set[int]:
@@ -64,21 +95,23 @@ def _needed(net: Net, tensor: int) -> set[int]:
     return found
 
 
-def _split_output(net: Net, rest: list[Operator]) -> tuple[list[Operator], Tensor, tuple[str, ...]]:
-    """The operators on int8, the last int8 tensor, and the names of the float operators behind it."""
+def _split_output(
+    rest: list[Operator],
+) -> tuple[tuple[Operator, ...], Operator | None, tuple[Operator, ...]]:
+    """The operators on int8, the one that dequantises, and the float operators behind it."""
     leaving = [op for op in rest if op.name == "DEQUANTIZE" and op.tensor(0).dtype is np.int8]
     if not leaving:
-        return rest, net.output, ()
+        return tuple(rest), None, ()
     if len(leaving) > 1:
         raise refusal("DEQUANTIZE", layer_name(leaving[0]), "more than one tensor leaves int8", _ONE_CORE)
     inside, after, floats = [], [], {leaving[0].outputs[0].number}
     for operator in rest:
         if any(each is not None and each.number in floats for each in operator.inputs):
             floats |= {out.number for out in operator.outputs}
-            after.append(operator.name)
+            after.append(operator)
         elif operator is not leaving[0]:
             inside.append(operator)
-    return inside, leaving[0].tensor(0), tuple(after)
+    return tuple(inside), leaving[0], tuple(after)
 
 
 def _softmax(operator: Operator) -> Softmax:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hardware.fpga.engine import WORD, Engine
 from hardware.fpga.ir import Int8s
+from hardware.fpga.wire import ends
 
 _MAGIC = b"GRISTMILL-FPGA\r\n"
 _VERSION = 1
@@ -48,17 +49,7 @@ class Feed:
 
     def packed(self, vector: Int8s) -> bytes:
         """Of an int8 input in the net's own shape."""
-        height, width, depth = self.shape
-        source = vector.reshape(height, width, depth)
-        if self.table is not None:
-            source = np.array(self.table, np.int8)[source.astype(np.int64) + 128]
-        taps = self.channels // depth
-        at = np.arange(self.columns)[:, None] * self.stride - self.before + np.arange(taps) * self.dilation
-        inside = (at >= 0) & (at < width)
-        found = source[:, np.where(inside, at, 0)]  # (rows, columns, taps, depth)
-        found = np.where(inside[..., None], found, np.int8(self.outside))
-        points = found.reshape(height * self.columns, self.channels)
-        return np.pad(points, ((0, 0), (0, -self.channels % WORD))).tobytes()
+        return ends.packed(vars(self), vector)
 
 
 @dataclass(frozen=True)
@@ -83,13 +74,14 @@ class Result:
 @dataclass(frozen=True)
 class Step:
     """An operation of the program: the layer it belongs to, its predicted cycles, and the share of the engine's
-    multiplications in them that the layer needs.
+    multiplications in them that the layer needs, and how many it needs.
     """
 
     operator: str
     layer: str
     cycles: int
     utilisation: float
+    multiplications: int
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hardware.fpga.emit.contents import Contents
 from hardware.fpga.emit.copies import concat, pad, reshape
 from hardware.fpga.emit.sums import accumulate, convolution, depthwise
 from hardware.fpga.engine import WORD, Engine, Memory
-from hardware.fpga.errors import UnsupportedError
+from hardware.fpga.errors import FitError, UnsupportedError
 from hardware.fpga.image import Feed, Image, Result, Step
 from hardware.fpga.ir import (
     Accumulate,
@@ -48,7 +48,7 @@ _EMIT: dict[type[Layer], Callable[[Contents, Any], list[Operation]]] = {
 
 
 def compiled(graph: Graph, engine: Engine) -> Image:
-    """From a graph as read from a file. UnsupportedError for what the engine can't do, or has no room for."""
+    """From a graph as read from a file. UnsupportedError for what the engine can't do, FitError for too little room."""
     fed, plan = _fed(graph, engine)
     contents = Contents(engine, plan.graph, plan.memory)
     made = [(layer, operation) for layer in plan.graph.layers for operation in _operations(contents, layer)]
@@ -99,12 +99,7 @@ def _check_room(contents: Contents) -> None:
     for memory, words in contents.needs().items():
         if words > engine.words[memory]:
             what, size = memory.name.lower(), engine.word_bytes(memory)
-            raise _refused(
-                "NET",
-                what,
-                f"its {what} take {words:,} words of {size} bytes, this engine has {engine.words[memory]:,}",
-                "a smaller net, or a board with a larger engine",
-            )
+            raise FitError(memory=what, needs=words, has=engine.words[memory], word_bytes=size)
 
 
 def _segments(contents: Contents) -> tuple[tuple[int, bytes], ...]:
@@ -150,9 +145,8 @@ def _result(contents: Contents) -> Result:
 
 
 def _step(contents: Contents, layer: Layer, operation: Operation) -> Step:
-    taken = cycles(operation, contents.engine)
-    useful = _multiplications(contents, layer) / (taken * contents.engine.lanes)
-    return Step(layer.operator, layer.name, taken, round(useful, 4))
+    taken, needed = cycles(operation, contents.engine), _multiplications(contents, layer)
+    return Step(layer.operator, layer.name, taken, round(needed / (taken * contents.engine.lanes), 4), needed)
 
 
 def _multiplications(contents: Contents, layer: Layer) -> int:

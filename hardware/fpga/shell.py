@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.fpga.boards import Board, Family
+from hardware.fpga.contained import files
 from hardware.fpga.engine import Engine
-from hardware.fpga.identity import SIZE, identity
+from hardware.fpga.identity import SIZE, digest, identity
+from hardware.fpga.image import Image
 
 RTL = Path(__file__).with_name("rtl")
 MODULE = "board"
@@ -19,11 +21,14 @@ _VCO_HZ = 600_000_000  # ECP5 PLLs oscillate at 400 to 800 MHz (FPGA-DS-02012)
 
 @dataclass(frozen=True)
 class Circuit:
-    """Verilog by file name, whose outermost module is `board`; the constraints, and the name their tool expects."""
+    """Verilog by file name, whose outermost module is `board`; the constraints, and the name their tool expects;
+    the digest that a board answers when it is asked (identity.py).
+    """
 
     sources: Mapping[str, str]
     constraints: str
     constraints_name: str
+    digest: bytes
 
 
 def sources() -> dict[str, str]:
@@ -32,26 +37,39 @@ def sources() -> dict[str, str]:
 
 
 def circuit(
-    board: Board, engine: Engine | None = None, *, verilog: Mapping[str, str] | None = None
+    board: Board,
+    engine: Engine | None = None,
+    *,
+    verilog: Mapping[str, str] | None = None,
+    image: Image | None = None,
 ) -> Circuit:
     """All that the tools need for this board, with an engine of this size (default: the board's).
 
-    `verilog`: other sources than ours. ValueError for a clock that can't be made.
+    `verilog`: other sources than ours. `image`: a net that the memories begin with, made for this size of engine.
+    ValueError for a clock that can't be made.
     """
     engine = engine or board.engine
-    found = dict(sources() if verilog is None else verilog)
-    found["board.v"] = shell(board, engine, identity(board, engine, found))
+    found = dict(sources() if verilog is None else verilog) | ({} if image is None else files(image))
+    said = identity(board, engine, found)
     name, write = _CONSTRAINTS[board.family]
-    return Circuit(found, write(board), name)
+    return Circuit(
+        sources=found | {"board.v": shell(board, engine, said, contained=image is not None)},
+        constraints=write(board),
+        constraints_name=name,
+        digest=digest(board, engine, found),
+    )
 
 
-def shell(board: Board, engine: Engine, said: bytes, *, divisor: int = 0, idle: int = 0) -> str:
-    """The module `board`. For simulation, `divisor` and `idle`: other cycles a bit and until a frame counts as cut than
-    the board's, and no PLL.
+def shell(
+    board: Board, engine: Engine, said: bytes, *, divisor: int = 0, idle: int = 0, contained: bool = False
+) -> str:
+    """The module `board`. `contained`: its memories begin with the files of contained.py. For simulation, `divisor` and
+    `idle`: other cycles a bit and until a frame counts as cut than the board's, and no PLL.
     """
     simulated = bool(divisor)
     parameters = {
         **engine.parameters(),
+        "INIT": int(contained),
         "DIVISOR": divisor or board.divisor,
         "IDLE": idle or round(_IDLE_S * board.core_hz),
         "CAPACITY_BITS": board.capacity_bits,

@@ -1,63 +1,54 @@
-"""The engine's own Verilog, simulated cycle by cycle with Verilator."""
+"""The engine in simulation, cycle by cycle: our own Verilog, or what a netlist says of it (simulation/netlist.py)."""
 
-import hashlib
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
+from hardware.fpga import verilator
 from hardware.fpga.engine import Engine
 from hardware.fpga.image import Image
 from hardware.fpga.ir import Int8s
+from hardware.fpga.tools import Limits
+from hardware.fpga.verilator import SimulationError
 from portal.kit import process
 
 RTL = Path(__file__).with_name("rtl")
-_MAIN = Path(__file__).with_name("simulation") / "engine.cpp"
+MAIN = Path(__file__).with_name("simulation") / "engine.cpp"
 MODULES = (
     *("engine", "loader", "memory", "sequencer", "walker", "array", "mac_row", "elements", "slots"),
     *("requantiser", "packer"),
 )
 """The engine's own modules, a file each in RTL."""
-_BUILD_SECONDS = 600
 _ENDLESS = (1 << 32) - 1
 
 
-class SimulationError(Exception):
-    """Verilator could not build the engine, or the engine never came to an end."""
-
-
-def build(engine: Engine, folder: Path, *, contained: bool = False) -> Path:
+def build(
+    engine: Engine,
+    folder: Path,
+    *,
+    contained: bool = False,
+    limits: Limits | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Path:
     """The program that simulates an engine of this size, built unless it is in `folder` already.
 
     `contained`: its memories begin with the files of contained.py, in the folder that the program is started in.
-    SimulationError with what Verilator said.
+    Errors as verilator.program.
     """
-    sources = [path for path in sorted(RTL.glob("*.v")) if path.stem in MODULES]
+    files = {f"{name}.v": (RTL / f"{name}.v").read_text(encoding="utf-8") for name in MODULES}
+    files[MAIN.name] = MAIN.read_text(encoding="utf-8")
     parameters = {**engine.parameters(), "INIT": int(contained)}
-    key = hashlib.sha256(repr(parameters).encode())
-    for path in [*sources, _MAIN]:
-        key.update(path.read_bytes())
-    home = folder / key.hexdigest()[:16]
-    program = home / "Vengine"
-    if not program.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        done = process.run(
-            [
-                *("verilator", "--cc", "--exe", "--build", "-O3", "-Wno-lint", "-CFLAGS", "-O1"),
-                *("--x-assign", "fast", "--x-initial", "fast", "--noassert", "--top-module", "engine"),
-                *("--default-language", "1364-2005", "-Mdir", str(home), "-y", str(RTL)),
-                *(f"-G{name}={value}" for name, value in parameters.items()),
-                *(str(RTL / "engine.v"), str(_MAIN)),
-            ],
-            timeout=_BUILD_SECONDS,
-        )
-        if not done.ok:
-            raise SimulationError(f"Verilator built no engine of {engine.lanes} lanes:\n{done.err}{done.out}")
-    return program
+    options = [
+        "--default-language",
+        "1364-2005",
+        *(f"-G{name}={value}" for name, value in parameters.items()),
+    ]
+    return verilator.program(files, options=options, folder=folder, limits=limits, cancelled=cancelled)
 
 
 class Simulator:
@@ -97,19 +88,25 @@ class Simulator:
         for address, content in image.segments:
             self.write(address, content)
 
-    def answers(self, image: Image, vectors: Int8s) -> tuple[Int8s, Sequence[int]]:
-        """Outputs for int8 inputs (n, …) of the loaded image, and the cycles that each took."""
-        found, cycles = [], []
+    def each_answer(self, image: Image, vectors: Int8s) -> Iterator[tuple[Int8s, int]]:
+        """One after the other, an output for each int8 input (n, …) of the loaded image, and the cycles it took."""
         for vector in vectors:
             self.write(image.input.address, image.input.packed(vector))
-            cycles.append(self.start(4 * image.cycles + 1000))
-            found.append(image.output.unpacked(self.read(image.output.address, image.output.size)))
+            cycles = self.start(4 * image.cycles + 1000)
+            yield image.output.unpacked(self.read(image.output.address, image.output.size)), cycles
+
+    def answers(self, image: Image, vectors: Int8s) -> tuple[Int8s, Sequence[int]]:
+        """All of them: (n, …), and their cycles."""
+        found, cycles = zip(*self.each_answer(image, vectors), strict=True)
         return np.stack(found), cycles
 
     def _send(self, content: bytes) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it was made with pipes
-        self._process.stdin.write(content)
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(content)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise SimulationError("The simulated engine ended.") from None
 
     def _receive(self, length: int) -> bytes:
         assert self._process.stdout is not None  # noqa: S101 - as above

@@ -6,7 +6,7 @@ one folder, under the same name wherever it lies, so that no path of a machine g
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,8 @@ _START_MAIN = (
     "import importlib, sys; name = sys.argv[1]; sys.argv[1:] = sys.argv[2:]; "
     "sys.exit(importlib.import_module(name).main())"
 )
+SETTINGS = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+"""The environment that the tools run in, beside where they find themselves."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,12 @@ class Limits:
 class ToolError(Exception):
     """A tool did not do its work: `reason` is a sentence, `said` its last lines, `log` all that it said."""
 
-    def __init__(self, tool: Tool, reason: str, log: Path) -> None:
+    def __init__(self, tool: str, reason: str, log: Path) -> None:
         self.tool = tool
         self.reason = reason
         self.log = log
         self.said = last_lines(log)
-        super().__init__(f"{tool.name} {reason}" + (f": {self.said}" if self.said else ""))
+        super().__init__(f"{tool} {reason}" + (f": {self.said}" if self.said else ""))
 
 
 class CancelledError(Exception):
@@ -102,27 +104,49 @@ def run(
 
     `folder` is what it sees as INSIDE. The caller looks at what was written: an exit status of 0 proves little.
     """
-    boot = [_START, tool.module, tool.function] if tool.function else [_START_MAIN, tool.module]
-    argv = [sys.executable, "-c", *boot, *arguments]
+    argv = [sys.executable, *options(tool, arguments)]
+    env = _environment(folder)
+    return followed(tool.name, argv, env=env, log=log, limits=limits, cancelled=cancelled)
+
+
+def followed(
+    name: str,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    limits: Limits,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> float:
+    """Runs a program, called `name`, to its end under `limits`; the seconds that took. ToolError, CancelledError.
+
+    `argv[0]` is an absolute path. Whatever it started in its process group has ended with it.
+    """
     began = clock.monotonic()
     with log.open("ab") as sink:
         started = process.spawn(
             process.leash(argv, parent=os.getpid(), rlimits={"DATA": limits.memory_bytes}),
-            env=_environment(folder),
+            env=env,
             stdout=sink,
             stderr=sink,
         )
     try:
         while not process.ended(started, within=_PATIENCE_S):
             if cancelled():
-                raise CancelledError(f"{tool.name} was called off")
+                raise CancelledError(f"{name} was called off")
             if clock.monotonic() - began > limits.seconds:
-                raise ToolError(tool, f"took more than {limits.seconds:.0f} seconds and was ended", log)
+                raise ToolError(name, f"took more than {limits.seconds:.0f} seconds and was ended", log)
     finally:
         code = process.stop(started)
     if code != 0:
-        raise ToolError(tool, _ending(code), log)
+        raise ToolError(name, _ending(code), log)
     return clock.monotonic() - began
+
+
+def options(tool: Tool, arguments: Sequence[str]) -> list[str]:
+    """What Python is started with to run it."""
+    boot = [_START, tool.module, tool.function] if tool.function else [_START_MAIN, tool.module]
+    return ["-c", *boot, *arguments]
 
 
 def last_lines(log: Path) -> str:
@@ -131,7 +155,7 @@ def last_lines(log: Path) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    wrong = [line for line in lines if line.startswith("ERROR")]
+    wrong = [line for line in lines if line.startswith(("ERROR", "%Error"))]
     return "\n".join(wrong[-_SAID_LINES:] or lines[-_SAID_LINES:])
 
 
@@ -145,4 +169,4 @@ def _environment(folder: Path) -> dict[str, str]:
     """No more than the tools need. YoWASP keeps what it compiled in the user's cache or YOWASP_CACHE_DIR."""
     passed = ("PATH", "HOME", "XDG_CACHE_HOME", "YOWASP_CACHE_DIR", "TMPDIR")
     kept = {name: os.environ[name] for name in passed if name in os.environ}
-    return {**kept, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "YOWASP_MOUNT": f"{INSIDE}={folder}"}
+    return {**kept, **SETTINGS, "YOWASP_MOUNT": f"{INSIDE}={folder}"}

@@ -1,40 +1,16 @@
 """The reference held against LiteRT's own reference kernels, in every tensor; and the passes against the reference."""
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from numpy.typing import NDArray
 
 from hardware.fpga.ir import Graph, Int8s
 from hardware.fpga.memory import MemoryMap
 from hardware.fpga.plan import PASSES, planned
 from hardware.fpga.reference import run, run_in_memory
+from jobs.engine.export.fpga.litert import LiteRT
+
+__all__ = ["WORD", "LiteRT", "assert_equal", "assert_memory_holds", "assert_passes_keep", "steps"]
 
 WORD = 8  # bytes of a word in the engine's memory
-
-
-class LiteRT:
-    """A file in LiteRT's interpreter with the reference kernels, every tensor kept."""
-
-    def __init__(self, content: bytes) -> None:
-        self.interpreter = Interpreter(
-            model_content=content,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-            experimental_preserve_all_tensors=True,
-            num_threads=1,
-        )
-        self.interpreter.allocate_tensors()
-        self.input = self.interpreter.get_input_details()[0]
-        self.output = self.interpreter.get_output_details()[0]
-
-    def run(self, vectors: NDArray[np.generic], numbers: list[int]) -> dict[int, Int8s]:
-        """The tensors of these numbers for every vector: (n, *shape without batch)."""
-        found: dict[int, list[Int8s]] = {number: [] for number in numbers}
-        for vector in vectors:
-            self.interpreter.set_tensor(self.input["index"], vector[None])
-            self.interpreter.invoke()
-            for number in numbers:
-                found[number].append(self.interpreter.get_tensor(number)[0])
-        return {number: np.stack(rows) for number, rows in found.items()}
 
 
 def steps(shape: tuple[int, ...], count: int, seed: int) -> Int8s:

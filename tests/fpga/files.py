@@ -11,6 +11,7 @@ TYPES = {
     np.dtype(np.int8): schema.TensorType.INT8,
     np.dtype(np.int32): schema.TensorType.INT32,
     np.dtype(np.float32): schema.TensorType.FLOAT32,
+    np.dtype(np.bool_): schema.TensorType.BOOL,
 }
 ACTIVATIONS = {
     "none": schema.ActivationFunctionType.NONE,
@@ -38,6 +39,9 @@ class Draft:
 
     def floats(self, shape: tuple[int, ...]) -> int:
         return self._tensor((1, *shape), np.dtype(np.float32), None, None, None, 0)
+
+    def booleans(self, shape: tuple[int, ...]) -> int:
+        return self._tensor((1, *shape), np.dtype(np.bool_), None, None, None, 0)
 
     def constant(
         self, data: NDArray[Any], scales: list[float] | None = None, zero: int = 0, axis: int = 0

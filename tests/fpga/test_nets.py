@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hardware.fpga.edges import dequantised, quantised
+from hardware.fpga.floats import ends_of
 from hardware.fpga.frontend import read_graph
 from hardware.fpga.ir import (
     Accumulate,
@@ -25,7 +25,8 @@ from hardware.fpga.ir import (
 )
 from hardware.fpga.passes.order_layers import peak
 from hardware.fpga.plan import planned
-from hardware.fpga.reference import answers, run
+from hardware.fpga.reference import run
+from hardware.fpga.wire import ends
 from tests.fpga.compared import WORD, LiteRT, assert_equal, assert_passes_keep
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -93,18 +94,19 @@ def exported(model: Any, samples: NDArray[np.float32], folder: Path, kind: str =
 
 
 def graph_of(content: bytes, real: NDArray[np.float32]) -> tuple[Graph, NDArray[np.float32]]:
-    """Read, and the whole test split compared: the quantised input, every tensor, the floats that the file gives."""
+    """Read, and the whole test split compared: the quantised input, every tensor, the floats that the file gives.
+
+    What the host computes at the ends is compared too.
+    """
     graph, litert = read_graph(content), LiteRT(content)
     end = litert.output["index"]
     theirs = litert.run(real.astype(litert.input["dtype"]), sorted({*graph.values, end}))
     given = theirs[end] if end in graph.values else theirs.pop(end)
     x = theirs[graph.input]
-    if not graph.host.before and graph.host.quantises:
-        assert np.array_equal(quantised(real, graph.values[graph.input]), x)
+    said = ends_of(content)
+    assert np.array_equal(ends.entered(said, real), x)
     assert_equal(graph, run(graph, x), theirs)
-    last = graph.host.softmax.output if graph.host.softmax else graph.output
-    if graph.host.dequantises and not graph.host.after:
-        assert np.array_equal(dequantised(answers(graph, x), graph.values[last]), given)
+    assert np.array_equal(ends.left(said, theirs[graph.output]), given)
     lowered = assert_passes_keep(graph, x, theirs[graph.output])
     assert peak(lowered, WORD) <= planned(graph, word=WORD).memory.words
     return lowered, given

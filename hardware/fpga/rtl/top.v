@@ -1,7 +1,7 @@
 // A board's whole circuit: the engine, and the serial line to it. A shell that is written for each board (shell.py)
 // gives it clock, reset and identity.
 //
-// LANES .. ACTIVATION_WORDS  the engine's
+// LANES .. INIT        the engine's
 // DIVISOR .. IDENTITY        the link's
 // led          blinks (2^24 cycles) until somebody has spoken to it, then is lit and goes out while it works
 module top #(
@@ -11,6 +11,7 @@ module top #(
     parameter                        CONSTANT_WORDS   = 256,
     parameter                        TABLE_WORDS      = 256,
     parameter                        ACTIVATION_WORDS = 512,
+    parameter                        INIT             = 0,
     parameter                        DIVISOR          = 12,
     parameter                        IDLE             = 240000,
     parameter                        CAPACITY_BITS    = 9,
@@ -49,7 +50,7 @@ module top #(
 
     engine #(
         .LANES(LANES), .PROGRAM_WORDS(PROGRAM_WORDS), .WEIGHT_WORDS(WEIGHT_WORDS),
-        .CONSTANT_WORDS(CONSTANT_WORDS), .TABLE_WORDS(TABLE_WORDS), .ACTIVATION_WORDS(ACTIVATION_WORDS)
+        .CONSTANT_WORDS(CONSTANT_WORDS), .TABLE_WORDS(TABLE_WORDS), .ACTIVATION_WORDS(ACTIVATION_WORDS), .INIT(INIT)
     ) engine (
         .clk(clk), .reset(reset | stop),
         .bus_write(bus_write), .bus_read(bus_read), .bus_address(bus_address), .bus_data(bus_data),

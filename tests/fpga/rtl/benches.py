@@ -17,15 +17,21 @@ def traced(
     outputs: Ports,
     cycles: Sequence[Mapping[str, int]],
     parameters: Mapping[str, int] | None = None,
+    *,
+    sources: Sequence[Path] | None = None,
 ) -> Trace:
-    """The outputs in each cycle, before its edge. Inputs that a cycle doesn't name are zero; negative ones wrap."""
+    """The outputs in each cycle, before its edge. Inputs that a cycle doesn't name are zero; negative ones wrap.
+
+    `sources`: other files than the engine's, of SystemVerilog.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wide = sum(inputs.values())
         lines = [f"{_joined(inputs, cycle):0{-(-wide // 4)}x}" for cycle in cycles]
         (folder / "stimulus.hex").write_text("\n".join(lines))
         (folder / "bench.v").write_text(_bench(module, inputs, outputs, len(cycles), parameters or {}))
-        build = ["iverilog", "-g2005", "-o", "bench", "-y", str(RTL), "bench.v"]
+        found = ["-g2005", "-y", str(RTL)] if sources is None else ["-g2012", *map(str, sources)]
+        build = ["iverilog", "-o", "bench", *found, "bench.v"]
         subprocess.run(build, cwd=folder, check=True, timeout=60)
         run = ["vvp", "-n", "bench"]
         said = subprocess.run(run, cwd=folder, check=True, timeout=120, capture_output=True, text=True).stdout

@@ -1,0 +1,229 @@
+"""Our models of an ECP5's cells: what yosys makes of our own modules, simulated with them, answers as the modules do.
+
+The models of other cells are yosys' own.
+"""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hardware.fpga import tools
+from hardware.fpga.boards import Family
+from hardware.fpga.simulation import netlist
+from hardware.fpga.simulator import RTL
+from hardware.fpga.tools import Limits
+from hardware.fpga.verilator import SimulationError
+from tests.fpga.rtl.benches import Trace, traced
+
+CYCLES = 3000
+CELLS = ("DP16KD", "MULT18X18D", "TRELLIS_FF", "LUT4", "CCU2C", "PFUMX", "L6MUX21")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One of the sizes that our memories have; `begins`: with content of its own."""
+
+    width: int
+    depth: int
+    begins: bool
+
+    @property
+    def name(self) -> str:
+        return f"memory_{self.width}_{self.depth}_{'init' if self.begins else 'plain'}"
+
+    def verilog(self, where: str) -> str:
+        """A module around memory.v; `where`: the folder that its content is found in, as a beginning."""
+        init = f"{where}{self.name}.hex" if self.begins else ""
+        return (
+            f"module {self.name} (input clk, input write, input [15:0] write_address, input [{self.width - 1}:0] "
+            f"write_data, input [15:0] read_address, output [{self.width - 1}:0] read_data);\n"
+            f'memory #(.WIDTH({self.width}), .DEPTH({self.depth}), .INIT("{init}")) memory (.clk(clk), .write(write), '
+            ".write_address(write_address), .write_data(write_data), .read_address(read_address), "
+            ".read_data(read_data));\nendmodule\n"
+        )
+
+
+MEMORIES = [
+    Memory(64, 512, begins=False),
+    *(
+        Memory(*size, begins=True)
+        for size in [(64, 512), (43, 512), (32, 1024), (8, 2048), (8, 4096), (8, 8192)]
+    ),
+]
+"""Blocks of 36 bits, of 18, of 9, of 4 and of 2, as our memories become on one board or another."""
+MODULES = {
+    **{name: (RTL / f"{name}.v").read_text() for name in ("mac_row", "requantiser")},
+    **{
+        f"{name}_product": f"module {name}_product (input clk, input {sign} [17:0] a, b, output reg {sign} [35:0] p);\n"
+        "always @(posedge clk) p <= a * b;\nendmodule\n"
+        for name, sign in (("plain", ""), ("signed", "signed"))
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each module's netlist of ECP5 cells, beside the module itself; one run of yosys."""
+    home = tmp_path_factory.mktemp("cells")
+    lines = []
+    for memory in MEMORIES:
+        ours = (RTL / "memory.v").read_text()
+        (home / f"{memory.name}.v").write_text(ours + memory.verilog(""))
+        (home / f"{memory.name}.rtl.v").write_text(ours + memory.verilog(f"{home}/"))
+        values = np.random.default_rng(memory.width).integers(0, 1 << min(memory.width, 62), memory.depth)
+        (home / f"{memory.name}.hex").write_text("".join(f"{value:x}\n" for value in values))
+    for name, text in MODULES.items():
+        for ending in ("v", "rtl.v"):
+            (home / f"{name}.{ending}").write_text(text)
+    for name in [*(memory.name for memory in MEMORIES), *MODULES]:
+        lines += [
+            "design -reset", f"read_verilog {tools.INSIDE}/{name}.v", f"synth_ecp5 -top {name}",
+            f"write_verilog -noattr {tools.INSIDE}/{name}.netlist.v",
+        ]  # fmt: skip
+    (home / "cells.ys").write_text("\n".join(lines))
+    arguments = ["-s", f"{tools.INSIDE}/cells.ys"]
+    tools.run(tools.YOSYS, arguments, folder=home, log=home / "yosys.log", limits=Limits())
+    (home / "models.v").write_text(netlist.models(Family.ECP5, set(CELLS)))
+    return home
+
+
+def both(
+    folder: Path,
+    name: str,
+    inputs: Mapping[str, int],
+    outputs: Mapping[str, int],
+    cycles: list[dict[str, int]],
+) -> tuple[Trace, Trace]:
+    """Of the module and of its netlist."""
+    ours = traced(name, inputs, outputs, cycles, sources=[folder / f"{name}.rtl.v"])
+    theirs = traced(
+        name, inputs, outputs, cycles, sources=[folder / f"{name}.netlist.v", folder / "models.v"]
+    )
+    return ours, theirs
+
+
+@pytest.mark.parametrize("memory", MEMORIES, ids=lambda memory: memory.name)
+def test_block_rams(folder: Path, memory: Memory) -> None:
+    """First every word is read as it is from the start, then words are written and read at random."""
+    chance = np.random.default_rng(memory.depth)
+    reads = [{"read_address": at} for at in range(memory.depth)] if memory.begins else []
+    mixed = [
+        {
+            "write": int(chance.integers(2)),
+            "write_address": int(chance.integers(memory.depth)),
+            "write_data": int(chance.integers(1 << min(memory.width, 62))) << max(0, memory.width - 62),
+            "read_address": int(chance.integers(memory.depth)),
+        }
+        for _ in range(CYCLES)
+    ]
+    cycles = [*reads, *mixed, {}]
+    written: set[int] = set(range(memory.depth)) if memory.begins else set()
+    inputs = {"write": 1, "write_address": 16, "write_data": memory.width, "read_address": 16}
+    ours, theirs = both(folder, memory.name, inputs, {"read_data": memory.width}, cycles)
+    compared = 0
+    for at, cycle in enumerate(cycles[:-1]):
+        # A read in the cycle that writes the same word is not defined, nor what nothing was written to.
+        same = cycle.get("write") and cycle["write_address"] == cycle["read_address"]
+        if cycle.get("read_address", -1) in written and not same:
+            assert theirs[at + 1] == ours[at + 1], f"cycle {at}"
+            compared += 1
+        if cycle.get("write"):
+            written.add(cycle["write_address"])
+    assert compared > CYCLES // 10
+
+
+def test_every_width_that_our_memories_take_is_among_them(folder: Path) -> None:
+    found = set()
+    for path in folder.glob("memory*.netlist.v"):
+        found |= set(re.findall(r"DATA_WIDTH_B\(32'd(\d+)\)", path.read_text()))
+    assert found == {"2", "4", "9", "18", "36"}
+
+
+def test_a_read_of_what_is_written_in_the_same_cycle_is_wrong(folder: Path) -> None:
+    """So that a circuit that relied on it would show."""
+    inputs = {"write": 1, "write_address": 16, "write_data": 64, "read_address": 16}
+    both_at_once = {"write": 1, "write_address": 5, "write_data": 2, "read_address": 5}
+    cycles = [{"write": 1, "write_address": 5, "write_data": 1}, both_at_once, {}]
+    ours, theirs = both(folder, "memory_64_512_plain", inputs, {"read_data": 64}, cycles)
+    assert ours[2]["read_data"] == 1
+    assert theirs[2]["read_data"] == (1 << 64) - 2
+
+
+@pytest.mark.parametrize("name", ["plain_product", "signed_product"])
+def test_whole_products(folder: Path, name: str) -> None:
+    chance = np.random.default_rng(3)
+    ends = [0, 1, (1 << 17) - 1, 1 << 17, (1 << 18) - 1]
+    pairs = [(a, b) for a in ends for b in ends] + chance.integers(0, 1 << 18, (300, 2)).tolist()
+    cycles = [{"a": int(a), "b": int(b)} for a, b in pairs]
+    ours, theirs = both(folder, name, {"a": 18, "b": 18}, {"p": 36}, [*cycles, {}])
+    assert ours[1:] == theirs[1:]
+    assert "MULT18X18D" in (folder / f"{name}.netlist.v").read_text()
+
+
+def test_signed_multipliers(folder: Path) -> None:
+    chance = np.random.default_rng(1)
+    inputs = {"data": 64, "weights": 64, "add": 1, "first": 1}
+    cycles = [
+        {
+            "data": int.from_bytes(chance.bytes(8), "little"),
+            "weights": int.from_bytes(chance.bytes(8), "little"),
+            "add": 1,
+            "first": int(at < 10 or at % 7 == 0),
+        }
+        for at in range(500)
+    ]
+    ours, theirs = both(folder, "mac_row", inputs, {"sum": 32}, cycles)
+    assert ours[10:] == theirs[10:]
+    assert len({row["sum"] for row in ours}) > 400
+
+
+def test_multipliers_without_signs(folder: Path) -> None:
+    """The requantiser's four, of 18 × 18 and less."""
+    chance = np.random.default_rng(2)
+    inputs = {
+        "reset": 1, "valid": 1, "sum": 32, "bias": 32, "scale": 43, "zero": 8, "low": 8, "high": 8,
+    }  # fmt: skip
+    cycles = [
+        {
+            "valid": 1,
+            "sum": int(chance.integers(-(1 << 30), 1 << 30)),
+            "bias": int(chance.integers(-(1 << 20), 1 << 20)),
+            "scale": int(chance.integers(1 << 35))
+            | int(chance.integers(20, 64)) << 35
+            | int(chance.integers(4)) << 41,
+            "low": -128,
+            "high": 127,
+        }
+        for _ in range(2000)
+    ]
+    ours, theirs = both(folder, "requantiser", inputs, {"valid_out": 1, "result": 8}, [{"reset": 1}, *cycles])
+    assert ours[20:] == theirs[20:]
+    assert len({row["result"] for row in ours}) > 50
+
+
+def test_what_is_not_modelled_ends_the_simulation(tmp_path: Path) -> None:
+    for name, setting in [("DP16KD", 'REGMODE_A("OUTREG")'), ("MULT18X18D", 'REG_OUTPUT_CLK("CLK0")')]:
+        bench = f"module bench;\n{name} #(.{setting}) one ();\nendmodule\n"
+        (tmp_path / "bench.v").write_text(netlist.models(Family.ECP5, {name}) + bench)
+        argv = ["iverilog", "-g2012", "-s", "bench", "-o", "bench", "bench.v"]
+        subprocess.run(argv, cwd=tmp_path, check=True, timeout=60)
+        done = subprocess.run(
+            ["vvp", "-n", "bench"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode != 0
+        assert f"{name}: a mode that is not modelled" in done.stdout + done.stderr
+
+
+def test_a_cell_without_a_model_is_named() -> None:
+    with pytest.raises(SimulationError, match="no model of the cell DCCA"):
+        netlist.models(Family.ECP5, {"LUT4", "DCCA"})
+
+
+def test_a_netlist_without_the_engine_s_bus_is_refused() -> None:
+    with pytest.raises(SimulationError, match="no bus_write of 1 bits"):
+        netlist.verilog({"cells": {}, "netnames": {"top.bus_data": {"bits": [2, 3]}}, "ports": {}})
