@@ -40,6 +40,10 @@ class InterruptedByRequestError(Exception):
     """The supervisor asked for a checkpoint and an end; whatever can be saved has been."""
 
 
+class UnprovedError(Exception):
+    """What was built does not compute what the model does, or it could not be found out; the sentence says where."""
+
+
 class NoGpuError(Exception):
     """The task was given a GPU, and the backend finds none."""
 
@@ -81,7 +85,7 @@ def end_of(error: BaseException, gpu: GpuUse | None = None) -> End | None:
     """
     if isinstance(error, InterruptedByRequestError):
         return End(Reason.INTERRUPTED, INTERRUPTED)
-    if isinstance(error, NanLossError | NoGpuError):
+    if isinstance(error, NanLossError | NoGpuError | UnprovedError):
         return End(Reason.NAN_LOSS if isinstance(error, NanLossError) else Reason.CRASHED, str(error))
     if isinstance(error, UnfitError | UserError):
         return End(Reason.BAD_DATA if isinstance(error, UserError) else Reason.REFUSED, str(error))

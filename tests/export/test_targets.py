@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from hardware.fpga.boards import BOARDS
+from hardware.fpga.runs import RUNS, offered
+from hardware.targets.fpga import board_of
 from hardware.targets.profiles import Kind, Status, from_json
 from hardware.targets.registry import TARGETS
 from jobs.engine.export.fit import Need, why_not
@@ -35,16 +38,18 @@ def test_what_is_listed() -> None:
     assert {TARGETS[name].status for name in LINUX} == {Status.OFFERED}
 
 
-def test_what_no_kind_builds_is_said_to_be_planned() -> None:
+def test_what_nothing_is_built_for_is_said_to_be_planned() -> None:
+    """Every kind is built; an FPGA board where the tools were seen to make a bitstream that its clock suits."""
     for target in TARGETS.values():
-        assert target.buildable == (target.kind in PACKAGINGS), target.name
+        assert target.kind in PACKAGINGS
+        assert target.buildable == (target.kind is not Kind.FPGA or offered(target.name)), target.name
         assert target.buildable or target.runtime.note.startswith("Not yet")
-        assert "no bitstreams" not in target.runtime.note  # docs/fpga-boards.md has what was made
         for recipe in RECIPES.values():
             assert (target.name in recipe.targets) == target.buildable
 
 
-def test_a_kind_without_a_packaging_is_refused_in_words() -> None:
+def test_a_kind_without_a_packaging_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(PACKAGINGS, Kind.FPGA)
     with pytest.raises(RefusedError, match=r"Bundles for ULX3S .* cannot be built yet"):
         packaging_for(TARGETS["ulx3s-85f"])
 
@@ -63,3 +68,32 @@ def test_what_is_too_large_is_refused_in_words() -> None:
     reason = why_not(pi, Need(model_bytes=200 << 20, arena_bytes=0))
     assert "Raspberry Pi Zero 2 W has 256 MiB free" in reason
     assert "about 496 MiB" in reason
+
+
+@pytest.mark.parametrize("name", sorted(FPGA))
+def test_why_a_board_is_not_offered_is_said_by_its_recorded_run(name: str) -> None:
+    target, run = TARGETS[name], RUNS.get(name)
+    if offered(name):
+        assert target.status is (Status.EXPERIMENTAL if BOARDS[name].experimental else Status.OFFERED)
+        assert "nobody has loaded it" in target.runtime.note
+    elif run is None or run.engine != BOARDS[name].engine:
+        assert "no run of the tools" in target.runtime.note
+    elif run.report is None:
+        assert run.failure[1:60] in target.runtime.note
+    else:
+        assert f"may run at {run.report.fmax_hz / 1e6:.1f} MHz" in target.runtime.note
+    assert target.ram_free_bytes == 8 * BOARDS[name].engine.activation_words
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("ULX3S 85F", "ulx3s-85f"),
+        (" Tang Nano 20K ", "tang-nano-20k"),
+        ("ulx3s (lattice ecp5 45f)", "ulx3s-45f"),
+        ("ULX3S", ""),
+        ("", ""),
+    ],
+)
+def test_a_board_goes_by_several_names(model: str, name: str) -> None:
+    assert board_of(model) == name

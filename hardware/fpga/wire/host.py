@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Talks to an FPGA board with Gristmill's engine: `python3 host.py --help`.
 
-Python 3.9 or newer and pyserial. What it loads is beside it: image.json, image.bin, vectors.bin.
+Python 3.9 or newer and pyserial; to answer files also numpy, and Pillow for pictures. What it loads is beside it:
+image.json, image.bin, vectors.bin. How files are read and answers told is run.py's, which stands beside it too.
 """
 
 import argparse
 import functools
-import hashlib
 import json
 import os
 import shutil
@@ -25,13 +25,14 @@ HERE = Path(__file__).resolve().parent
 # A stray serial.py beside this file must not be imported in place of the real one.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
 
-FORMAT = 1
 BAUD = 1_000_000
+RUNS, WARM_UP, LONGEST_S = 1000, 10, 5.0
+LONGEST_INTERVAL_S = 1_000_000
 INTERRUPTED, PIPE_CLOSED = 130, 141  # as a shell says it of a program that ended by that signal
 STATUSES = """\
-Exit status: 0 everything was done, 1 not everything could be or a check failed (stderr says what), 2 wrong options, or
-the board could not be asked, 130 ended by Ctrl-C, 141 nobody reads the answers any more."""
-SLOWER = 4  # a run may take so many times the cycles that the compiler reckoned
+Folders are looked through with all folders in them, except hidden ones. Exit status: 0 everything was done, 1 not
+everything could be or a check failed (stderr says what), 2 wrong options, or the board could not be asked, 130 ended by
+Ctrl-C, 141 nobody reads the answers any more."""
 
 
 class UsageError(Exception):
@@ -50,55 +51,14 @@ class UnreachableError(UsageError):
 
 
 @functools.lru_cache(maxsize=None)
-def part(name: str) -> dict[str, Any]:
-    """What another file of this bundle defines, from its source."""
+def part(name: str, folder: Path = HERE) -> dict[str, Any]:
+    """What another file of the bundle defines, from its source: a cached .pyc is not what was signed."""
     module = type(sys)(name)
     sys.modules[name] = module  # where dataclasses look for it
-    exec(compile(read(name), str(HERE / name), "exec", dont_inherit=True), vars(module))  # noqa: S102
+    path = str(folder / name)
+    module.__file__ = path
+    exec(compile(content(folder, name), path, "exec", dont_inherit=True), vars(module))  # noqa: S102
     return vars(module)
-
-
-# --- what is loaded -----------------------------------------------------------------------------------------
-
-
-class Image:
-    """The model beside this file."""
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            said: dict[str, Any] = json.loads(content(folder, "image.json"))
-        except ValueError:
-            raise UsageError("image.json is damaged; unpack the bundle again.") from None
-        if said.get("format") != FORMAT:
-            raise UsageError(f"This host.py loads images of format {FORMAT}, not {said.get('format')}.")
-        self.said = said
-        self.needs = said["needs"]
-        data, vectors = (self.checked(folder, name) for name in ("image.bin", "vectors.bin"))
-        self.segments, at = [], 0
-        for each in said["segments"]:
-            self.segments.append((each["address"], data[at : at + each["length"]], each["readable"]))
-            at += each["length"]
-        self.source, self.result = (
-            (said[end]["address"], said[end]["length"]) for end in ("input", "output")
-        )
-        taken = self.source[1]
-        size = taken + len(self.used(bytes(self.result[1])))
-        pairs = [vectors[at : at + size] for at in range(0, said["vectors"] * size, size)]
-        self.vectors = [(pair[:taken], pair[taken:]) for pair in pairs]
-
-    def used(self, output: bytes) -> bytes:
-        """The bytes of an output that count: the engine's words may be longer than its points."""
-        row, used = self.said["output"]["row"], self.said["output"]["used"]
-        return b"".join(output[at : at + used] for at in range(0, len(output), row))
-
-    def checked(self, folder: Path, name: str) -> bytes:
-        found = content(folder, name)
-        if hashlib.sha256(found).hexdigest() != self.said["sha256"][name]:
-            raise UsageError(f"{name} is damaged (its hash is not image.json's); unpack the bundle again.")
-        return found
-
-    def programming(self) -> str:
-        return f"    openFPGALoader -b {self.needs['loader']} {self.needs['bitstream']}"
 
 
 def content(folder: Path, name: str) -> bytes:
@@ -108,74 +68,36 @@ def content(folder: Path, name: str) -> bytes:
         raise UsageError(f"{plain(name)} is missing from {folder}; unpack the bundle again.") from None
 
 
-def read(name: str) -> bytes:
-    return content(HERE, name)
-
-
 # --- the board ----------------------------------------------------------------------------------------------
 
 
-class Board:
-    """The engine at a port, and what it says it is."""
-
-    def __init__(self, given: argparse.Namespace, image: Optional[Image]) -> None:
-        link = part("link.py")
-        self.errors = link["LinkError"]
-        self.port = part("ports.py")["chosen"](given.port, UnreachableError)
-        self.line = part("ports.py")["opened"](self.port, BAUD, UnreachableError)
-        self.engine = link["Client"](self.line, patience=given.patience)
-        try:
-            self.identity = self.engine.identify()
-        except link["SilentError"]:
-            lines = ["", image.programming()] if image else []
-            raise UnreachableError(
-                f"Nothing answers at {self.port}. Is the board programmed, and is this its port?", *lines
-            ) from None
-        except self.errors as error:
-            raise UnreachableError(f"{self.port}: {error}") from None
-
-    def check(self, image: Image) -> None:
-        """That the image is made for this circuit."""
-        if self.identity.digest != image.needs["digest"]:
-            raise UsageError(
-                f"The board has another bitstream ({self.identity.board}, {self.identity.lanes} lanes, "
-                f"{self.identity.digest[:8]}) than this model needs ({image.needs['board']}, "
-                f"{image.needs['digest'][:8]}). Type:",
-                "",
-                image.programming(),
-            )
-
-    def load(self, image: Image) -> dict[str, Any]:
-        """Writes the image, and reads back what can be read: bytes of both, seconds."""
-        began, verified = time.monotonic(), 0
-        for address, data, _ in image.segments:
-            self.engine.write(address, data)
-        for address, data, readable in image.segments:
-            found = self.engine.read(address, len(data)) if readable else data
-            verified += len(data) if readable else 0
-            if found != data:
-                wrong = next(at for at, pair in enumerate(zip(found, data)) if pair[0] != pair[1])  # noqa: B905
-                raise UsageError(
-                    f"What was written to address {address + wrong} reads back as {found[wrong]}, not {data[wrong]}: "
-                    "the board's memory or its power supply is not right."
-                )
-        return {
-            "loaded": sum(len(data) for _, data, _ in image.segments),
-            "verified": verified,
-            "seconds": round(time.monotonic() - began, 3),
-        }
-
-    def infer(self, image: Image, source: bytes) -> tuple[bytes, int]:
-        limit = SLOWER * image.said["cycles"]
-        seconds = limit / self.identity.clock_hz
-        output, cycles = self.engine.infer(
-            (image.source[0], source), image.result, limit=limit, seconds=seconds
-        )
-        return image.used(output), cycles
+def model_in(folder: Path) -> Any:
+    """The model that lies in a folder."""
+    return part("board.py")["Image"](lambda name: content(folder, name), UsageError)
 
 
-def program(image: Image) -> int:
+def connected(given: argparse.Namespace, image: Optional[Any]) -> tuple[Any, str]:
+    """The board at a port, and the port's name. UnreachableError when nothing of ours answers there."""
+    link, ports = part("link.py"), part("ports.py")
+    port = ports["chosen"](given.port, UnreachableError)
+    line = ports["opened"](port, BAUD, UnreachableError)
+    try:
+        client = link["Client"](line, patience=given.patience)
+        return part("board.py")["Board"](client, UsageError), port
+    except link["SilentError"]:
+        lines = ["", image.programming()] if image else []
+        raise UnreachableError(
+            f"Nothing answers at {port}. Is the board programmed, and is this its port?", *lines
+        ) from None
+    except link["LinkError"] as error:
+        raise UnreachableError(f"{port}: {error}") from None
+
+
+def program(image: Any, given: argparse.Namespace) -> int:
     """Programs the bitstream with openFPGALoader; its exit status."""
+    needs = image.needs
+    if given.contained and not needs.get("contained"):
+        raise UsageError("This bundle has no bitstream that holds the model: leave --contained out.")
     loader = shutil.which("openFPGALoader")
     if loader is None:
         raise UnreachableError(
@@ -183,31 +105,29 @@ def program(image: Image) -> int:
             "",
             "    sudo apt-get install -y openfpgaloader",
         )
-    done = subprocess.run(
-        [loader, "-b", image.needs["loader"], str(HERE / image.needs["bitstream"])], check=False
-    )
+    name = needs["contained"]["bitstream"] if given.contained else needs["bitstream"]
+    done = subprocess.run([loader, "-b", needs["loader"], str(given.folder / name)], check=False)
     return 0 if done.returncode == 0 else 1
 
 
 # --- what is done with it -----------------------------------------------------------------------------------
 
 
-def identify(board: Board, as_json: bool) -> int:
+def identify(board: Any, port: str, as_json: bool) -> None:
     said = board.identity
     if as_json:
-        print(json.dumps({"port": board.port, **vars(said)}), flush=True)
-    else:
-        print(f"{plain(said.board)} at {board.port}: {said.lanes} lanes at {said.clock_hz / 1e6:g} MHz")
-        print(
-            f"circuit {said.digest}, protocol {said.protocol}; words of program {said.program_words}, of weights "
-            f"{said.weight_words}, constants {said.constant_words}, tables {said.table_words}, activations "
-            f"{said.activation_words}",
-            flush=True,
-        )
-    return 0
+        print(json.dumps({"port": port, **vars(said)}), flush=True)
+        return
+    print(f"{plain(said.board)} at {port}: {said.lanes} lanes at {said.clock_hz / 1e6:g} MHz")
+    print(
+        f"circuit {said.digest}, protocol {said.protocol}; words of program {said.program_words}, of weights "
+        f"{said.weight_words}, constants {said.constant_words}, tables {said.table_words}, activations "
+        f"{said.activation_words}",
+        flush=True,
+    )
 
 
-def selftest(board: Board, image: Image, as_json: bool) -> int:
+def selftest(board: Any, image: Any, as_json: bool) -> int:
     """Replays the vectors that came with the model; the last line is `PASS n/n`, or says how many failed."""
     if not image.vectors:
         raise UsageError("This bundle has no vectors to replay.")
@@ -227,7 +147,35 @@ def selftest(board: Board, image: Image, as_json: bool) -> int:
     return 0 if passed else 1
 
 
-def answer(board: Board, image: Image, path: Path, as_json: bool) -> None:
+def benchmark(board: Any, image: Any, loaded: dict[str, Any], as_json: bool) -> None:
+    """How long an answer takes, once warm: with the line (at most `RUNS`, or 5 seconds), and in the engine alone."""
+    if not image.vectors:
+        raise UsageError("This bundle has no vectors to measure with.")
+    times, cycles, end = [], 0, time.perf_counter() + LONGEST_S
+    for number in range(WARM_UP + RUNS):
+        source = image.vectors[number % len(image.vectors)][0]
+        start = time.perf_counter()
+        cycles = board.infer(image, source)[1]
+        times.append((time.perf_counter() - start) * 1000)
+        if time.perf_counter() > end:
+            break
+    warm = sorted(times[min(WARM_UP, len(times) - 1) :])
+    quantiles = {f"p{share}_ms": round(warm[len(warm) * share // 100], 3) for share in (50, 95, 99)}
+    engine_ms = cycles / board.identity.clock_hz * 1000
+    found = {"runs": len(warm), **quantiles, "engine_ms": round(engine_ms, 4), "cycles": cycles}
+    if as_json:
+        if loaded:
+            found.update(loaded=loaded["loaded"], load_seconds=loaded["seconds"])
+        print(json.dumps(found), flush=True)
+        return
+    said = ", ".join(f"{name[:-3]} {value:.3g} ms" for name, value in quantiles.items())
+    print(f"one answer over the line: {said} ({len(warm)} runs)")
+    print(f"the engine's share:       {engine_ms:.3g} ms ({cycles} cycles)")
+    if loaded:
+        print(f"loading the model:        {loaded['seconds']:.2f} s ({loaded['loaded']} bytes)", flush=True)
+
+
+def answer(board: Any, image: Any, path: Path, as_json: bool) -> None:
     """The output of one raw input: int8, as the net's first layer reads it."""
     try:
         source = path.read_bytes()
@@ -241,6 +189,36 @@ def answer(board: Board, image: Image, path: Path, as_json: bool) -> None:
         print(json.dumps({"input": str(path), "output": values, "cycles": cycles}), flush=True)
     else:
         print(f"{plain(str(path))}: {values}", flush=True)
+
+
+def answers(board: Any, image: Any, given: argparse.Namespace) -> int:
+    """Of raw inputs one by one; what can't be answered is named on stderr."""
+    status = 0
+    for path in given.inputs:
+        try:
+            answer(board, image, path, given.json)
+        except UsageError as error:
+            print(error.told(), file=sys.stderr, flush=True)
+            status = 1
+    return status
+
+
+def classify(board: Any, image: Any, given: argparse.Namespace) -> int:
+    """Of pictures and tables, as run.py reads and tells them."""
+    if not image.said.get("ends"):
+        raise UsageError("This model came without its ends: it takes raw inputs alone (--raw).")
+
+    def beside(name: str) -> dict[str, Any]:
+        return part(name, given.folder)
+
+    try:
+        return int(
+            part("classify.py")["answered"](
+                given, beside, image.said, lambda source: board.infer(image, source)[0]
+            )
+        )
+    except beside("run.py")["UsageError"] as error:
+        raise UsageError(*error.args) from None
 
 
 def numbers(data: bytes) -> list[int]:
@@ -261,66 +239,94 @@ def arguments() -> argparse.ArgumentParser:
         description="Runs this bundle's model on an FPGA board.", epilog=STATUSES
     )
     add = options.add_argument
-    add("inputs", nargs="*", type=Path, metavar="INPUT", help="files with one raw int8 input each")
+    add("inputs", nargs="*", type=Path, metavar="INPUT", help="pictures, CSV tables, folders of them")
     add("--port", help="the serial port, such as /dev/ttyUSB0 (default: the only one there is)")
-    add("--folder", type=Path, default=HERE, metavar="FOLDER", help="where image.json is (default: here)")
+    add("--folder", type=Path, default=HERE, metavar="FOLDER", help="where the bundle is (default: here)")
     add("--program", action="store_true", help="first program the board, with openFPGALoader")
+    add("--contained", action="store_true", help="with --program: the bitstream that holds the model already")
     add("--identify", action="store_true", help="what the board says it is")
     add("--load", action="store_true", help="load the model, and read back what can be read")
     add("--selftest", action="store_true", help="does the board compute what the portal computed?")
+    add("--benchmark", action="store_true", help="how long an answer takes, with and without the line")
     add("--loaded", action="store_true", help="the model is in the board already: do not load it again")
-    add("--json", action="store_true", help="one JSON object a line")
+    add("--raw", action="store_true", help="each INPUT is a file with one packed int8 input of the engine")
+    form = options.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line (README.md has the keys)")
+    form.add_argument("--csv", action="store_true", help="a table: a line with the names, a line an answer")
+    add("--top", type=int, default=0, metavar="N", help="the N likeliest labels, not the first alone")
+    add("--watch", type=Path, metavar="FOLDER", help="answer each file that appears there, once")
+    add("--camera", nargs="?", const="0", metavar="SOURCE", help="answer a camera, film or address")
+    add("--interval", type=float, default=1.0, metavar="S", help="seconds between its pictures (1)")
     add("--patience", type=float, default=2.0, metavar="S", help="seconds to wait for an answer (2)")
     return options
 
 
-def main() -> int:
+def asked() -> argparse.Namespace:
+    """The options, with `runs`: whether the model is to run, and `needs_board`."""
     options = arguments()
     given = options.parse_args()
     if not given.patience > 0:
         raise UsageError("--patience must be more than 0")
-    if not (given.inputs or given.program or given.identify or given.load or given.selftest):
-        options.error("name at least one INPUT, or one of --program, --identify, --load, --selftest")
-    alone = not (given.inputs or given.program or given.load or given.selftest)
-    image = None if alone else Image(given.folder)
+    if not (given.top >= 0 and 0 <= given.interval <= LONGEST_INTERVAL_S):
+        raise UsageError(f"--top takes 0 or more, --interval 0 to {LONGEST_INTERVAL_S} seconds.")
+    given.runs = bool(
+        given.inputs or given.load or given.selftest or given.benchmark or given.watch or given.camera
+    )
+    given.needs_board = given.runs or given.identify
+    if not (given.needs_board or given.program):
+        options.error(
+            "name at least one INPUT, or one of --program, --identify, --load, --selftest, --benchmark, --watch, "
+            "--camera"
+        )
+    return given
+
+
+def main() -> int:
+    given = asked()
+    image = model_in(given.folder) if given.runs or given.program else None
     if image and given.program:
-        status = program(image)
-        if status or not (given.inputs or given.identify or given.load or given.selftest):
+        status = program(image, given)
+        if status or not given.needs_board:
             return status
-    board = Board(given, image)
+    board, port = connected(given, image)
     try:
         if given.identify:
-            identify(board, given.json)
-        return work(board, image, given) if image else 0
-    except board.errors as error:
-        raise UsageError(f"{board.port}: {error}") from None
+            identify(board, port, given.json)
+        return work(board, image, given) if image and given.runs else 0
+    except part("link.py")["LinkError"] as error:
+        raise UsageError(f"{port}: {error}") from None
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        raise UsageError(f"{board.port}: {error}. Was the board unplugged?") from None
+        raise UsageError(f"{port}: {error}. Was the board unplugged?") from None
 
 
-def work(board: Board, image: Image, given: argparse.Namespace) -> int:
+def loading(loaded: dict[str, Any]) -> str:
+    """What was loaded, for people."""
+    return f"{loaded['loaded']} bytes loaded in {loaded['seconds']:.1f} s; {loaded['verified']} read back and equal"
+
+
+def work(board: Any, image: Any, given: argparse.Namespace) -> int:
     board.check(image)
-    if not given.loaded and (given.load or given.selftest or given.inputs):
-        said = board.load(image)
-        words = f"{said['loaded']} bytes loaded in {said['seconds']:.1f} s; {said['verified']} read back and equal"
+    loaded: dict[str, Any] = {}
+    if not given.loaded and (given.load or not board.holds(image)):
+        loaded = board.load(image)
         if given.load:
-            print(json.dumps(said) if given.json else words, flush=True)
+            print(json.dumps(loaded) if given.json else loading(loaded), flush=True)
     status = selftest(board, image, given.json) if given.selftest else 0
-    for path in given.inputs:
-        try:
-            answer(board, image, path, given.json)
-        except UsageError as error:
-            print(error.told(), file=sys.stderr, flush=True)
-            status = 1
-    return status
+    if given.benchmark:
+        benchmark(board, image, loaded, given.json)
+    if given.raw:
+        return max(status, answers(board, image, given))
+    files = given.inputs or given.watch or given.camera
+    return max(status, classify(board, image, given)) if files else status
 
 
 def run() -> int:
     """`main`, its errors as sentences on stderr and exit statuses."""
     try:
-        return main()
+        status = main()
+        sys.stdout.flush()  # at Python's own end it would be too late to hear that nobody reads
     except UsageError as error:
         print(f"error: {error.told()}", file=sys.stderr)
         return error.status
@@ -330,6 +336,7 @@ def run() -> int:
         # Or Python complains once more, at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    return status
 
 
 if __name__ == "__main__":

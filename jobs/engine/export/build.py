@@ -13,6 +13,7 @@ from jobs.engine.ends import End, Reason
 from jobs.engine.events import Control, Emit, Reporter
 from jobs.engine.export import dataless, measure, memory, receipt, selftest
 from jobs.engine.export.convert import keras_file
+from jobs.engine.export.fpga import progress as on_fpga
 from jobs.engine.export.kinds import Added, Build, judge_for, packaging_for
 from jobs.engine.export.manifest import DETAILS, describe, finish, sha256
 from jobs.engine.export.readme import readme
@@ -21,6 +22,9 @@ from jobs.engine.export.task import BuildTask, read_report
 from jobs.engine.export.variants import FILES, Exports, RefusedError, export
 
 PHASES = {"loading": (0.0, 0.1), "exporting": (0.1, 0.5), "evaluating": (0.5, 0.9), "packing": (0.9, 1.0)}
+TOOLS_LOG = "tools.log"
+"""What the tools of a build said, beside the bundle."""
+_PHASES_OF = {Kind.FPGA: on_fpga.PHASES}
 DEVICE_FILES = ("run.py", "inputs.py", "verify.py", "checks.py", "live.py", "trouble.py")
 BUNDLE_FOLDER = "bundle"
 
@@ -31,16 +35,44 @@ def run(task: Mapping[str, Any], emit: Emit, control: Control) -> None:
     Raises what `jobs.engine.ends.end_of` names (BadDataError, InterruptedByRequestError, a full disk, ...).
     """
     given = BuildTask.model_validate(task)
-    reporter = Reporter(emit, control, phases=PHASES)
+    reporter = Reporter(emit, control, phases=phases_of(given.target))
     reporter.started()
     try:
-        summary = _build(given, reporter)
+        summary = built(given, reporter)
     except (RefusedError, measure.UnrunnableError) as error:
         shutil.rmtree(given.out / BUNDLE_FOLDER, ignore_errors=True)
         reporter.done(End(Reason.REFUSED, str(error)))
         return
-    reporter.artefact("bundle", given.out / BUNDLE_FOLDER)
     reporter.done(End(Reason.DONE, _sentence(summary, given.target)), summary)
+
+
+def phases_of(target: Target) -> Mapping[str, tuple[float, float]]:
+    """The shares of the whole that the phases of a build are taken to need."""
+    return _PHASES_OF.get(target.kind, PHASES)
+
+
+def built(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
+    """Make `out/bundle`; its metrics. RefusedError when the model can't run on the target; else as `run` raises."""
+    try:
+        summary = _build(given, reporter)
+        reporter.artefact("bundle", given.out / BUNDLE_FOLDER)
+        return summary
+    finally:
+        _keep_evidence(given.out, reporter)
+
+
+def _keep_evidence(out: Path, reporter: Reporter) -> None:
+    """All that the tools said, in one file; and the vector that a proof broke at."""
+    work = out / on_fpga.WORK_FOLDER
+    for vector in work.glob("mismatch-*.npz"):
+        reporter.artefact("mismatch.npz", vector)
+    logs = sorted(work.rglob("*.log"))
+    if not logs:
+        return
+    with (out / TOOLS_LOG).open("wb") as whole:
+        for log in logs:
+            whole.write(f"== {log.relative_to(out)} ==\n".encode() + log.read_bytes() + b"\n")
+    reporter.artefact(TOOLS_LOG, out / TOOLS_LOG)
 
 
 def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
@@ -64,7 +96,7 @@ def _build(given: BuildTask, reporter: Reporter) -> dict[str, Any]:
         why_not_there=judge_for(given.target),
     )
     folder = _emptied(given.out / BUNDLE_FOLDER)
-    build = Build(given, report, model, arrays, exports, folder, threads, tick)
+    build = Build(given, report, model, arrays, exports, folder, threads, tick, reporter.log)
     added = add(build)
     _write(build, added)
     return {**_summary(exports, arrays), **_memory(build), **added.summary}

@@ -23,7 +23,8 @@ class Build:
     """A build whose model files are exported and measured: what `add` works on.
 
     `model` is the Keras model, `folder` the bundle's, empty yet: plain files only, no folders. `tick` gets a phase
-    (`packing`) and 0..1 within it; call it now and then, it raises to break off.
+    (`packing`) and 0..1 within it; call it now and then, it raises to break off. `log` writes into
+    the job's log.
     """
 
     task: BuildTask
@@ -34,6 +35,7 @@ class Build:
     folder: Path
     threads: int
     tick: Callable[[str, float], None]
+    log: Callable[[str], None] = lambda _text: None
 
     @property
     def target(self) -> Target:
@@ -64,6 +66,7 @@ Add = Callable[[Build], Added]
 # the model can't run on the target.
 PACKAGINGS: dict[Kind, str] = {
     Kind.BROWSER: "jobs.engine.export.browser:add",
+    Kind.FPGA: "jobs.engine.export.fpga.packaging:add",
     Kind.FORMAT: "jobs.engine.export.formats.packaging:add",
     Kind.LINUX: "jobs.engine.export.linux:add",
     Kind.MICROCONTROLLER: "jobs.engine.export.microcontroller.packaging:add",
@@ -71,7 +74,10 @@ PACKAGINGS: dict[Kind, str] = {
 
 
 # Of the kinds that judge a model file by running it: called as `function(content, target)`, a sentence or nothing.
-JUDGES: dict[Kind, str] = {Kind.MICROCONTROLLER: "jobs.engine.export.microcontroller.packaging:why_not"}
+JUDGES: dict[Kind, str] = {
+    Kind.FPGA: "jobs.engine.export.fpga.judge:why_not",
+    Kind.MICROCONTROLLER: "jobs.engine.export.microcontroller.packaging:why_not",
+}
 
 
 def judge_for(target: Target) -> Callable[[bytes], str] | None:

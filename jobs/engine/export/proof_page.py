@@ -19,7 +19,7 @@ def proof(manifest: Found) -> str:
     head = "".join(
         f'<th scope="col">{cell}</th>' for cell in ("model file", "flash", "activations", "peak RAM")
     )
-    board = manifest.get("microcontroller")
+    board = board_file(manifest)
     told = f"<p>{escape(board['proof'])}</p>" if board else ""
     return (
         f"<h2>What it needs</h2>{told}"
@@ -28,8 +28,14 @@ def proof(manifest: Found) -> str:
     )
 
 
+def board_file(manifest: Found) -> Found | None:
+    """What the manifest says of the board's own file, of kinds that have one."""
+    found: Found | None = manifest.get("microcontroller") or manifest.get("fpga")
+    return found
+
+
 def _files(manifest: Found) -> list[Found]:
-    board = manifest.get("microcontroller")
+    board = board_file(manifest)
     return [*([board] if board else []), *manifest["variants"].values()]
 
 

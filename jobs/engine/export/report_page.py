@@ -14,7 +14,7 @@ from PIL import Image
 from jobs.engine.data import Arrays
 from jobs.engine.export import charts, dataless
 from jobs.engine.export.fit_page import made_to_fit
-from jobs.engine.export.proof_page import beside_the_float_model, proof
+from jobs.engine.export.proof_page import beside_the_float_model, board_file, proof
 from jobs.engine.export.receipt import section as receipt_section
 from jobs.engine.export.variants import Exported, Exports
 from jobs.engine.export.why_page import why
@@ -108,7 +108,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _variants(manifest: dict[str, Any], arrays: Arrays) -> str:
     titles = {"accuracy": "accuracy", "macro_f1": "macro F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
-    board = manifest.get("microcontroller")
+    board = board_file(manifest)
     found = {
         **({"on the board": board} if board else {}),
         **manifest["variants"],

@@ -30,7 +30,8 @@ class BuildTask(BaseModel):
 
     `model` is a model.keras and `report` a report.json of this engine's; `data`, `data_key` and `cache` are
     as for training, `data` None for a model that was brought without any; the bundle's folder is made as `out/bundle`.
-    `receipt` and `signed_by` are the portal's, and stand in the manifest as they are.
+    `receipt` and `signed_by` are the portal's, and stand in the manifest as they are. `options` are what was asked for
+    beside the target; `prepared` is a folder of the node's, read-only, with parts that were made ahead.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
@@ -45,6 +46,8 @@ class BuildTask(BaseModel):
     provenance: Provenance = Field(default_factory=Provenance)
     receipt: dict[str, Any] = Field(default_factory=dict)
     signed_by: dict[str, str] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+    prepared: Path | None = None
     threads: int | None = Field(default=None, ge=1)
 
     @field_validator("target", mode="before")

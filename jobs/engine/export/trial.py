@@ -12,6 +12,7 @@ from hardware.targets.profiles import Kind, Target
 from jobs.engine.export import dataless
 from jobs.engine.export.convert import ConversionError, Converter
 from jobs.engine.export.fit import Need, why_not
+from jobs.engine.export.fpga.judge import why_not_untrained
 from jobs.engine.export.graph import inspect
 from jobs.engine.export.microcontroller.packaging import checked
 from jobs.engine.export.variants import RefusedError
@@ -50,6 +51,8 @@ def _content(model: Any) -> bytes:
 
 
 def _reason(content: bytes, target: Target) -> str:
+    if target.kind is Kind.FPGA:
+        return why_not_untrained(content, target)
     if target.kind is not Kind.MICROCONTROLLER:
         return why_not(target, Need(len(content), inspect(content).arena_bytes))
     if importlib.util.find_spec("tflite_micro") is None:

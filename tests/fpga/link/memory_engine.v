@@ -7,7 +7,8 @@ module engine #(
     parameter WEIGHT_WORDS     = 16,
     parameter CONSTANT_WORDS   = 16,
     parameter TABLE_WORDS      = 16,
-    parameter ACTIVATION_WORDS = 16
+    parameter ACTIVATION_WORDS = 16,
+    parameter INIT             = 0
 ) (
     input             clk,
     input             reset,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hardware.fpga.boards import BOARDS, Board
+from hardware.fpga.bundle import PROGRAMS
 from hardware.fpga.identity import digest
 from hardware.fpga.simulation.serial_line import Port, Simulator
 from hardware.fpga.wire import ports
@@ -52,16 +53,29 @@ def image(**changes: object) -> Image:
 
 def programs_in(folder: Path) -> Path:
     folder.mkdir()
-    for name in ("host.py", "link.py", "ports.py"):
+    for name in PROGRAMS:
         shutil.copy(WIRE / name, folder)
     return folder
 
 
-def bundled(folder: Path, board: Board, made: Image, circuit: bytes | None = None) -> Path:
+def bundled(
+    folder: Path,
+    board: Board,
+    made: Image,
+    circuit: bytes | None = None,
+    contained: tuple[bytes, str] | None = None,
+) -> Path:
     """A bundle's folder."""
     programs_in(folder)
     circuit = circuit or digest(board, board.engine, verilog())
-    written = files(made, digest=circuit, board=board.name, loader=board.loader, bitstream="board.bin")
+    written = files(
+        made,
+        digest=circuit,
+        board=board.name,
+        loader=board.loader,
+        bitstream="board.bin",
+        contained=contained,
+    )
     for name, content in written.items():
         (folder / name).write_bytes(content)
     return folder
@@ -117,13 +131,40 @@ def test_it_answers_raw_inputs(bundle: Path, port: Port, tmp_path: Path) -> None
     (tmp_path / "one.raw").write_bytes(bytes(range(COUNT)))
     (tmp_path / "short.raw").write_bytes(b"abc")
     done = host(
-        bundle, "--port", port.name, "--json", tmp_path / "one.raw", tmp_path / "short.raw", tmp_path / "none"
-    )
+        bundle, "--port", port.name, "--json", "--raw",
+        tmp_path / "one.raw", tmp_path / "short.raw", tmp_path / "none",
+    )  # fmt: skip
     assert done.returncode == 1
     assert json.loads(done.stdout)["output"] == [at + KEY for at in range(COUNT) if at % 4 < 3]
     assert done.stderr == (
         f"{tmp_path}/short.raw: has 3 bytes; this model takes 12.\n{tmp_path}/none: No such file or directory\n"
     )
+
+
+def test_how_long_an_answer_takes(bundle: Path, port: Port) -> None:
+    done = host(bundle, "--port", port.name, "--benchmark", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["cycles"], said["loaded"]) == (0, 17, 103)
+    assert said["engine_ms"] == round(17 / 12_000, 4)
+    assert 0 < said["engine_ms"] < said["p50_ms"] <= said["p95_ms"] <= said["p99_ms"]
+    told = host(bundle, "--port", port.name, "--benchmark", "--loaded").stdout.splitlines()
+    assert told[0].startswith("one answer over the line: p50 ")
+    assert told[1] == "the engine's share:       0.00142 ms (17 cycles)"
+    assert len(told) == 2, "nothing was loaded"
+
+
+def test_a_circuit_that_holds_the_model_is_loaded_with_nothing(
+    tmp_path: Path, bundle: Path, board: Board, port: Port
+) -> None:
+    """The board's own digest is that of the bitstream with the model in it; what this segment says never gets there."""
+    assert host(bundle, "--port", port.name, "--load").returncode == 0
+    ours = digest(board, board.engine, verilog())
+    other = image(segments=[(0, bytes((KEY + 1, 0, COUNT)))])
+    folder = bundled(tmp_path / "held", board, other, b"another circuit!", (ours, "contained.bin"))
+    done = host(folder, "--port", port.name, "--selftest")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "PASS 5/5"), done.stderr
+    asked = host(folder, "--port", port.name, "--load", "--selftest")
+    assert asked.stdout.splitlines()[-1] == "FAIL 0/5", "asked for, it is loaded"
 
 
 def test_another_bitstream_is_refused_with_what_to_type(tmp_path: Path, board: Board, port: Port) -> None:
@@ -255,6 +296,25 @@ def test_programming_calls_it_with_the_boards_name(bundle: Path, tmp_path: Path)
     (tmp_path / "openFPGALoader").chmod(0o755)
     done = host(bundle, "--program", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (done.returncode, done.stdout) == (0, f"-b ice40_generic {bundle / 'board.bin'}\n")
+
+
+def test_programming_the_circuit_that_holds_the_model(bundle: Path, tmp_path: Path, board: Board) -> None:
+    (tmp_path / "openFPGALoader").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "openFPGALoader").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    none = host(bundle, "--program", "--contained", PATH=path)
+    assert (none.returncode, none.stdout) == (1, "")
+    assert "has no bitstream that holds the model" in none.stderr
+    folder = bundled(tmp_path / "held", board, image(), None, (b"the other digest", "contained.bin"))
+    done = host(folder, "--program", "--contained", PATH=path)
+    assert (done.returncode, done.stdout) == (0, f"-b ice40_generic {folder / 'contained.bin'}\n")
+
+
+def test_a_model_without_ends_takes_raw_inputs_alone(bundle: Path, port: Port, tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(b"none")
+    done = host(bundle, "--port", port.name, tmp_path / "picture.png")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: This model came without its ends: it takes raw inputs alone (--raw).\n"
 
 
 def test_the_boards_loaders_are_named() -> None:

@@ -188,11 +188,11 @@ def show(given: argparse.Namespace, labels: list[str]) -> Callable[[dict[str, An
 
 
 class Asked:
-    """Answers what it is asked about; what cannot be read is named on stderr, and makes the exit status 1."""
+    """Answers by `model`; what cannot be read is named on stderr, and makes the exit status 1."""
 
-    def __init__(self, given: argparse.Namespace, manifest: dict[str, Any], variant: str) -> None:
+    def __init__(self, given: argparse.Namespace, manifest: dict[str, Any], model: Any) -> None:
         self.manifest, self.top, self.failed = manifest, given.top, 0
-        self.model = Model(manifest, variant, given.threads)
+        self.model = model
         self.show = show(given, manifest["labels"])
 
     def paths(self, paths: list[Path]) -> None:
@@ -361,7 +361,7 @@ def main() -> int:
         options.error(
             "name at least one INPUT, or one of --selftest, --benchmark, --watch, --camera, --verify"
         )
-    asked = Asked(given, manifest, variant)
+    asked = Asked(given, manifest, load(variant))
     asked.paths(given.inputs)
     try:
         if given.watch:
