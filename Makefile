@@ -10,7 +10,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-boards test-fpga fpga-boards lint format bench bench-bundles simulate lock clean
+.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-boards test-fpga fpga-node fpga-boards lint format bench bench-bundles bench-fpga simulate lock clean
 .PHONY: system system-test
 
 help: ## this list
@@ -49,8 +49,14 @@ test-boards: .venv/dev system-boards ## bundles on emulated microcontrollers: Co
 test-fpga: .venv/dev .venv/fpga system-fpga ## the engine for FPGAs and the line to it in simulation, bitstreams (Debian)
 	timeout --signal=INT 720 $(BIN)/pytest -m fpga tests/fpga $(ARGS)
 
+fpga-node: .venv/run .venv/fpga system-fpga ## this node's tools for FPGA boards, and the offered ones' bitstreams made ahead (Debian; ARGS=boards)
+	$(BIN)/python -m hardware.fpga.prepare $(or $(GRISTMILL_HOME),var)/node/shelf/bitstreams $(ARGS)
+
 fpga-boards: .venv/dev .venv/fpga ## a bitstream for each board: what it takes, how fast it may run (ARGS=--write: docs/fpga-boards.md)
 	$(BIN)/python -m benchmarks.fpga_boards $(ARGS)
+
+bench-fpga: .venv/dev .venv/fpga system-fpga ## nets on an FPGA board, proved and measured (DATA=folder; ARGS=--write: docs/fpga-measured.md)
+	$(BIN)/python -m benchmarks.fpga $(DATA) $(ARGS)
 
 test-fast: .venv/dev system front-end ## what neither trains, nor starts the portal, nor opens a browser
 	$(BIN)/pytest -m "not train and not e2e and not browser and not faults and not docker" $(ARGS)

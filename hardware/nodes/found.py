@@ -22,6 +22,7 @@ FIRST_TERMS = {
     AcceleratorKind.TPU: Terms(20.0, 20.0, 1),
     AcceleratorKind.FPGA: Terms(1.0, 1.0, 1),
 }
+FIRST_INDEX = {AcceleratorKind.FPGA: 1}  # 0 is the number of the tools
 MODEL_LENGTH = 120
 
 

@@ -10,7 +10,17 @@ from hardware.nodes.models import Accelerator, Node
 from hardware.nodes.services import SILENT_AFTER, silent_since
 from portal.core import leases
 
-DETAILS = ("chip", "compute_capability", "driver", "pci_bus", "usb", "power_limit_w")
+DETAILS = (
+    "chip",
+    "compute_capability",
+    "driver",
+    "pci_bus",
+    "port",
+    "power_limit_w",
+    "target",
+    "tools",
+    "usb",
+)
 SKEW_TOLD = timedelta(seconds=5)
 
 

@@ -32,7 +32,8 @@ class AcceleratorSerializer(serializers.ModelSerializer[Accelerator]):
         help_text="Which of `model` and `memory_bytes` a steward said otherwise than the node finds it.",
     )
     details = serializers.SerializerMethodField(
-        help_text="What else the node finds: compute_capability, driver, chip, pci_bus, usb, power_limit_w."
+        help_text="What else the node finds: chip, compute_capability, driver, pci_bus, port, power_limit_w, target, "
+        "tools, usb."
     )
 
     class Meta:

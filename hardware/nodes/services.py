@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from hardware.nodes import donations, samples
-from hardware.nodes.found import FIRST_TERMS, Found, accelerators
+from hardware.nodes.found import FIRST_INDEX, FIRST_TERMS, Found, accelerators
 from hardware.nodes.keys import kept
 from hardware.nodes.models import (
     Accelerator,
@@ -347,7 +347,7 @@ def add(
     alike = node.accelerators.filter(kind=kind)
     if index is None:
         last = alike.aggregate(last=Max("index"))["last"]
-        index = 0 if last is None else last + 1
+        index = FIRST_INDEX.get(kind, 0) if last is None else last + 1
     if alike.filter(index=index).exists():
         sentence = _("This node has a %(kind)s of number %(index)d already. Give this one another number.")
         raise UserError("already_there", sentence % {"kind": kind.label, "index": index}, status=409)

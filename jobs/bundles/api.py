@@ -14,12 +14,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hardware.targets.registry import TARGETS
-from jobs.bundles import bringing, downloads, explanations, keys, queries, services
+from jobs.bundles import bringing, downloads, evaluating, explanations, keys, queries, services
 from jobs.bundles.bringing import Offer
 from jobs.bundles.forms import labels_in, number_in, take_model
 from jobs.bundles.models import Bundle, TrainedModel
 from jobs.engine.spec import PixelRange
+from jobs.queue import queries as jobs
 from jobs.queue.api import MAX_KEY
+from jobs.queue.models import Job
+from jobs.queue.serializers import JobSerializer
 from portal.core.problems import PROBLEM
 from portal.kit.errors import UserError
 from portal.members.access import signed_in
@@ -297,6 +300,22 @@ class BundleDownload(APIView):
         """The bundle's zip, resumable by `Range`."""
         bundle = get_object_or_404(queries.visible_bundles(signed_in(request)), pk=pk)
         return downloads.send_bundle(request._request, bundle)  # noqa: SLF001 - the request as Django made it
+
+
+class BundleEvaluate(APIView):
+    @extend_schema(
+        operation_id="bundles_evaluate",
+        request=None,
+        responses={202: JobSerializer, **dict.fromkeys((400, 403, 404, 409), PROBLEM)},
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        """Have an FPGA board that is plugged into a node run the bundle's test split: a job of kind `evaluate`. What
+        came of it stands in the bundle's `metrics.on_board`.
+        """
+        member = signed_in(request)
+        bundle = get_object_or_404(queries.to_evaluate(member), pk=pk)
+        job = evaluating.request_evaluation(bundle=bundle, actor=member)
+        return Response(JobSerializer(jobs.with_details(Job.objects.all()).get(pk=job.pk)).data, status=202)
 
 
 class SigningKey(APIView):

@@ -12,14 +12,18 @@ class BundlesConfig(AppConfig):
         from jobs.bundles import (
             bringing,
             building,
+            evaluating,
             queries,
             services,
+            together,
         )  # models load only after all apps are known
         from jobs.queue import kinds
         from portal.ledger.registry import count_storage
 
         kinds.register(building.KIND)
         kinds.register(bringing.KIND)
+        kinds.register(evaluating.KIND)
+        together.install()
         count_storage(queries.storage_used)
         kinds.extend(
             kinds.Extension(

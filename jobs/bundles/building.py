@@ -10,13 +10,17 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from hardware.nodes.models import AcceleratorKind
+from hardware.targets.profiles import Kind
 from hardware.targets.registry import TARGETS
 from jobs.bundles import keys, receipts, reports, sealing
 from jobs.bundles.models import Bundle, BundleState, TrainedModel
+from jobs.bundles.queries import EVIDENCE
 from jobs.bundles.services import BUILD, KERAS_FILE, REPORT_FILE
 from jobs.datasets.models import Version
+from jobs.queue import nodefiles
 from jobs.queue.kinds import Assignment, JobKind, Result
-from jobs.queue.models import Job
+from jobs.queue.models import Artefact, Job
 from jobs.queue.reasons import EndReason
 from jobs.queue.train import data_inputs
 from portal.core import storage
@@ -43,19 +47,24 @@ def assign(job: Job) -> Assignment:
             "bad_data", _("The model or the data it is measured on was deleted before the build began.")
         )
     inputs = {KERAS_FILE: model.keras, REPORT_FILE: model.report_file}
+    task = task_of(model, model.version, job.spec["target"], job.spec.get("options") or {})
     if model.version is None:
-        return Assignment(task=_task(job, model, None), inputs=inputs)
+        return Assignment(task=task, inputs=inputs)
     return Assignment(
-        task=_task(job, model, model.version),
+        task=task,
         inputs={**inputs, **data_inputs(model.version)},
         cache_key=model.version.pk,
+        shelf=shelf_for(job.spec["target"]),
     )
 
 
-def _task(job: Job, model: TrainedModel, version: Version | None) -> dict[str, Any]:
+def task_of(
+    model: TrainedModel, version: Version | None, target: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The engine's task of a bundle for `target`."""
     return {
         "kind": BUILD,
-        "target": TARGETS[job.spec["target"]].as_json(),
+        "target": TARGETS[target].as_json(),
         "model": f"/job/in/{KERAS_FILE}",
         "report": f"/job/in/{REPORT_FILE}",
         "data": "/job/in/data" if version else None,
@@ -65,8 +74,20 @@ def _task(job: Job, model: TrainedModel, version: Version | None) -> dict[str, A
         "provenance": provenance(model, version),
         "receipt": model.receipt or receipts.of(model),
         "signed_by": keys.signed_by(),
-        "options": job.spec.get("options", {}),
+        "options": dict(options),
+        "prepared": prepared_for(target),
     }
+
+
+def shelf_for(target: str) -> str:
+    """The folder of the node that builds for a target take prepared parts from; "" for none."""
+    return nodefiles.BITSTREAMS if TARGETS[target].kind is Kind.FPGA else ""
+
+
+def prepared_for(target: str) -> str | None:
+    """Where a build finds that folder."""
+    shelf = shelf_for(target)
+    return f"/job/in/{shelf}" if shelf else None
 
 
 def provenance(model: TrainedModel, version: Version | None) -> dict[str, Any]:
@@ -97,11 +118,19 @@ def collect(job: Job, result: Result) -> Mapping[str, Blob]:
     bundle = Bundle.objects.select_related(
         "model__job", "model__keras", "model__version__upload", "model__dataset"
     ).get(job=job)
+    kept = {name: storage.copy_in(result.artefacts[name]) for name in EVIDENCE & set(result.artefacts)}
+    return {BUNDLE_FILE: sealed(bundle, result.out), **kept}
+
+
+def sealed(bundle: Bundle, out: Path) -> Blob:
+    """The signed zip of what a build left in `out`, for a bundle that need not be stored yet. UserError
+    `bad_bundle`.
+    """
     with tempfile.TemporaryDirectory(dir=storage.incoming()) as scratch:
         archive = Path(scratch) / BUNDLE_FILE
         key = keys.signing_key()
-        sealing.seal(result.out / "bundle", key, archive, bundle.folder, told=_told(bundle.model))
-        return {BUNDLE_FILE: storage.adopt(archive)}
+        sealing.seal(out / "bundle", key, archive, bundle.folder, told=_told(bundle.model))
+        return storage.adopt(archive)
 
 
 def _told(model: TrainedModel) -> dict[str, Any]:
@@ -117,19 +146,30 @@ def _told(model: TrainedModel) -> dict[str, Any]:
 
 def finish(job: Job, artefacts: Mapping[str, Blob], summary: Mapping[str, Any]) -> None:
     """The bundle of a build that succeeded is ready. Runs in the transaction of the job's success."""
-    blob = artefacts[BUNDLE_FILE]
+    Bundle.objects.filter(job=job).update(**ready(artefacts[BUNDLE_FILE], summary))
+    keep_evidence(job, artefacts)
+
+
+def ready(blob: Blob, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a bundle whose zip is there; `summary` is the engine's of the build."""
     with storage.local(blob) as archive:
         signature = sealing.signature_in(archive)
-    Bundle.objects.filter(job=job).update(
-        state=BundleState.READY,
-        reason="",
-        zip=blob,
-        signature=signature,
-        metrics=_measured(summary),
-    )
+    return {
+        "state": BundleState.READY,
+        "reason": "",
+        "zip": blob,
+        "signature": signature,
+        "metrics": measured(summary),
+    }
 
 
-def _measured(summary: Mapping[str, Any]) -> dict[str, Any]:
+def keep_evidence(job: Job, artefacts: Mapping[str, Blob]) -> None:
+    """What the tools said, where there were some, stays with the job."""
+    for name in EVIDENCE & set(artefacts):
+        Artefact.objects.update_or_create(job=job, name=name, defaults={"blob": artefacts[name]})
+
+
+def measured(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The engine's summary as it may be stored: nothing when it is too large or no JSON."""
     try:
         text = json.dumps(dict(summary))
@@ -149,4 +189,13 @@ def ended(job: Job) -> None:
     )
 
 
-KIND = JobKind(name=BUILD, assign=assign, collect=collect, finish=finish, ended=ended, preemptible=False)
+KIND = JobKind(
+    name=BUILD,
+    assign=assign,
+    collect=collect,
+    finish=finish,
+    ended=ended,
+    preemptible=False,
+    on_request=frozenset({AcceleratorKind.FPGA}),
+    evidence=EVIDENCE,
+)

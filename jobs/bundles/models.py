@@ -118,7 +118,7 @@ class TrainedModel(Identified):
 
     def lacks_data_for(self, target: str) -> bool:
         """Whether it was brought without the data that int8 for that target is calibrated on."""
-        return TARGETS[target].kind is Kind.MICROCONTROLLER and self.is_dataless
+        return TARGETS[target].kind in {Kind.MICROCONTROLLER, Kind.FPGA} and self.is_dataless
 
 
 class BundleState(models.TextChoices):
@@ -189,8 +189,12 @@ class Bundle(Identified):
     @property
     def on_microcontroller(self) -> bool:
         """Whether it is a project to compile, not a program to start."""
-        target = TARGETS.get(self.target)
-        return target is not None and target.kind is Kind.MICROCONTROLLER
+        return self.kind is Kind.MICROCONTROLLER
+
+    @property
+    def on_fpga(self) -> bool:
+        """Whether it is a bitstream, and a program for the computer beside the board."""
+        return self.kind is Kind.FPGA
 
     @property
     def is_table(self) -> bool:

@@ -14,6 +14,9 @@ from portal.core.models import Blob
 from portal.members.models import Member
 
 ONNX = "onnx"
+TOOLS_LOG, MISMATCH = "tools.log", "mismatch.npz"
+EVIDENCE = frozenset({TOOLS_LOG, MISMATCH})
+"""What a build for an FPGA board leaves with its job: what the tools said, and a vector on which two stages differ."""
 
 
 def visible_models(member: Member) -> QuerySet[TrainedModel]:
@@ -27,6 +30,13 @@ def visible_bundles(member: Member) -> QuerySet[Bundle]:
     rows = (
         Bundle.objects.select_related("model", "zip").defer("model__report", "model__labels").order_by("-id")
     )
+    return rows if member.is_staff else rows.filter(model__owner=member)
+
+
+def to_evaluate(member: Member) -> QuerySet[Bundle]:
+    """The same bundles with all that a job on them is made of."""
+    known = ("zip", "model__owner", "model__job", "model__dataset", "model__version")
+    rows = Bundle.objects.select_related(*known)
     return rows if member.is_staff else rows.filter(model__owner=member)
 
 
@@ -61,7 +71,7 @@ def yields_of(job_ids: Sequence[str]) -> dict[str, Yield]:
     bundles: dict[str, list[str]] = defaultdict(list)
     rows = Bundle.objects.filter(wanted).order_by("id").values_list("pk", "model_id", "job_id")
     for pk, model, build in rows:
-        for job in (models.get(model), build):
+        for job in {models.get(model), build}:
             if job is not None:
                 bundles[job].append(pk)
     of_job = {job: model for model, job in models.items()}
@@ -75,9 +85,19 @@ def panel_of(job: Job) -> dict[str, Any]:
     model = with_bundles(TrainedModel.objects.select_related("job")).filter(job=job).first()
     if model is None:
         rows = list(Bundle.objects.select_related("model", "zip").filter(job=job))
-        return {"bundles": rows, "building": _any_building(rows)}
+        return {"bundles": rows, "building": _any_building(rows), "evidence": _evidence(job)}
     rows = model.bundle_rows
-    return {"model": model, "bundles": rows, "buildable": model.buildable, "building": _any_building(rows)}
+    return {
+        "model": model,
+        "bundles": rows,
+        "buildable": model.buildable,
+        "building": _any_building(rows),
+        "evidence": _evidence(job),
+    }
+
+
+def _evidence(job: Job) -> list[str]:
+    return list(job.artefacts.filter(name__in=EVIDENCE).order_by("name").values_list("name", flat=True))
 
 
 def _any_building(rows: Iterable[Bundle]) -> bool:

@@ -39,6 +39,13 @@ def of(model: TrainedModel) -> dict[str, Any]:
     }
 
 
+def begun(model: TrainedModel, code_version: str) -> dict[str, Any]:
+    """The receipt in a bundle that is made within the job that trains its model: what that takes is not known before
+    its end, and stands in the receipt of the model itself.
+    """
+    return {**of(model), "code_version": code_version[:MAX_TEXT], "training": None}
+
+
 def _recipe(job: Job, params: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": job.recipe, "params": dict(params), "warm_start": job.spec.get("warm_start")}
 

@@ -10,11 +10,17 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hardware.nodes.models import AcceleratorKind
+from hardware.targets.profiles import Kind
 from hardware.targets.registry import TARGETS
 from jobs.bundles import explanations, receipts, reports
 from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
 from jobs.bundles.queries import visible_models
+from jobs.engine.recipes.registry import RECIPES
+from jobs.queue import fitting
+from jobs.queue.capacity import check_builds
 from jobs.queue.models import Job
+from jobs.queue.places import builds_on, kind_of
 from jobs.queue.services import submit_internal
 from portal.core import storage
 from portal.core.models import Blob
@@ -27,14 +33,18 @@ log = logging.getLogger(__name__)
 KERAS_FILE = "model.keras"
 REPORT_FILE = "report.json"
 BUILD = "build"
-BUILDS_ON = "cpu"
+FPGA_MINUTES = 60  # for all stages of a bitstream and its proof
 CURRENT = (BundleState.BUILDING, BundleState.READY)
 
 
 class Options(BaseModel):
-    """What may be asked of a build beside its target: nothing yet."""
+    """What may be asked of a build beside its target. `contained`: of an FPGA board, a second bitstream that holds the
+    net.
+    """
 
     model_config = ConfigDict(extra="forbid")
+
+    contained: bool = False
 
 
 def record_trained(job: Job, artefacts: Mapping[str, Blob], _summary: Mapping[str, Any]) -> None:
@@ -55,12 +65,24 @@ def record_trained(job: Job, artefacts: Mapping[str, Blob], _summary: Mapping[st
         keras=keras,
         report_file=artefacts.get(REPORT_FILE),
     )
+    within = built_within(job)
+    if within:
+        model.pk = job.pk  # as its bundle, which is made already, says
     read_report(model)
     model.receipt = receipts.of(model)
     model.save()
     if model.state == ModelState.READY:
         for target in job.spec.get("targets") or []:
-            _ask_for(model, target)
+            if target != within:
+                _ask_for(model, target)
+
+
+def built_within(job: Job) -> str:
+    """The FPGA board whose bundle a train job makes itself, as it runs where the tools for that are; "" for others."""
+    if job.accelerator != AcceleratorKind.FPGA:
+        return ""
+    named = job.spec.get("targets") or []
+    return next((name for name in named if name in TARGETS and TARGETS[name].kind is Kind.FPGA), "")
 
 
 def read_report(model: TrainedModel) -> None:
@@ -94,7 +116,7 @@ def _ask_for(model: TrainedModel, target: str) -> None:
         Bundle.objects.create(
             model=model,
             target=target[:60],
-            options_sha256=_fingerprint({}),
+            options_sha256=fingerprint_of({}),
             state=BundleState.REFUSED,
             reason=error.detail,
         )
@@ -111,16 +133,19 @@ def request_bundle(
 
     One that is ready or being built is returned as it is; otherwise a build is queued in the name of the
     model's owner, for `actor` (None: the owner). Raises UserError for what can't be built: `unknown_target`,
-    `not_yet`, `unsuitable_target`, `invalid` (options), `model_not_ready`, `no_data`, `quota_zero` (no build of the
-    owner's could ever run).
+    `not_yet`, `unsuitable_target`, `invalid` (options), `model_not_ready`, `no_data`, `too_large`, and where no build
+    of the owner's could ever run `quota_zero` or `no_such_accelerator`.
     """
     plain = _checked_options(options or {})
     _check_target(model, target)
-    wanted = {"model": model, "target": target, "options_sha256": _fingerprint(plain)}
+    _check_suits(target, plain)
+    wanted = {"model": model, "target": target, "options_sha256": fingerprint_of(plain)}
     if existing := _current(wanted):
         return existing, False
     _check_buildable(model)
-    check_may_use(model.owner, BUILDS_ON)
+    check_may_use(model.owner, kind_of(builds_on(target)))
+    check_builds(TARGETS[target], field="target")
+    _check_size(model, target)
     try:
         with transaction.atomic():
             bundle = Bundle.objects.create(**wanted, options=plain)
@@ -146,23 +171,34 @@ def _queue_build(bundle: Bundle) -> Job:
         owner=model.owner,
         kind=BUILD,
         name=_("%(model)s for %(target)s") % {"model": model.name[:80], "target": title},
-        spec={"model": model.pk, "target": bundle.target, "options": bundle.options},
+        spec={
+            "model": model.pk,
+            "target": bundle.target,
+            "options": bundle.options,
+            **_limits(bundle.target),
+        },
         dataset=model.dataset,
         version=model.version,
-        accelerator=BUILDS_ON,
+        accelerator=builds_on(bundle.target),
     )
+
+
+def _limits(target: str) -> dict[str, Any]:
+    is_long = TARGETS[target].kind is Kind.FPGA
+    return {"resources": {"max_minutes": FPGA_MINUTES}} if is_long else {}
 
 
 def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return Options.model_validate(dict(options)).model_dump(mode="json")
+        return Options.model_validate(dict(options)).model_dump(mode="json", exclude_defaults=True)
     except ValidationError as error:
         names = ", ".join(str(item["loc"][0]) for item in error.errors())
         sentence = _("Unknown options: %(names)s.") % {"names": names}
         raise UserError("invalid", sentence, errors=[FieldError("options", sentence)]) from None
 
 
-def _fingerprint(options: Mapping[str, Any]) -> str:
+def fingerprint_of(options: Mapping[str, Any]) -> str:
+    """By which bundles of different options are told apart."""
     return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
 
 
@@ -185,6 +221,26 @@ def _check_target(model: TrainedModel, target: str) -> None:
         )
         sentence %= {"target": TARGETS[target].title}
         raise UserError("unsuitable_target", sentence, errors=[FieldError("target", sentence)])
+
+
+def _check_suits(target: str, options: Mapping[str, Any]) -> None:
+    """UserError for an option that builds for such a target don't know."""
+    if options.get("contained") and TARGETS[target].kind is not Kind.FPGA:
+        sentence = _("Only bitstreams for FPGA boards can hold the model (“contained”).")
+        raise UserError("invalid", sentence, errors=[FieldError("options", sentence)])
+
+
+def _check_size(model: TrainedModel, target: str) -> None:
+    """UserError `too_large` where the engine of an FPGA board surely has no room, before hours go by. Other targets are
+    looked at by the build, which takes a minute.
+    """
+    recipe = RECIPES.get(model.job.recipe) if model.job else None
+    if TARGETS[target].kind is not Kind.FPGA or recipe is None or model.job is None or model.version is None:
+        return
+    made = (model.report.get("fit") or {}).get("chosen") or {}  # smaller than it was asked for
+    params = {**(model.job.spec.get("params") or {}), **made}
+    if reason := fitting.too_large(recipe, model.version, params, TARGETS[target]):
+        raise UserError("too_large", reason, errors=[FieldError("target", reason)])
 
 
 def _check_buildable(model: TrainedModel) -> None:

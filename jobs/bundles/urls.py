@@ -15,6 +15,8 @@ pages: list[URLPattern] = [
     path("models/<str:pk>/try", views.model_try, name="model-try"),
     path("bundles/<str:pk>/files/<str:name>", views.bundle_file, name="bundle-file"),
     path("bundles/<str:pk>/download", views.bundle_download, name="bundle-download"),
+    path("bundles/<str:pk>/evaluate", views.bundle_evaluate, name="bundle-evaluate"),
+    path("jobs/<str:job_id>/evidence/<str:name>", views.evidence, name="job-evidence"),
 ]
 api: list[URLPattern] = [
     path("models", rest.ModelList.as_view(), name="api-models"),
@@ -24,6 +26,7 @@ api: list[URLPattern] = [
     path("bundles", rest.BundleList.as_view(), name="api-bundles"),
     path("bundles/<str:pk>", rest.BundleDetail.as_view(), name="api-bundle"),
     path("bundles/<str:pk>/download", rest.BundleDownload.as_view(), name="api-bundle-download"),
+    path("bundles/<str:pk>/evaluate", rest.BundleEvaluate.as_view(), name="api-bundle-evaluate"),
     path("signing-key", rest.SigningKey.as_view(), name="api-signing-key"),
     path("signing-key/verify.py", rest.Verifier.as_view(), name="api-verifier"),
     path("targets", rest.TargetList.as_view(), name="api-targets"),

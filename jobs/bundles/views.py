@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hardware.targets.registry import TARGETS
-from jobs.bundles import bringing, downloads, inside, queries, services
+from jobs.bundles import bringing, downloads, evaluating, inside, queries, services
 from jobs.bundles.forms import BringForm, take_model
 from jobs.bundles.models import BundleState, ModelState, TrainedModel
 from jobs.queue.newjob import newest_ready
+from jobs.queue.queries import visible_to
 from portal.core import problems
 from portal.core.shield import permissions
 from portal.core.stores.trouble import StoreAwayError
@@ -25,6 +26,7 @@ from portal.members.access import signed_in
 
 PER_PAGE = 25
 BROWSER = "browser"
+TEXT = "text/plain; charset=utf-8"
 
 
 @login_required
@@ -146,6 +148,30 @@ def bundle_file(request: HttpRequest, pk: str, name: str) -> HttpResponse:
         return problems.response(**_trouble(error))
     headers = {"Content-Disposition": "attachment", "Cache-Control": "private, max-age=3600"}
     return HttpResponse(content, content_type="application/octet-stream", headers=headers)
+
+
+@login_required
+@require_POST
+def bundle_evaluate(request: HttpRequest, pk: str) -> HttpResponse:
+    """Have a board that is plugged in run the bundle's test split; then the page is the job's."""
+    member = signed_in(request)
+    bundle = get_object_or_404(queries.to_evaluate(member), pk=pk)
+    try:
+        job = evaluating.request_evaluation(bundle=bundle, actor=member)
+    except UserError as error:
+        messages.error(request, error.detail)
+        return _back(request, bundle.model)
+    return redirect("job-detail", job.pk)
+
+
+@login_required
+@require_safe
+def evidence(request: HttpRequest, job_id: str, name: str) -> HttpResponseBase:
+    """What the tools of a job's build said, or the vector on which two stages of a proof differ."""
+    job = get_object_or_404(visible_to(signed_in(request)), pk=job_id)
+    kept = get_object_or_404(job.artefacts.select_related("blob"), name=name)
+    content_type = TEXT if name == queries.TOOLS_LOG else "application/octet-stream"
+    return downloads.send(request, kept.blob, filename=f"{job.name} {name}", content_type=content_type)
 
 
 def _trouble(error: UserError | StoreAwayError) -> dict[str, Any]:

@@ -18,12 +18,17 @@ from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.spec import validate_params
 from jobs.engine.task import TrainTask
 
-RUNS = {"build": "jobs.engine.export.build:run", "import": "jobs.engine.brought.run:run"}
+RUNS = {
+    "build": "jobs.engine.export.build:run",
+    "evaluate": "jobs.engine.on_board:run",
+    "import": "jobs.engine.brought.run:run",
+    "train-and-build": "jobs.engine.together:run",
+}
 TRAINED = "Trained, and measured on samples that it had never seen."
 
 
 def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
-    """Run a task of kind "train", "build" or "import". Always ends with exactly one done event, and never raises.
+    """Run a task of kind "train", or of one in `RUNS`. Always ends with exactly one done event, and never raises.
 
     Called in a fresh process in which TensorFlow may be imported, but has run nothing.
     """
@@ -33,7 +38,7 @@ def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
             _resolve(RUNS[kind])(task, emit, control)
             return
         reporter.started()
-        reporter.done(End(Reason.DONE, TRAINED), _train(task, reporter))
+        reporter.done(End(Reason.DONE, TRAINED), train(task, reporter))
     # The one place where anything may arrive: whatever has no name is a crash, whose traceback is in the log.
     except Exception as error:  # noqa: BLE001
         end = end_of(error, _gpu_use())
@@ -42,7 +47,8 @@ def run(task: dict[str, Any], emit: Emit, control: Control) -> None:
         reporter.done(end or End(Reason.CRASHED, CRASHED))
 
 
-def _train(task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+def train(task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
+    """Train what the task names; the summary. Raises what `ends.end_of` names, and whatever the trainer breaks at."""
     wanted = TrainTask.model_validate(task)
     if wanted.recipe not in RECIPES:
         raise BadDataError(f"This node knows no recipe {wanted.recipe!r}.")

@@ -6,12 +6,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
+from hardware.nodes.models import AcceleratorKind
 from hardware.targets import registry as targets
+from hardware.targets.profiles import Kind
 from jobs.datasets import queries as datasets
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.engine.recipes.recipe import Recipe
 from jobs.engine.recipes.registry import RECIPES
-from jobs.engine.spec import JobSpec
+from jobs.engine.spec import AcceleratorClass, JobSpec
 from jobs.queue import capacity, fitting, kinds
 from jobs.queue.fitting import Expected
 from portal.kit.errors import FieldError, UserError
@@ -44,6 +46,7 @@ def admit(*, owner: Member, spec: JobSpec) -> Admitted:
     ledger.check_may_use(owner, spec.resources.accelerator)
     capacity.check(owner, spec.kind, spec.resources)
     _check_targets(spec, recipe)
+    _check_boards(owner, spec)
     if spec.warm_start:
         kinds.warm_start_blob(owner=owner, model=spec.warm_start)
     expected = fitting.expected(spec, recipe, version)
@@ -115,3 +118,19 @@ def _check_targets(spec: JobSpec, recipe: Recipe) -> None:
         if target not in recipe.targets:
             detail = _("Models of this recipe are not built for %(target)s.") % {"target": target}
             raise _invalid("targets", detail, "unsuitable_target")
+
+
+def _check_boards(owner: Member, spec: JobSpec) -> None:
+    """FPGA boards: whether bitstreams can be built here, and by the owner; and that who trains where they are built
+    names one board to build for.
+    """
+    boards = [target for name in spec.targets if (target := targets.TARGETS[name]).kind is Kind.FPGA]
+    for board in boards:
+        capacity.check_builds(board, field="targets")
+        ledger.check_may_use(owner, AcceleratorKind.FPGA)
+    if spec.resources.accelerator == AcceleratorClass.FPGA and len(boards) != 1:
+        detail = _(
+            "A training that runs with the tools for FPGA boards is sized for one board, and built for it: name one "
+            "such target, not %(count)d."
+        )
+        raise _invalid("targets", detail % {"count": len(boards)}, "unsuitable_target")

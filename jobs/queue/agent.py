@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from hardware.nodes import services as nodes
 from hardware.nodes.models import Node, NodeState
 from hardware.nodes.probe.energy import Together
+from hardware.nodes.probe.fpga import lines
 from hardware.nodes.probe.machine import probe
 from hardware.nodes.probe.sampling import Sampler
 from jobs.queue import lifecycle, nodefiles
@@ -86,6 +87,7 @@ class Agent:
             preload=(*PRELOAD["tensorflow"], *ENGINE),
             shared=[storage.blobs_root()],
             devices=gpu_devices(),
+            lines=lines(),
         )
 
     def start(self, before: str = "") -> None:

@@ -111,8 +111,8 @@ def _changes(
     waits.
     """
     jobs, usable = snapshot.jobs, snapshot.jobs.speed[row] > 0
-    for kind in [each for each in dict.fromkeys(machine.kinds) if each in open_]:
-        of_kind = np.array([each == kind for each in machine.kinds], dtype=np.bool_)
+    for kind in [each for each in dict.fromkeys(machine.places) if each in open_]:
+        of_kind = np.array([each == kind for each in machine.places], dtype=np.bool_)
         if not (usable & of_kind).any():
             relative = np.where(of_kind, machine.speeds, 0.0)
             speed = np.asarray(relative / relative.max())

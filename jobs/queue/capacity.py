@@ -6,9 +6,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from hardware.nodes.models import Accelerator
+from hardware.targets.profiles import Kind, Target
 from jobs.engine.spec import Resources
 from jobs.queue import kinds
 from jobs.queue.hostmemory import packable
+from jobs.queue.places import builds_on, kind_of, place_of
 from jobs.queue.work import ANY
 from portal.kit.errors import FieldError, UserError
 from portal.ledger import queries as ledger
@@ -32,8 +34,8 @@ def check(owner: Member, kind: str, wanted: Resources) -> None:
     Where nothing is registered yet, whoever asks for one of any class waits for the first node.
     """
     able = kinds.usable(kind, wanted.accelerator)
-    pools = {pool: size for pool, size in _pools().items() if pool[1] in able}
-    open_ = able & _open_kinds(owner)
+    pools = {pool: size for pool, size in _pools().items() if place_of(pool[1], pool[2]) in able}
+    open_ = {kind_of(place) for place in able} & _open_kinds(owner)
     usable = [(pool[-1], size) for pool, size in pools.items() if pool[1] in open_]
     if pools and not usable:
         detail = _(
@@ -45,6 +47,26 @@ def check(owner: Member, kind: str, wanted: Resources) -> None:
         raise _refused("accelerator", detail)
     _check_count(usable, wanted.count)
     _check_memory([memory for memory, size in usable if size >= wanted.count], wanted)
+
+
+def check_builds(target: Target, *, field: str) -> None:
+    """UserError `no_such_accelerator` for `field`, where no node has the tools that bundles for the target are built
+    with: those for FPGA boards. All others are built anywhere.
+    """
+    if target.kind is not Kind.FPGA or has_place(builds_on(target.name)):
+        return
+    detail = _(
+        "Bitstreams for %(target)s can't be built: no node here has the tools for FPGA boards. A steward can install "
+        "them."
+    )
+    detail %= {"target": target.title}
+    raise UserError("no_such_accelerator", detail, errors=[FieldError(field, detail)])
+
+
+def has_place(place: str) -> bool:
+    """Whether some node, up or not, has an accelerator there that takes work."""
+    rows = Accelerator.objects.filter(enabled=True, kind=kind_of(place)).values_list("kind", "model")
+    return any(place_of(kind, model) == place for kind, model in rows)
 
 
 def _pools() -> Counter[tuple[Any, ...]]:

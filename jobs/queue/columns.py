@@ -12,6 +12,7 @@ from hardware.nodes.models import Accelerator, NodeState
 from jobs.queue import estimates, hostmemory, open_jobs, promises
 from jobs.queue.backlog import Backlog
 from jobs.queue.models import Attempt
+from jobs.queue.places import place_of
 from jobs.queue.table import COMBINATIONS, Table, from_bits, table
 from jobs.queue.work import speeds
 from jobs.scheduler import lifetable
@@ -28,12 +29,13 @@ QUIET_S = 10.0  # a node beats every 2 s
 
 @dataclass(frozen=True)
 class Machine:
-    """The accelerators that take work, in pools of alike ones on one node. kinds and speeds are those of the types by
-    their number; members: the ids in each pool; busy: those of them that something runs on.
+    """The accelerators that take work, in pools of alike ones on one node. kinds, places and speeds are those of the
+    types by their number; members: the ids in each pool; busy: those of them that something runs on.
     """
 
     pools: Pools
     kinds: tuple[str, ...]
+    places: tuple[str, ...]
     speeds: Floats
     members: tuple[tuple[str, ...], ...]
     busy: frozenset[str]
@@ -104,6 +106,7 @@ def take_machine() -> Machine:
             size=pools[:, 4],
         ),
         kinds=tuple(each[0] for each in types),
+        places=tuple(place_of(each[0], each[1]) for each in types),
         speeds=np.array([each[2] for each in types], dtype=np.float64),
         members=tuple(map(tuple, members.values())),
         busy=frozenset(open_.values_list("accelerator_id", flat=True)),
@@ -205,7 +208,10 @@ def _of_classes(machine: Machine, classes: frozenset[str], hours: Hours) -> tupl
     """What a member whose `hours` these are may use for a job that may run on these classes. Where hours are left of
     one class and spent of another, only the first is used; where all are spent, what would be idle of any.
     """
-    may = [kind in classes and kind not in hours.closed for kind in machine.kinds]
+    may = [
+        place in classes and kind not in hours.closed
+        for place, kind in zip(machine.places, machine.kinds, strict=True)
+    ]
     left = [able and kind not in hours.spent for able, kind in zip(may, machine.kinds, strict=True)]
     chosen = left if any(left) else may
     usable = np.where(np.array(chosen, dtype=np.bool_), machine.speeds, 0.0)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.nodes.models import AcceleratorKind
 from jobs.datasets.models import Version
 from jobs.engine.recipes.registry import RECIPES
 from jobs.queue.models import Attempt, Job
@@ -69,6 +70,7 @@ def priors(known: Speeds) -> dict[str, Pace]:
     """How long each recipe's latest jobs took."""
     rows = list(
         Job.objects.filter(status=Status.SUCCEEDED, recipe__in=list(RECIPES))
+        .exclude(accelerator=AcceleratorKind.FPGA)  # these build, too
         .order_by("-pk")
         .values_list("pk", "recipe", "spec__params__epochs", "version__report__samples", "macs")[:LEARNT_FROM]
     )

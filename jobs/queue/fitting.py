@@ -7,10 +7,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
+from hardware.targets.profiles import Target
 from hardware.targets.registry import TARGETS
 from jobs.datasets.models import Version
 from jobs.engine.recipes.recipe import Recipe
-from jobs.engine.recipes.sizing.boards import on_board
+from jobs.engine.recipes.sizing.boards import Fits, on_board
 from jobs.engine.recipes.sizing.data import from_report
 from jobs.engine.recipes.sizing.fitting import UnfitError, fitted
 from jobs.engine.spec import JobSpec, validate_params
@@ -77,6 +78,15 @@ def preview(
         boards = [on_board(estimate, each, factor=factors.get(each.name, 1.0)) for each in targets]
         return {"rows": rows({"targets": [board.as_json() for board in boards]}), "problem": str(error)}
     return {"rows": rows(found.as_json()), "sentence": found.sentence}
+
+
+def too_large(recipe: Recipe, version: Version, given: dict[str, Any], target: Target) -> str:
+    """Why a target surely can't hold a model of these parameters, by estimate; "" where it may."""
+    data = from_report(version.report)
+    if data is None:
+        return ""
+    board = on_board(recipe.sizing.estimate(validate_params(recipe.name, given), data), target)
+    return board.reason if board.fits is Fits.TOO_LARGE else ""
 
 
 def rows(fit: Mapping[str, Any]) -> list[dict[str, Any]]:

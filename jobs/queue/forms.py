@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from hardware.nodes.models import AcceleratorKind
 from jobs.engine.recipes.recipe import Recipe
 from jobs.engine.spec import SubmittedKind
+from jobs.queue.capacity import has_place
 from jobs.queue.kinds import KINDS
 
 FIRST = frozenset({"epochs", "batch_size", "learning_rate", "early_stop", "image_size"})
@@ -16,11 +17,17 @@ FIRST = frozenset({"epochs", "batch_size", "learning_rate", "early_stop", "image
 
 
 def _places() -> list[tuple[str, Any]]:
-    """The accelerator classes that a training can use."""
-    able = KINDS[SubmittedKind.TRAIN].runs_on
+    """The accelerator classes that a training can use; those that it has to ask for, where some node has them."""
+    train = KINDS[SubmittedKind.TRAIN]
+    able = train.runs_on | {place for place in train.on_request if has_place(place)}
+    words = {AcceleratorKind.FPGA: _("FPGA tools: trained, built and proved in one job")}
     return [
         ("any", _("whatever is free first")),
-        *(each for each in AcceleratorKind.choices if each[0] in able),
+        *(
+            (name, words.get(AcceleratorKind(name), word))
+            for name, word in AcceleratorKind.choices
+            if name in able
+        ),
     ]
 
 

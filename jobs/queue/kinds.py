@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from hardware.nodes.models import AcceleratorKind
 from jobs.engine.spec import AcceleratorClass
 from jobs.queue.models import Job
+from jobs.queue.places import kind_of
 from jobs.queue.yields import Yield
 from portal.core.models import Blob
 from portal.kit.errors import FieldError, UserError
@@ -26,12 +27,16 @@ class Assignment:
 
     `task` is the engine's task; its paths are those inside the sandbox: inputs appear read-only under `/job/in/` by
     the names of `inputs` (which may contain one folder, as in `data/index.json.gz`), what is written goes under
-    `/job/out`, and `/cache` is kept on the node per `cache_key` (empty: none).
+    `/job/out`, and `/cache` is kept on the node per `cache_key` (empty: none). `shelf` names a folder that the node
+    keeps for all jobs (`jobs.queue.nodefiles.shelf`); it appears as `/job/in/{shelf}`, empty where the node has none.
+    `devices` are device files of the node that the job is to open.
     """
 
     task: dict[str, Any]
     inputs: Mapping[str, Blob] = field(default_factory=dict)
     cache_key: str = ""
+    shelf: str = ""
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,9 @@ class JobKind:
     any transaction; it may raise UserError to fail the job in words. `finish` records them in the transaction that
     moves the job to succeeded. `ended` runs in the transaction of a move to failed or cancelled. What is not
     `preemptible` keeps its place until it ends: it saves no checkpoint. `runs_on` are the accelerator classes that it
-    makes use of: of another it would take the place, at its price, and compute on the processor.
+    makes use of: of another it would take the place, at its price, and compute on the processor. `on_request` are
+    further places (`jobs.queue.places`) that only those of its jobs get which ask for them. `evidence` are artefacts
+    that stay with a job which fails, and tell why.
     """
 
     name: str
@@ -61,6 +68,8 @@ class JobKind:
     ended: Callable[[Job], None] = lambda job: None  # noqa: ARG005
     preemptible: bool = True
     runs_on: frozenset[str] = frozenset({AcceleratorKind.CPU})
+    on_request: frozenset[str] = frozenset()
+    evidence: frozenset[str] = frozenset()
 
 
 KINDS: dict[str, JobKind] = {}
@@ -72,29 +81,40 @@ def register(kind: JobKind) -> None:
 
 
 def usable(kind: str, asked: str) -> frozenset[str]:
-    """The accelerator classes on which a job of this kind may run that asks for `asked`, a class or `any`. One of a
-    kind that nobody knows is kept from none: it fails in words where it runs.
+    """The places (`jobs.queue.places`) where a job of this kind may run that asks for `asked`, a place or `any`. One of
+    a kind that nobody knows is kept from no class: it fails in words where it runs.
     """
-    able = KINDS[kind].runs_on if kind in KINDS else frozenset(AcceleratorKind)
-    return able if asked == AcceleratorClass.ANY else able & {asked}
+    known = KINDS.get(kind)
+    able = known.runs_on if known else frozenset(AcceleratorKind)
+    if asked == AcceleratorClass.ANY:
+        return able
+    return (able | (known.on_request if known else frozenset())) & {asked}
 
 
 def in_use() -> frozenset[str]:
     """The accelerator classes that jobs of any kind make use of."""
-    return frozenset[str]().union(*(kind.runs_on for kind in KINDS.values()))
+    return frozenset(kind_of(place) for each in KINDS.values() for place in each.runs_on | each.on_request)
 
 
 def usable_by(jobs: Collection[str]) -> dict[str, frozenset[str]]:
-    """The classes that each of these jobs could ask for."""
-    rows = Job.objects.filter(pk__in=list(jobs)).values_list("pk", "kind")
-    return {job: usable(kind, AcceleratorClass.ANY) for job, kind in rows}
+    """The places that each of these jobs could ask for. What asked for a place that nothing gets unasked is nowhere
+    else what it is there.
+    """
+    rows = Job.objects.filter(pk__in=list(jobs)).values_list("pk", "kind", "accelerator")
+    return {job: _could_ask_for(kind, asked) for job, kind, asked in rows}
+
+
+def _could_ask_for(kind: str, asked: str) -> frozenset[str]:
+    anywhere = usable(kind, AcceleratorClass.ANY)
+    return anywhere if asked == AcceleratorClass.ANY or asked in anywhere else frozenset({asked})
 
 
 def check_use(kind: str, asked: str) -> None:
     """UserError `unsuitable_accelerator` when a job of this kind has no use for the class that it asks for."""
     if usable(kind, asked):
         return
-    able = ", ".join(each.upper() for each in sorted(usable(kind, AcceleratorClass.ANY)))
+    known = KINDS[kind]
+    able = ", ".join(sorted({kind_of(place).upper() for place in known.runs_on | known.on_request}))
     detail = _(
         "Jobs of this kind make no use of %(asked)s accelerators. Choose one of these: %(able)s, or “any”."
     )

@@ -100,6 +100,7 @@ def _solved(seen: Sequence[Seen], models: list[Model], believed: Mapping[Model, 
 
 def _seen(models: Collection[Model]) -> list[Seen]:
     done = Attempt.objects.filter(end_reason=EndReason.DONE, started_at__isnull=False, job__macs__gt=0)
+    done = done.exclude(job__accelerator=AcceleratorKind.FPGA)  # these build, too
     done = done.annotate(used=Count("accelerators")).filter(used=1, number=1).order_by("-pk")
     rows = done.values_list(
         "job__recipe", "job__spec__params__epochs", "job__version__report__samples", "job__macs",

@@ -18,10 +18,11 @@ from hardware.nodes.models import Accelerator, Node
 from hardware.nodes.probe.energy import Energy
 from jobs.queue import blame, charging
 from jobs.queue.kinds import KINDS
-from jobs.queue.models import Attempt, Job, JobEvent, Request
+from jobs.queue.models import Artefact, Attempt, Job, JobEvent, Request
 from jobs.queue.reasons import FINAL, MOVES, POLICY, UNSAVED, EndReason, Policy, Status
 from portal.core import leases, live
 from portal.core.leases import StaleLease
+from portal.core.models import Blob
 
 log = logging.getLogger(__name__)
 LEASE_S = 30.0
@@ -190,6 +191,13 @@ def own(held: Held, **changes: Any) -> None:
     rows = Attempt.objects.filter(pk=held.attempt_id, epoch=held.epoch, ended_at=None)
     if rows.update(**changes) != 1:
         raise StaleLease
+
+
+@transaction.atomic
+def keep(held: Held, name: str, blob: Blob) -> None:
+    """Have a file that the held attempt left stay with its job. StaleLease if it is not held any more."""
+    own(held)
+    Artefact.objects.update_or_create(job_id=held.job_id, name=name, defaults={"blob": blob})
 
 
 def renew(held: Held) -> str:

@@ -28,7 +28,9 @@ class Request(models.TextChoices):
 
 
 class Job(Identified):
-    """One piece of queued work. Its status changes only through `jobs.queue.lifecycle.move`."""
+    """One piece of queued work. Its status changes only through `jobs.queue.lifecycle.move`. `accelerator` is `any`
+    or a place (`jobs.queue.places`).
+    """
 
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="jobs")
     kind = models.CharField(_("kind"), max_length=12)
@@ -52,7 +54,7 @@ class Job(Identified):
     spec = models.JSONField(_("what was asked"), default=dict)
     fit = models.JSONField(_("what is expected on its targets"), default=dict, blank=True)
     macs = models.PositiveBigIntegerField(_("multiply-accumulates of one answer"), null=True, blank=True)
-    accelerator = models.CharField(_("accelerator asked for"), max_length=4, default="any")
+    accelerator = models.CharField(_("accelerator asked for"), max_length=40, default="any")
 
     progress = models.FloatField(_("progress, 0 to 1"), default=0.0)
     metrics = models.JSONField(_("latest metrics"), default=dict, blank=True)

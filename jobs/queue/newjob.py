@@ -5,6 +5,8 @@ from typing import Any
 
 from django.http import QueryDict
 
+from hardware.nodes.models import AcceleratorKind
+from hardware.targets.profiles import Kind
 from hardware.targets.registry import TARGETS
 from jobs.datasets import queries as datasets
 from jobs.datasets.models import Dataset, Version, VersionState
@@ -12,6 +14,7 @@ from jobs.engine.recipes.recipe import Recipe
 from jobs.engine.recipes.registry import RECIPES
 from jobs.queue import fitting, queries, services
 from jobs.queue.admission import parse_spec
+from jobs.queue.capacity import has_place
 from jobs.queue.forms import JobForm, ParamsForm
 from jobs.queue.models import Job
 from portal.kit.errors import UserError
@@ -31,6 +34,7 @@ class Page:
         self.choices = [(name, TARGETS[name].title) for name in (self.recipe.targets if self.recipe else ())]
         self.form = JobForm(self._bound(), targets=self.choices, initial=self._initial())
         self.params = self._params()
+        self.has_tools = has_place(AcceleratorKind.FPGA)
 
     def _dataset(self) -> Dataset | None:
         asked = self.data.get("dataset", "")
@@ -138,7 +142,7 @@ class Page:
             "note": target.runtime.note,
             "experimental": target.status == "experimental",
             "checked": name in self.data.getlist("targets"),
-            "disabled": False,
+            "disabled": target.kind is Kind.FPGA and not self.has_tools,
         }
 
 

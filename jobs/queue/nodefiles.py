@@ -23,6 +23,8 @@ from portal.kit import identity
 from portal.kit.errors import UserError
 
 DISK_LOW_BYTES = 2 * GIB
+BITSTREAMS = "bitstreams"
+"""The shelf with the circuits of FPGA boards, as `python -m hardware.fpga.prepare` leaves them there."""
 
 _used: Counter[str] = Counter()
 _used_lock = threading.Lock()
@@ -34,6 +36,15 @@ def attempts_root() -> Path:
 
 def cache_root() -> Path:
     return Path(settings.HOME) / "node" / "cache"
+
+
+def shelf(name: str) -> Path:
+    """A folder that the node keeps for all jobs. Only whoever runs the node puts something there: what a job leaves is
+    for its owner alone.
+    """
+    folder = Path(settings.HOME) / "node" / "shelf" / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 @contextlib.contextmanager

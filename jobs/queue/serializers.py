@@ -39,8 +39,12 @@ class OnTargetSerializer(serializers.Serializer[dict[str, Any]]):
     )
     reason = serializers.CharField(allow_blank=True)
     model_bytes = serializers.IntegerField()
-    flash_bytes = serializers.IntegerField(help_text="What the target has.")
-    ram_bytes = serializers.IntegerField(help_text="On a microcontroller the arena.")
+    flash_bytes = serializers.IntegerField(
+        help_text="What the target has; of an FPGA board, what its engine keeps weights in."
+    )
+    ram_bytes = serializers.IntegerField(
+        help_text="On a microcontroller the arena, on an FPGA board the engine's activations."
+    )
     ram_free_bytes = serializers.IntegerField(help_text="What the target has.")
     latency_ms = serializers.FloatField(
         allow_null=True, help_text="Of one answer; null where no speed of the target is known."

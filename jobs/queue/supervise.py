@@ -197,6 +197,7 @@ class Supervisor:
                 read_only=inputs,
                 limits=self.share.limits,
                 gpus=self.share.gpus,
+                devices=assignment.devices,
                 on_event=events.put,
                 backlog=events.qsize,
                 timeout=AGAIN_S,
@@ -232,9 +233,13 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _inputs(self, assignment: Assignment) -> Iterator[Mapping[Path, str]]:
-        """The stored files that the job gets to see, and under which names. They stay here until the end."""
+        """The stored files and the shelf that the job gets to see, and under which names. The files stay here until the
+        end.
+        """
         with contextlib.ExitStack() as held:
-            yield {
+            shelf = assignment.shelf
+            shown = {nodefiles.shelf(shelf): f"/job/in/{shelf}"} if shelf else {}
+            yield shown | {
                 self._stored(partial(self._hold, held, blob)): f"/job/in/{name}"
                 for name, blob in assignment.inputs.items()
             }
@@ -297,12 +302,20 @@ class Supervisor:
     def _conclude(self, recorder: Recorder, exit_: Exit) -> None:
         reason, message = self._why(recorder, exit_)
         if reason != EndReason.DONE or recorder.done is None:
+            self._keep_evidence(recorder.artefacts)
             self._end(reason, message)
             return
         result = Result(self.out, recorder.artefacts, recorder.done.summary)
         kind = KINDS[self.job.kind]
         blobs = self._stored(lambda: kind.collect(self.job, result))
         self._stored(lambda: self._succeed(blobs, result.summary, exit_))
+
+    def _keep_evidence(self, artefacts: Mapping[str, Path]) -> None:
+        """What tells why it failed stays with the job; where the file store is away, it goes."""
+        for name in KINDS[self.job.kind].evidence & set(artefacts):
+            with contextlib.suppress(StoreAwayError):
+                blob = storage.copy_in(artefacts[name])
+                self.pulse.patiently(partial(lifecycle.keep, self.held, name, blob))
 
     def _succeed(self, blobs: Mapping[str, Blob], summary: Mapping[str, object], exit_: Exit) -> None:
         with transaction.atomic():

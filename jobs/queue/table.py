@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.queue.open_jobs import Row
+from jobs.queue.places import PLACES
 from jobs.scheduler.snapshot import NOWHERE, Bools, Floats, Ints
-from portal.ledger.queries import KINDS
 
-COMBINATIONS = 1 << len(KINDS)  # of the classes of accelerator that a job may use
+COMBINATIONS = 1 << len(PLACES)  # of the places that a job may use
 
 
 class Numbers:
@@ -101,12 +101,12 @@ def table(rows: Sequence[Row], owners: Numbers, recipes: Numbers, place: Mapping
 
 
 def bits(classes: Collection[str]) -> int:
-    """Classes of accelerator as a number below COMBINATIONS."""
-    return sum(1 << place for place, each in enumerate(KINDS) if each in classes)
+    """Places as a number below COMBINATIONS."""
+    return sum(1 << place for place, each in enumerate(PLACES) if each in classes)
 
 
 def from_bits(number: int) -> frozenset[str]:
-    return frozenset(each for place, each in enumerate(KINDS) if number >> place & 1)
+    return frozenset(each for place, each in enumerate(PLACES) if number >> place & 1)
 
 
 def _unit(row: Row, place: Mapping[str, int]) -> int:

@@ -16,6 +16,7 @@ from portal.core.models import Blob
 from portal.kit.errors import UserError
 
 DATA = ("index.json.gz", "table.npz")
+TIGHT = frozenset({Kind.MICROCONTROLLER, Kind.FPGA})
 RUNS_ON = frozenset(
     {AcceleratorKind.CPU, AcceleratorKind.GPU}
 )  # the engine finds no other, and knows no board
@@ -60,10 +61,11 @@ def assign(job: Job) -> Assignment:
 
 def to_fit(spec: Mapping[str, Any]) -> list[Target]:
     """The targets that the engine looks at before it trains: all of them when it may make the model smaller, or when
-    there is a microcontroller among them. The others have room enough for the portal's estimate to be the last word.
+    there is a microcontroller or an FPGA board among them. The others have room enough for the portal's estimate to be
+    the last word.
     """
     found = [TARGETS[name] for name in spec.get("targets") or () if name in TARGETS]
-    tight = any(target.kind is Kind.MICROCONTROLLER for target in found)
+    tight = any(target.kind in TIGHT for target in found)
     return found if tight or spec.get("fit") else []
 
 

@@ -17,6 +17,7 @@ from hardware.nodes.models import Accelerator
 from jobs.queue.describe import sentence as state_of
 from jobs.queue.kinds import usable
 from jobs.queue.models import Job, Outlook
+from jobs.queue.places import kind_of
 from jobs.queue.reasons import Status
 from portal.core import leases
 from portal.ledger import queries as ledger
@@ -225,7 +226,9 @@ def _allowed(job: Job) -> dict[str, float]:
     """The hours a month that its member has of each class that it could run on here."""
     allowed = ledger.allowed_hours(ledger.quota_of(job.owner))
     there = set(Accelerator.objects.filter(enabled=True).values_list("kind", flat=True))
-    able = usable(job.kind, job.accelerator) & (there | {job.accelerator})
+    able = {kind_of(place) for place in usable(job.kind, job.accelerator)} & (
+        there | {kind_of(job.accelerator)}
+    )
     return {kind: allowed.get(kind, 0.0) for kind in able}
 
 

@@ -8,6 +8,7 @@ from django.db.models import Max, QuerySet
 from hardware.nodes.models import Accelerator
 from jobs.queue.kinds import usable
 from jobs.queue.models import Attempt
+from jobs.queue.places import place_of
 
 ANY = "any"
 SLOWEST = 1e-9
@@ -15,7 +16,7 @@ SLOWEST = 1e-9
 
 @dataclass(frozen=True)
 class Speeds:
-    """What accelerators do in a second. by_id: of each one; best: of the fastest of each class."""
+    """What accelerators do in a second. by_id: of each one; best: of the fastest of each place."""
 
     by_id: Mapping[str, float]
     best: Mapping[str, float]
@@ -35,11 +36,12 @@ class Speeds:
 
 def speeds() -> Speeds:
     """Of all accelerators that are switched on, whether their nodes are up or not: a length does not hang on that."""
-    rows = list(Accelerator.objects.filter(enabled=True).values_list("pk", "kind", "relative_speed"))
+    rows = list(Accelerator.objects.filter(enabled=True).values_list("pk", "kind", "model", "relative_speed"))
     best: dict[str, float] = {}
-    for _pk, kind, speed in rows:
-        best[kind] = max(best.get(kind, 0.0), speed)
-    return Speeds({pk: speed for pk, _kind, speed in rows}, best)
+    for _pk, kind, model, speed in rows:
+        place = place_of(kind, model)
+        best[place] = max(best.get(place, 0.0), speed)
+    return Speeds({row[0]: row[-1] for row in rows}, best)
 
 
 def work_of(attempts: QuerySet[Attempt], known: Speeds, *, now: float) -> dict[str, tuple[float, float]]:

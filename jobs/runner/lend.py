@@ -26,6 +26,11 @@ def write(path: Path, user: int, *, below: Path | None = None) -> None:
     path.chmod(0o770)
 
 
+def line(path: Path, user: int) -> None:
+    """Gives the group `user` reading and writing of a device file."""
+    _group(path, user, stat.S_IRGRP | stat.S_IWGRP)
+
+
 def _passage(path: Path, user: int, below: Path) -> None:
     for folder in [path, *path.parents]:
         if folder.is_dir():

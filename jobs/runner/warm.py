@@ -46,7 +46,8 @@ class WarmParent:
     `preload` names modules to import before forking; none may run a TensorFlow operation or start a thread at
     import. `target` is "module:function", called in the child as function(task, emit, control); `code` are
     folders of further modules. `devices` are files and folders below /dev that tasks with GPUs see, and others don't
-    where each has a sandbox of its own. `report` is what to rely on instead of this machine's `sandbox.probe`.
+    where each has a sandbox of its own. `lines` are serial lines of boards, each for those tasks alone that are given
+    it. `report` is what to rely on instead of this machine's `sandbox.probe`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class WarmParent:
         shared: Sequence[Path] = (),
         code: Sequence[Path] = (),
         devices: Sequence[str] = (),
+        lines: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         report: SandboxReport | None = None,
     ) -> None:
@@ -75,7 +77,8 @@ class WarmParent:
         }
         self._code = [str(path.resolve()) for path in code]
         self._env = {**_backend_environment(backend), **(env or {})}
-        self._devices = devices
+        self._devices, self._lines = devices, lines
+        self._bound: list[str] = []  # those of the lines that this life of it sees: boards come and go
         self._log = self._home / f"warm-{backend}.log"
         self._link: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -140,6 +143,7 @@ class WarmParent:
         read_only: Mapping[Path, str] | None = None,
         limits: Limits,
         gpus: Gpus = NO_GPUS,
+        devices: Sequence[str] = (),
         on_event: Callable[[Event], None] | None = None,
         backlog: Callable[[], int] | None = None,
         log: Path | None = None,
@@ -151,12 +155,13 @@ class WarmParent:
         of their own. All lie below `home`, the read-only ones may lie below `shared`: ValueError for others.
         `on_event` is called in a thread of the Running; without it read Running.events. Where it only puts events
         by, `backlog` says how many wait, so that a flood of them waits in the child. `task["threads"]`
-        limits the threads of TensorFlow and JAX. The task sees `gpus` and no others. Raises RetryableError when the
+        limits the threads of TensorFlow and JAX. The task sees `gpus` and no others, and of the
+        `lines` of boards those in `devices`. Raises RetryableError when the
         warm parent isn't ready within `timeout` seconds.
         """
         self.start()
         mounts = _job_mounts(job_dir, cache, read_only or {})
-        self._lend(mounts)
+        self._lend(mounts, devices)
         deadline = clock.monotonic() + timeout
         while True:
             if not self.wait_ready(max(0.0, deadline - clock.monotonic())):
@@ -169,6 +174,7 @@ class WarmParent:
                     mounts,
                     limits,
                     gpus=gpus,
+                    devices=devices,
                     env=env or {},
                     on_event=on_event,
                     backlog=backlog,
@@ -183,6 +189,7 @@ class WarmParent:
         limits: Limits,
         *,
         gpus: Gpus,
+        devices: Sequence[str],
         env: Mapping[str, str],
         on_event: Callable[[Event], None] | None,
         backlog: Callable[[], int] | None,
@@ -200,7 +207,10 @@ class WarmParent:
             "watched": not self._report.counts_memory,
             "tmp_bytes": limits.tmp_bytes,
             "code": self._code,
-            "hidden": [] if gpus.names else list(self._devices),
+            "hidden": [
+                *([] if gpus.names else self._devices),
+                *(each for each in self._bound if each not in devices),
+            ],
         }
         ends, handles = channels({**spec, "rlimits": rlimits, "env": {**gpus.environment(), **env}})
         try:
@@ -247,12 +257,15 @@ class WarmParent:
                 return root
         raise ValueError(f"{host} is neither below the node's home nor below a shared folder")
 
-    def _lend(self, mounts: Mounts) -> None:
+    def _lend(self, mounts: Mounts, devices: Sequence[str]) -> None:
         """Lets the sandbox's user in, where it has one of its own."""
         if self._level is not Level.OWN_USER:
             return
         for host, _, writable in mounts.pairs():
             (lend.write if writable else lend.read)(host, bubble.sandbox_uid(), below=self._root(host))
+        for device in map(Path, devices):
+            if device.exists():  # else the task finds that out, and says so
+                lend.line(device, bubble.sandbox_uid())
 
     def _manage(self) -> None:
         """Keeps it alive: this thread starts it, since a leashed program dies with the thread that started
@@ -283,12 +296,13 @@ class WarmParent:
         roots = {root: f"{_READ_ONLY}/{number}" for number, root in enumerate([self._home, *self._roots])}
         code = {Path(path): path for path in self._code}
         mounts = Mounts(read_only={**roots, **code}, writable={self._home: _WRITABLE})
+        self._bound = [line for line in self._lines if Path(line).exists()]
         box = Box(
             mounts=mounts,
             nested=True,
             watched=not self._report.counts_memory,
             nice=0,
-            devices=self._devices,
+            devices=[*self._devices, *self._bound],
         )
         argv = bubble.command(program, box, level=self._level)
         env = bubble.environment(self._env)

@@ -70,6 +70,7 @@ PLACES = (
     (r"<str:dataset_id>/versions/<int:number>/files/<str:name>", "{thing}/file"),
     (r"<str:dataset_id>/versions/<int:number>", "{thing}/version"),
     (r"<str:dataset_id>", "{thing}"),
+    (r"<str:job_id>/evidence/<str:name>", "{thing}/evidence"),
     (r"<str:job_id>|\(\?P<job_id>[^)]*\)", "{thing}"),
     (r"<str:secret>", "invitation"),
     (r"<path:content_type_id>/<path:object_id>", "shortcut"),
@@ -177,6 +178,10 @@ def _work(world: World, version: Version) -> None:
         model=model, target="raspberry-pi-4", options_sha256="0" * 64, state="ready",
         zip=storage.put_bytes(small_zip(manifest__json=b"{}")),
     )  # fmt: skip
+    circuit = Bundle.objects.create(
+        model=model, target="ulx3s-12f", options_sha256="1" * 64, state="ready",
+        zip=storage.put_bytes(small_zip(manifest__json=b"{}")),
+    )  # fmt: skip
     owner = queued.owner
     check = Job.objects.create(
         owner=owner, kind="import", name=f"brought {SECRET_WORD}", status="succeeded", spec={}
@@ -186,10 +191,11 @@ def _work(world: World, version: Version) -> None:
     )
     LedgerEntry.objects.create(member=queued.owner, attempt="a" * 26, kind="cpu", device_seconds=1.0)
     world.ids |= {
-        "queued": queued.pk, "ended": ended.pk, "model": model.pk, "bundle": bundle.pk,
+        "queued": queued.pk, "ended": ended.pk, "model": model.pk, "bundle": bundle.pk, "circuit": circuit.pk,
         "brought": brought.pk,
         "model/picture": f"{model.pk}/pictures/0",
         "bundle/manifest": f"bundles/{bundle.pk}/files/manifest.json",
+        "ended/evidence": f"{ended.pk}/evidence/tools.log",
     }  # fmt: skip
 
 
@@ -198,6 +204,7 @@ def _stewarded(world: World) -> None:
     node = Node.objects.create(name="mill-1", key_sha256="0" * 64, last_seen_at=timezone.now())
     Accelerator.objects.create(node=node, kind="cpu", model="test", memory_bytes=8 * 1024**3)
     board = Accelerator.objects.create(node=node, kind="fpga", model="test", by_hand=True, enabled=False)
+    Accelerator.objects.create(node=node, kind="fpga", index=1, model="ULX3S 12F")
     later = timezone.now() + timedelta(hours=1)
     window = MaintenanceWindow.objects.create(
         node=node, starts_at=later, ends_at=later + timedelta(hours=1), reason="dust"

@@ -85,6 +85,8 @@ models/<str:pk>/try                               model      GET     200   404  
 models/<str:pk>/bundles                           model      POST    302   404   404  302     login
 bundles/<str:pk>/files/<str:name>                 bundle     GET     200   404   404  200     login
 bundles/<str:pk>/download                         bundle     GET     200   404   404  200     login
+bundles/<str:pk>/evaluate                         circuit    POST    302   404   404  302     login
+jobs/<str:job_id>/evidence/<str:name>             ended      GET     404   404   404  404     login
 
 account/login/                                    -          GET     302   302   302  302     200
 account/login/                                    -          POST    302   302   302  302     200
@@ -232,6 +234,7 @@ api/v1/bundles                              -          GET     200   200   200  
 api/v1/bundles                              model      POST    201   404   404  201     401
 api/v1/bundles/<str:pk>                     bundle     GET     200   404   404  200     401
 api/v1/bundles/<str:pk>/download            bundle     GET     200   404   404  200     401
+api/v1/bundles/<str:pk>/evaluate            circuit    POST    202   404   404  202     401
 api/v1/signing-key                          -          GET     200   200   200  200     401
 api/v1/signing-key/verify.py                -          GET     200   200   200  200     401
 api/v1/targets                              -          GET     200   200   200  200     401

@@ -23,7 +23,7 @@ from tests.nodes.conftest import CPU, GIB, GPU, registered
 pytestmark = pytest.mark.django_db
 Api = Callable[[Member], APIClient]
 Browser = Callable[[Member], Client]
-BOARD = {"kind": "fpga", "index": 0, "model": "ULX3S 85F", "memory_bytes": 0}
+BOARD = {"kind": "fpga", "index": 1, "model": "ULX3S 85F", "memory_bytes": 0}
 TPU = {"kind": "tpu", "index": 0, "model": "TPU v4", "memory_bytes": 32 * GIB}
 
 
@@ -124,14 +124,14 @@ class TestByHand:
         registered(CPU, GPU)
         added.refresh_from_db()
         assert (added.enabled, added.by_hand, added.missing_since, added.price) == (True, True, None, 1.0)
-        assert said()[0][:2] == ("accelerator.add", "mill-1 fpga0")
+        assert said()[0][:2] == ("accelerator.add", "mill-1 fpga1")
 
     def test_the_next_number_is_its_own_unless_one_is_given(self, mill: Node, cora: Member) -> None:
         assert [
             self.add(mill, cora).index,
             self.add(mill, cora, index=7).index,
             self.add(mill, cora).index,
-        ] == [0, 7, 8]
+        ] == [1, 7, 8]
         with pytest.raises(UserError, match="number 7") as refused:
             self.add(mill, cora, index=7)
         assert refused.value.code == "already_there"
@@ -150,7 +150,7 @@ class TestByHand:
         services.correct(added, Correction(enabled=False), cora)
         services.remove(added, cora)
         assert not Accelerator.objects.filter(kind="fpga").exists()
-        assert said()[-1] == ("accelerator.remove", "mill-1 fpga0", {"model": "Icepi"})
+        assert said()[-1] == ("accelerator.remove", "mill-1 fpga1", {"model": "Icepi"})
 
     @pytest.mark.usefixtures("mill")
     def test_what_the_node_finds_is_not_removed_and_what_is_gone_is(self, cora: Member) -> None:
@@ -225,7 +225,7 @@ class TestApi:
         path, body = f"/api/v1/nodes/{mill.pk}/accelerators", {"kind": "fpga", "model": "Icepi"}
         assert api_for(alice).post(path, body).status_code == 403
         answer = api_for(cora).post(path, body)
-        assert (answer.status_code, answer.json()["by_hand"], answer.json()["index"]) == (201, True, 0)
+        assert (answer.status_code, answer.json()["by_hand"], answer.json()["index"]) == (201, True, 1)
         one = f"{path}/{answer.json()['id']}"
         assert api_for(cora).delete(one).json()["code"] == "takes_work"
         assert api_for(alice).delete(one).status_code == 403

@@ -7,6 +7,7 @@ import pytest
 
 from hardware.nodes.probe import energy
 from hardware.nodes.probe.energy import CORE_W, Energy, Meter, Together
+from hardware.targets.fpga import TOOLCHAIN
 from tests.probe.machines import package, worked, write
 from tests.probe.test_sampling import CORES, Watch
 
@@ -101,6 +102,14 @@ def test_what_says_nothing_is_assumed(
     meter.start()
     watch.now += 10
     assert meter.stop() == Energy(10 * watts, measured=False)
+
+
+def test_the_tools_for_fpgas_use_what_the_processor_does(tmp_path: Path, watch: Watch) -> None:
+    """What they take is in the processor's counters, and no estimate beside it."""
+    meter = Meter([("fpga", 0, TOOLCHAIN)], cpu=False, root=tmp_path, now=watch)
+    meter.start()
+    watch.now += 10
+    assert meter.stop() == Energy(0.0, measured=True)
 
 
 def test_what_runs_together_shares_what_is_measured_and_no_joule_is_told_twice(

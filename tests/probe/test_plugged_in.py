@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hardware.nodes.probe.fpga import boards
+from hardware.nodes.probe.fpga import FLOW, SIMULATION, boards, lines, toolchain
 from hardware.nodes.probe.tpu import GIB, tpus
+from hardware.targets.fpga import TOOLCHAIN
 from tests.probe.machines import pci, usb, write
 
 
@@ -64,7 +65,7 @@ def test_others_cards_are_no_tpus(tmp_path: Path) -> None:
 )
 def test_boards_by_what_they_say(tmp_path: Path, ids: str, maker: str, product: str, title: str) -> None:
     (board,) = boards(usb(tmp_path, "1-2", ids, product, maker=maker, serial="A1"))
-    assert (board.kind, board.index, board.model, board.uuid) == ("fpga", 0, title, "A1")
+    assert (board.kind, board.index, board.model, board.uuid) == ("fpga", 1, title, "A1")
     assert board.details["usb"] == "1-2"
 
 
@@ -84,4 +85,41 @@ def test_what_is_not_known_is_not_guessed(tmp_path: Path, ids: str, maker: str, 
 def test_alike_boards_keep_their_numbers_in_another_socket(tmp_path: Path) -> None:
     for place, serial in (("1-1", "B"), ("1-2", "A"), ("1-1:1.0", "")):
         usb(tmp_path, place, "0403:6015", "ULX3S FPGA 85K" if serial else "", serial=serial)
-    assert [(board.index, board.uuid) for board in boards(tmp_path)] == [(0, "A"), (1, "B")]
+    assert [(board.index, board.uuid) for board in boards(tmp_path)] == [(1, "A"), (2, "B")]
+
+
+def test_a_board_that_bundles_are_for_is_named_with_its_serial_line(tmp_path: Path) -> None:
+    """Of a chip with two lines the second: the first is JTAG."""
+    usb(tmp_path, "1-2", "0403:6015", "ULX3S FPGA 12K v3.0.3")
+    usb(tmp_path, "1-3", "0403:6010", "iCEBreaker V1.0e")
+    usb(tmp_path, "1-4", "0403:6010", "JTAG Debugger", maker="SIPEED")
+    for line in ("1-2/1-2:1.0/ttyUSB0", "1-3/1-3:1.0/ttyUSB1", "1-3/1-3:1.1/ttyUSB2"):
+        (tmp_path / "sys/bus/usb/devices" / line).mkdir(parents=True)
+    told = {
+        board.model: (board.details.get("target"), board.details.get("port")) for board in boards(tmp_path)
+    }
+    assert told == {
+        "ULX3S 12F": ("ulx3s-12f", "/dev/ttyUSB0"),
+        "iCEBreaker": ("icebreaker", "/dev/ttyUSB2"),
+        "Sipeed Tang": (None, None),  # which of them, nobody can tell
+    }
+    assert sorted(lines(tmp_path)) == ["/dev/ttyUSB0", "/dev/ttyUSB2"]
+
+
+def test_the_tools_are_a_place_without_any_board() -> None:
+    all_of_them = dict.fromkeys((*FLOW, *SIMULATION), "1.0")
+    (place,), trouble = toolchain(all_of_them)
+    assert (place.kind, place.index, place.model, trouble) == ("fpga", 0, TOOLCHAIN, [])
+
+
+@pytest.mark.parametrize("missing", [*FLOW[1:], *SIMULATION])
+def test_tools_that_are_not_all_there_are_told_of_and_no_place(missing: str) -> None:
+    found = {name: "1.0" for name in (*FLOW, *SIMULATION) if name != missing}
+    places, (sentence,) = toolchain(found)
+    assert places == []
+    assert f"here but for {missing}:" in sentence
+
+
+def test_simulators_alone_are_no_trouble() -> None:
+    """Every machine with a compiler has some of it."""
+    assert toolchain(dict.fromkeys(SIMULATION, "1.0")) == ([], [])

@@ -14,6 +14,8 @@ from django.db.models import Q
 from hardware.nodes.models import Node
 from jobs.queue import bells, lifecycle, nodefiles, pulse, services, sweeps
 from jobs.queue import supervise as supervise_module
+from jobs.queue.kinds import Assignment
+from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt, Job, Request
 from jobs.queue.reasons import EndReason, Status
 from jobs.queue.supervise import Supervisor
@@ -250,3 +252,33 @@ def test_a_database_that_hangs_up_again_and_again_costs_nothing(
     assert list(job.metric_rows.values_list("step", flat=True)) == list(range(30))
     text = "".join(job.log_chunks.values_list("text", flat=True))
     assert text.splitlines() == [f"step {step}" for step in range(30)]
+
+
+def test_what_tells_why_a_build_failed_stays_with_it_and_nothing_else(
+    begin: Callable[..., Attempt], warm: Warm
+) -> None:
+    attempt = begin("break_down")
+    job = ended(attempt, supervise(attempt, warm()))
+    assert (job.status, job.message) == (Status.FAILED, "broke down")
+    kept = job.artefacts.get()
+    with storage.open_blob(kept.blob) as file:
+        assert (kept.name, file.read()) == ("tools.log", b"tools.log of one that broke")
+
+
+def test_who_lost_its_lease_leaves_no_evidence(submit: Submit, start: Callable[[Job], Held]) -> None:
+    held = start(submit())
+    lifecycle.end(held, EndReason.CRASHED)
+    with pytest.raises(lifecycle.StaleLease):
+        lifecycle.keep(held, "tools.log", storage.put_bytes(b"said"))
+    assert not Job.objects.get().artefacts.exists()
+
+
+def test_a_shelf_of_the_node_is_shown_beside_the_inputs(submit: Submit, start: Callable[[Job], Held]) -> None:
+    supervisor = Supervisor(start(submit()), WarmParent(nodefiles.cache_root()), lambda: False)
+    blob = storage.put_bytes(b"data")
+    given = Assignment(task={}, inputs={"data/upload": blob}, shelf="bitstreams")
+    with supervisor._inputs(given) as shown:
+        assert shown == {
+            nodefiles.shelf("bitstreams"): "/job/in/bitstreams",
+            storage.path_of(blob.sha256): "/job/in/data/upload",
+        }

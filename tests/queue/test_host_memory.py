@@ -35,7 +35,8 @@ Start = Callable[..., Held]
     [
         (64, ["gpu", "gpu"], 48),
         (64, [], 64),
-        (64, ["fpga", "tpu"], 64),  # no job makes use of these
+        (64, ["tpu"], 64),  # no job makes use of it
+        (64, ["fpga", "tpu"], 56),
         (8, ["gpu"], 4),
         (9, ["gpu", "gpu"], 3),
         (0, ["gpu"], 0),

@@ -114,6 +114,28 @@ def test_who_was_given_one_sees_it_while_its_neighbour_does_not(with_gpu: Node) 
     assert [event["type"] for event in with_gpu.events("gpus", job="bob")[0]] == ["started", "told", "done"]
 
 
+@pytest.fixture(scope="module")
+def with_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A board's serial line, and one of a board that was unplugged since it was looked for."""
+    home = tmp_path_factory.mktemp("node")
+    lines = ["/dev/full", "/dev/ttyUSB77"]
+    warm = WarmParent(home, target="tasks:run", preload=["json"], code=[HERE], lines=lines)
+    warm.start()
+    yield Node(home, warm, home)
+    warm.close()
+
+
+@needs_nesting
+def test_a_boards_line_is_there_for_whom_it_was_given_to(with_line: Node) -> None:
+    """A GPU gives no right to it."""
+    events, end = with_line.events("gpus", devices=["/dev/full"])
+    assert end.ok, end
+    assert events[2] == {"type": "refused", "error": errno.ENOSPC}
+    for others in ({}, {"gpus": Gpus(("GPU-1f2e",), 80 * GIB, 20 * GIB)}, {"devices": ["/dev/ttyUSB77"]}):
+        told = with_line.events("gpus", job="bob", **others)[0]
+        assert [event["type"] for event in told] == ["started", "told", "done"], others
+
+
 @given(st.integers(1, 192 * GIB), st.integers(1, 192 * GIB))
 def test_jax_gets_the_same_part_as_tensorflow(memory: int, limit: int) -> None:
     told = Gpus(("0", "1"), memory, limit).environment()

@@ -125,5 +125,5 @@ def test_home_costs_the_same_with_much_to_show(
     cache.clear()
     with django_assert_max_num_queries(20):
         client.get("/")
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         client.get("/machine")

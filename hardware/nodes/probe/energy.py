@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from hardware.nodes.probe import counters, nvidia
+from hardware.targets.fpga import TOOLCHAIN
 from portal.kit import clock
 
 CORE_W = 12.0
@@ -58,7 +59,7 @@ def assumed_w(kind: str, model: str = "", *, cores: float = 0.0, busy: float | N
     if kind == "cpu":
         return cores * CORE_W * part
     if kind == "fpga":
-        return BOARD_W
+        return 0.0 if model == TOOLCHAIN else BOARD_W  # its tools run on the processor, which is counted
     return TPU_W.get(model, ANY_W) if kind == "tpu" else ANY_W * part
 
 
@@ -132,9 +133,11 @@ def _all(_place: Place) -> float:
 
 
 def _source(kind: str, index: int, model: str) -> Source | None:
-    """None for the processor, which every job keeps busy."""
+    """None for the processor, which every job keeps busy, and for the tools for FPGAs, which run there."""
     if kind == "gpu":
         return Gpu(index)
+    if model == TOOLCHAIN:
+        return None
     return Assumed(assumed_w(kind, model)) if kind in {"tpu", "fpga"} else None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from hardware.nodes.probe.disk import disk
 from hardware.nodes.probe.facts import Facts
-from hardware.nodes.probe.fpga import boards
+from hardware.nodes.probe.fpga import boards, toolchain
 from hardware.nodes.probe.nvidia import gpus
 from hardware.nodes.probe.processor import processor
 from hardware.nodes.probe.toolchains import toolchains
@@ -20,13 +20,15 @@ def facts(home: Path, root: Path = ROOT) -> Facts:
     """
     cards, driver, silent = gpus()
     chips, closed = tpus(root)
+    tools = toolchains()
+    workplace, incomplete = toolchain(tools)
     return Facts(
         processor=processor(root),
         disk=disk(home),
-        accelerators=[*cards, *chips, *boards(root)],
-        toolchains=toolchains(),
+        accelerators=[*cards, *chips, *workplace, *boards(root)],
+        toolchains=tools,
         driver=driver,
-        trouble=[*silent, *closed],
+        trouble=[*silent, *closed, *incomplete],
     )
 
 

@@ -16,6 +16,8 @@ ASKED = {
     "verilator": "--version",
     "openFPGALoader": "--Version",
     "arm-none-eabi-gcc": "-dumpfullversion",
+    "g++": "-dumpfullversion",
+    "make": "--version",
     "nvcc": "--version",
 }
 WHEELS = (

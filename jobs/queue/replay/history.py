@@ -15,6 +15,7 @@ from jobs.queue import estimates
 from jobs.queue.estimates import UNKNOWN, Pace
 from jobs.queue.kinds import KINDS, in_use, usable
 from jobs.queue.models import Attempt, Job
+from jobs.queue.places import place_of
 from jobs.queue.reasons import FINAL, POLICY, EndReason
 from jobs.queue.work import Speeds, speeds
 from jobs.scheduler.replay.history import History, Member, Past, Pool, fitting
@@ -71,7 +72,10 @@ def machine() -> tuple[Pool, ...]:
     alike = Counter(
         rows.values_list("node__name", "kind", "model", "relative_speed", "memory_bytes", "price")
     )
-    return tuple(Pool(*each, size=size) for each, size in alike.items())
+    return tuple(
+        Pool(node, place_of(kind, model), model, speed, memory, price, size)
+        for (node, kind, model, speed, memory, price), size in alike.items()
+    )
 
 
 @dataclass(frozen=True)

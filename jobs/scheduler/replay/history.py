@@ -10,6 +10,7 @@ from jobs.scheduler.simulate.trace import Trace
 from jobs.scheduler.snapshot import Floats, Pools
 
 ANY: Final = "any"
+ON_REQUEST: Final = frozenset({"fpga"})  # what no job gets that did not ask for it
 MOST_ADDED: Final = 1000
 
 
@@ -17,9 +18,10 @@ MOST_ADDED: Final = 1000
 class Past:
     """One job. Times in seconds from the beginning of the replay; NaN what has not happened.
 
-    kind: of accelerator, or `any`. work: seconds times the relative speed of what it ran on; of a gang, its slowest.
-    wait_s: until it first started, and took_s until it ended, as it really was. carried: it was there at the beginning
-    already, so it takes its place (with what was left of it), and is not counted. fixed: it may not be preempted.
+    kind: of accelerator (of an FPGA board with its name, as `fpga:ulx3s-85f`), or `any`. work: seconds times the
+    relative speed of what it ran on; of a gang, its slowest. wait_s: until it first started, and took_s until it
+    ended, as it really was. carried: it was there at the beginning already, so it takes its place (with what was left
+    of it), and is not counted. fixed: it may not be preempted.
     """
 
     id: str
@@ -163,7 +165,13 @@ def _rates(history: History) -> Floats:
 
 def _holds(pool: Pool, job: Past) -> bool:
     enough = pool.memory_bytes == 0 or pool.memory_bytes >= job.memory_bytes
-    return job.kind in {ANY, pool.kind} and pool.size >= job.gang and enough
+    return _may_use(pool, job) and pool.size >= job.gang and enough
+
+
+def _may_use(pool: Pool, job: Past) -> bool:
+    if job.kind == ANY:
+        return pool.kind.partition(":")[0] not in ON_REQUEST
+    return job.kind == pool.kind
 
 
 def _speed(text: str, whole: str) -> float:

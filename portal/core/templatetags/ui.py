@@ -84,6 +84,14 @@ PHASE_WORDS = {
     "evaluating": gettext_lazy("Evaluating"),
     "explaining": gettext_lazy("Explaining"),
     "exporting": gettext_lazy("Writing the model"),
+    "packing": gettext_lazy("Packing"),
+    "reference": gettext_lazy("Comparing in whole numbers"),
+    "rtl": gettext_lazy("Simulating the circuit"),
+    "place and route": gettext_lazy("Placing and routing"),
+    "pack": gettext_lazy("Packing the bitstream"),
+    "netlist": gettext_lazy("The netlist"),
+    "contained": gettext_lazy("The bitstream that holds the model"),
+    "timing": gettext_lazy("Looking at the timing"),
 }
 PART_WORDS = {
     "attribution-maps": gettext_lazy("What it looked at"),

@@ -128,8 +128,17 @@ def make(emit: Emit, control: Control, out: Path) -> str:
     return "made"
 
 
+def break_down(emit: Emit, control: Control, out: Path) -> str:
+    """Leaves what its tools said, and half a model."""
+    del control
+    for name in ("tools.log", "model.keras"):
+        (out / name).write_text(f"{name} of one that broke")
+        emit({"type": "artefact", "name": name, "path": str(out / name)})
+    return "broke down"
+
+
 SAVING = {
     each.__name__: each
-    for each in (save, save_and_go_on, save_and_hang, save_slowly, step_slowly, stay, leave, make)
+    for each in (save, save_and_go_on, save_and_hang, save_slowly, step_slowly, stay, leave, make, break_down)
 }
 REASONS = {"make": "done", "leave": "interrupted"}

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hardware.fpga.engine import Memory
 from hardware.targets.profiles import Kind, Target, Variant
 from hardware.targets.speeds import latency_s
 from jobs.engine.export import fit as on_linux
 from jobs.engine.export.microcontroller import fit as on_micro
+from jobs.engine.recipes.sizing import fpga
 from jobs.engine.recipes.sizing.estimate import (
     ARENA_SLACK,
     ARENA_TOLERANCE,
@@ -29,7 +31,9 @@ class Fits(StrEnum):
 
 @dataclass(frozen=True)
 class OnBoard:
-    """`ram_bytes` is what the board has to give of the `ram_free_bytes` of its profile, `reason` why it can't.
+    """`model_bytes` of `holds_bytes` is what the model takes of the board's storage, `ram_bytes` what it takes of the
+    `ram_free_bytes` of its profile; on an FPGA of the engine's memories of weights and activations. `reason`: why it
+    can't.
 
     `latency_s` is None where no speed of the board is known.
     """
@@ -38,6 +42,7 @@ class OnBoard:
     fits: Fits
     reason: str
     model_bytes: int
+    holds_bytes: int
     ram_bytes: int
     latency_s: float | None
 
@@ -48,7 +53,7 @@ class OnBoard:
             "fits": str(self.fits),
             "reason": self.reason,
             "model_bytes": self.model_bytes,
-            "flash_bytes": self.target.flash_bytes,
+            "flash_bytes": self.holds_bytes,
             "ram_bytes": self.ram_bytes,
             "ram_free_bytes": self.target.ram_free_bytes,
             "latency_ms": None if self.latency_s is None else round(1000 * self.latency_s, 3),
@@ -65,8 +70,9 @@ def on_board(estimate: Estimate, target: Target, *, factor: float = 1.0) -> OnBo
         fits,
         least and (shortage.sentence or least),
         _model_bytes(estimate, target),
+        _holds_bytes(target),
         ram_bytes,
-        latency_s(target, estimate.macs, factor=factor),
+        _latency_s(estimate, target, factor),
     )
 
 
@@ -82,6 +88,9 @@ def limit(estimate: Estimate, target: Target, *, margin: float = SURE) -> str:
 
 def _judged(estimate: Estimate, target: Target, margin: float) -> tuple[on_linux.Shortage, int]:
     """What the board lacks, and the memory it takes, off by `margin` times the tolerance."""
+    if target.kind is Kind.FPGA:
+        taken = fpga.taken_bytes(target, estimate.net, Memory.ACTIVATIONS)
+        return fpga.shortage(target, estimate.net, margin=margin), taken
     model = _off(_model_bytes(estimate, target), margin, BYTES_TOLERANCE, BYTES_SLACK)
     if target.kind is Kind.MICROCONTROLLER:
         arena = _off(estimate.arena_bytes, margin, ARENA_TOLERANCE, ARENA_SLACK)
@@ -96,5 +105,20 @@ def _off(size: int, margin: float, tolerance: float, slack: int) -> int:
 
 
 def _model_bytes(estimate: Estimate, target: Target) -> int:
-    """Of the smallest file that the target takes."""
+    """Of the smallest file that the target takes; on an FPGA of the weights as its engine reads them."""
+    if target.kind is Kind.FPGA:
+        return fpga.taken_bytes(target, estimate.net, Memory.WEIGHTS)
     return estimate.int8_bytes if Variant.INT8 in target.variants else estimate.fp32_bytes
+
+
+def _holds_bytes(target: Target) -> int:
+    if target.kind is not Kind.FPGA:
+        return target.flash_bytes
+    engine = fpga.engine_of(target)
+    return engine.weight_words * engine.word_bytes(Memory.WEIGHTS)
+
+
+def _latency_s(estimate: Estimate, target: Target, factor: float) -> float | None:
+    if target.kind is Kind.FPGA:
+        return fpga.latency_s(target, estimate.net)
+    return latency_s(target, estimate.macs, factor=factor)

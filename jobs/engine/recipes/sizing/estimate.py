@@ -6,7 +6,7 @@ were fitted to models that were really built, and a test holds the estimates to 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hardware.targets.profiles import Kernels
 from jobs.engine.recipes.sizing.net import FLOAT, INT32, Net
@@ -26,7 +26,8 @@ ARENA, ARENA_OPERATOR, ARENA_PLAIN, ARENA_TENSOR, ARENA_CHANNEL = 606, 162, 92, 
 @dataclass(frozen=True)
 class Estimate:
     """`arena_bytes` is what TensorFlow Lite Micro's interpreter would take on a computer; `litert_bytes` the
-    activations of the int8 file in LiteRT; `scratch` by how much the arena grows with each library's kernels.
+    activations of the int8 file in LiteRT; `scratch` by how much the arena grows with each library's kernels; `net`
+    what it was made of.
     """
 
     parameters: int
@@ -36,6 +37,7 @@ class Estimate:
     arena_bytes: int
     litert_bytes: int
     scratch: Mapping[Kernels, int]
+    net: Net = field(repr=False, compare=False)
 
 
 def estimate(net: Net) -> Estimate:
@@ -59,4 +61,5 @@ def estimate(net: Net) -> Estimate:
         arena_bytes=peak + tables,
         litert_bytes=net.peak(alignment=LITERT_ALIGNMENT) + floats,
         scratch={kernels: net.peak(alignment=MICRO_ALIGNMENT, kernels=kernels) - peak for kernels in Kernels},
+        net=net,
     )
