@@ -33,8 +33,11 @@ DETAIL_WORDS = {
     "compute_capability": _("compute capability"),
     "driver": _("driver"),
     "pci_bus": _("PCI"),
-    "usb": _("USB"),
+    "port": _("serial line"),
     "power_limit_w": _("watts at most"),
+    "target": _("bundles for"),
+    "tools": _("with"),
+    "usb": _("USB"),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from hardware.nodes import services
+from hardware.nodes import queries, services
 from hardware.nodes.models import Node
 from portal.members.models import AuditEntry, Member
 
@@ -46,6 +46,18 @@ def test_members_see_what_it_is(node: Node, alice: Member, cora: Member, client_
         assert fact in page, fact
     assert "0000:00:04.0" not in page
     assert "/admin/" not in page
+
+
+def test_whatever_a_probe_tells_of_an_accelerator_has_its_words(alice: Member, client_for: Browser) -> None:
+    """Whichever of the details are told: a node with the tools for FPGAs has others than one with GPUs."""
+    told = {name: f"value-of-{name}" for name in queries.DETAILS}
+    accelerator = {"kind": "fpga", "index": 1, "model": "ULX3S 85F", "memory_bytes": 0, "details": told}
+    node = services.register(
+        name="mill-2", key="k", probe={**PROBE, "accelerators": [accelerator]}, sandbox={}
+    )
+    page = client_for(alice).get(f"/machine/nodes/{node.pk}").content.decode()
+    for name in queries.DETAILS:
+        assert f"value-of-{name}" in page
 
 
 def test_stewards_see_what_could_not_be_asked_and_where_to_change_it(
