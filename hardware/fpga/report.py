@@ -16,7 +16,8 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a202c;background:#fff}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}small,figcaption{color:#4a5568}
 table{border-collapse:collapse;margin:.5rem 0}th,td{padding:.25rem .6rem;border:1px solid #cbd5e0;text-align:right}
-th[scope=row],td.said{text-align:left;overflow-wrap:anywhere}.wide{overflow-x:auto}figure{margin:.5rem 0}
+th[scope=row],td.said{text-align:left;overflow-wrap:break-word;max-width:22rem}figure{margin:.5rem 0}
+th[scope=row],td.said:last-child{min-width:9rem}.wide{overflow-x:auto}
 svg{width:100%;height:auto;max-width:40rem}code{overflow-wrap:anywhere}
 @media(prefers-color-scheme:dark){body{color:#e2e8f0;background:#171923}th,td{border-color:#4a5568}
 small,figcaption{color:#a0aec0}}
