@@ -70,7 +70,7 @@ def _run(plant: Plant, asked: argparse.Namespace) -> int:
                 with plant.running("scheduler"):
                     began = time.time()
                     monkey.start()
-                    watch.until_left(asked.slots, within_s=asked.seconds)
+                    watch.until_left(slots, within_s=asked.seconds)
                     monkey.stop()
                     watch.until_left(0, within_s=CALM_S)
                     over = time.time()

@@ -32,7 +32,7 @@ sent to any node. Idle are the accelerator-seconds in which nothing was placed o
 while at least one job was queued, divided by all accelerator-seconds until nothing was queued any more; a lost attempt
 counts until the kill, not until it was noticed. "While all that it needs is there" leaves out what passed between the
 kill of its node, of Redis or of the scheduler, and until that was of use again. The kills end when fewer jobs are left
-than a node has accelerators: a job that is alone on two nodes that die is given up, as is meant.
+than there are accelerators: a job that is alone on two nodes that die is given up, as is meant.
 """
 
 
