@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from platformdirs import user_cache_dir
 
 from hardware.fpga.boards import BOARDS
 from hardware.fpga.evaluate import model_in
@@ -66,6 +65,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         "out": str(folder / "out"),
         "provenance": {"job": "j1", "name": "digits"},
     }
+    from platformdirs import user_cache_dir  # comes with YoWASP, which only the `fpga` environment has
+
     with pytest.MonkeyPatch.context() as patch:  # the tools that other tests compiled
         patch.setenv("YOWASP_CACHE_DIR", user_cache_dir("YoWASP", appauthor=False))
         yield task
