@@ -1,7 +1,8 @@
 """TensorFlow Lite Micro as a package brings it: headers, and a library for x86-64. Its sources come in none.
 
 It is XMOS's fork, two years of API the same, in a namespace of its own (`tflite_micro`) and built without
-TF_LITE_STATIC_MEMORY. Its MUL rounds otherwise than the original's, so nets with a MUL are only compiled against it.
+TF_LITE_STATIC_MEMORY. Its int8 MUL and dense layers round otherwise than the original's: nets with such a MUL are only
+compiled against it, and it knows no dense layer of 16 bits with a scale for each output.
 """
 
 import subprocess

@@ -26,10 +26,15 @@ class ConversionError(Exception):
 class Converter:
     """One model, written once as a SavedModel and converted from there; use it as a context manager."""
 
-    def __init__(self, model: Any, shape: tuple[int, ...], scratch: Path) -> None:
-        """`shape` is that of the one input, batch excluded; `scratch` a folder to work in."""
+    def __init__(
+        self, model: Any, shape: tuple[int, ...], scratch: Path, *, plain_dense: bool = False
+    ) -> None:
+        """`shape` is that of the one input, batch excluded; `scratch` a folder to work in. `plain_dense`: one int8
+        scale for all weights of a dense layer, not one for each output.
+        """
         self.model = model
         self.shape = shape
+        self.plain_dense = plain_dense
         self._folder = tempfile.TemporaryDirectory(prefix=".export-", dir=scratch)
 
     def __enter__(self) -> Self:
@@ -111,6 +116,8 @@ class Converter:
             else sets.TFLITE_BUILTINS_INT8,
             sets.TFLITE_BUILTINS,
         ]
+        # Private, and the switch that TensorFlow Lite Micro's own error message names.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = self.plain_dense  # noqa: SLF001
         return converter
 
     def _convert(self, converter: Any) -> bytes:

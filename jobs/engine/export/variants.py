@@ -80,7 +80,8 @@ def export(
     `why_not_there` says why the target's kind can't run a file, beside what is asked of every file here.
     `tick` gets a phase and 0..1 within it, and may raise to break off; `scratch` is a folder to work in.
     """
-    with Converter(model, tuple(model.input_shape[1:]), scratch) as converter:
+    plain = plain_dense(target)
+    with Converter(model, tuple(model.input_shape[1:]), scratch, plain_dense=plain) as converter:
         work = _Work(converter, arrays, target, threads, tick, why_not_there or _fits(target))
         fp32, contents, left_out = _convert(converter, arrays, target, lambda part: tick("exporting", part))
         left_out |= {
@@ -101,6 +102,14 @@ def export(
     if not made:
         raise RefusedError(" ".join(left_out.values()))
     return _with_default(made, left_out, exact, target)
+
+
+def plain_dense(target: Target) -> bool:
+    """Whether the target's libraries may be older than dense layers with a scale for each output: TensorFlow Lite Micro
+    has known them since September 2024 (its pull request 2673; with activations of 16 bits 2025, 3028), and took the
+    first scale for all until May 2024 (2602), without a word.
+    """
+    return target.kind is Kind.MICROCONTROLLER
 
 
 def _fits(target: Target) -> remedies.WhyNot:

@@ -21,7 +21,14 @@ from jobs.engine.export.manifest import DETAILS
 from jobs.engine.export.microcontroller import fit, plain_c, project, run_here, scratch, tflm
 from jobs.engine.export.microcontroller.readme import readme
 from jobs.engine.export.microcontroller.writer import NoKernelError
-from jobs.engine.export.variants import CALIBRATION_SAMPLES, LOSS_LIMIT, RefusedError, beside, worth
+from jobs.engine.export.variants import (
+    CALIBRATION_SAMPLES,
+    LOSS_LIMIT,
+    RefusedError,
+    beside,
+    plain_dense,
+    worth,
+)
 
 # The cores that `make test-boards` runs plain C on, under QEMU.
 EMULATED = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
@@ -113,7 +120,9 @@ def _content(build: Build) -> bytes:
         return int8.content  # with floats in and out, as it was seen to help
     shape = tuple(build.model.input_shape[1:])
     try:
-        with Converter(build.model, shape, build.task.out) as converter:
+        with Converter(
+            build.model, shape, build.task.out, plain_dense=plain_dense(build.target)
+        ) as converter:
             return converter.int8_throughout(arrays.representative(CALIBRATION_SAMPLES))
     except ConversionError as error:
         raise RefusedError(
