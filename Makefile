@@ -10,7 +10,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 
 
-.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-microcontrollers test-boards test-fpga fpga-node fpga-boards lint format bench bench-bundles bench-fpga simulate lock clean
+.PHONY: help run demo test test-fast test-long test-postgres test-faults chaos test-arm test-micro test-boards test-fpga fpga-node fpga-boards lint format bench bench-bundles bench-fpga simulate lock clean
 .PHONY: system system-test
 
 help: ## this list
@@ -43,9 +43,9 @@ chaos: .venv/dev system-test ## thousands of jobs while workers, Redis and the s
 test-arm: .venv/dev system-arm front-end ## bundles on emulated Raspberry Pis (Debian; root the first time)
 	timeout --signal=INT 1500 $(BIN)/pytest -m arm tests/arm $(ARGS)
 
-test-boards: test-arm test-microcontrollers ## both: bundles on every board that can be emulated
+test-boards: test-arm test-micro ## both: bundles on every board that can be emulated
 
-test-microcontrollers: .venv/dev system-boards ## bundles on emulated microcontrollers: Cortex-M3, M4F, M7, M33 (Debian)
+test-micro: .venv/dev system-boards ## bundles on emulated microcontrollers: Cortex-M3, M4F, M7, M33 (Debian)
 	timeout --signal=INT 900 $(BIN)/pytest -n 2 --dist loadfile -m boards tests/boards $(ARGS)
 
 test-fpga: .venv/dev .venv/fpga system-fpga ## the engine for FPGAs and the line to it in simulation, bitstreams (Debian)

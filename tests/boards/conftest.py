@@ -27,7 +27,7 @@ OTHER_VECTORS, CANDIDATES = 40, 400
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """They need a cross compiler and QEMU: `make test-microcontrollers` asks for them by their marker, nothing else."""
+    """They need a cross compiler and QEMU: `make test-micro` asks for them by their marker, nothing else runs them."""
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker("boards")
@@ -41,7 +41,7 @@ def bundle(digits: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:  #
     """Of the digits, for a board with a Cortex-M4F."""
     if lacking := missing():
         pytest.exit(
-            f"not on this machine: {', '.join(lacking)}; `make test-microcontrollers` installs them",
+            f"not on this machine: {', '.join(lacking)}; `make test-micro` installs them",
             returncode=1,
         )
     return rebuilt(digits, tmp_path_factory.mktemp("nano"), TARGETS["arduino-nano-33-ble-sense"])

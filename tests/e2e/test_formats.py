@@ -129,9 +129,7 @@ def test_the_c_for_a_microcontroller_is_compiled_and_run_here(project: Path) -> 
     assert re.fullmatch(r"\d: \d+ of 1000\n", said)
 
 
-@pytest.mark.skipif(
-    bool(missing()), reason="the cross compiler and QEMU come with `make test-microcontrollers`"
-)
+@pytest.mark.skipif(bool(missing()), reason="the cross compiler and QEMU come with `make test-micro`")
 def test_it_runs_on_its_own_core_where_that_is_emulated(project: Path) -> None:
     core = next(each for each in CORES if each.name.rstrip("f") == TARGETS[MICRO].core)
     done = core.run(core.built(project))
