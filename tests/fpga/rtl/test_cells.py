@@ -1,6 +1,6 @@
-"""Our models of an ECP5's cells: what yosys makes of our own modules, simulated with them, answers as the modules do.
+"""Our models of cells: what yosys makes of our own modules, simulated with them, answers as the modules do.
 
-The models of other cells are yosys' own.
+Of an ECP5's the models of other cells are yosys' own.
 """
 
 import re
@@ -21,7 +21,14 @@ from hardware.fpga.verilator import SimulationError
 from tests.fpga.rtl.benches import Trace, traced
 
 CYCLES = 3000
-CELLS = ("DP16KD", "MULT18X18D", "TRELLIS_FF", "LUT4", "CCU2C", "PFUMX", "L6MUX21")
+CELLS = {
+    Family.ECP5: ("DP16KD", "MULT18X18D", "TRELLIS_FF", "LUT4", "CCU2C", "PFUMX", "L6MUX21"),
+    Family.ICE40: (
+        *("SB_RAM40_4K", "SB_LUT4", "SB_CARRY", "SB_DFF", "SB_DFFE", "SB_DFFSR", "SB_DFFSS"),
+        *("SB_DFFESR", "SB_DFFESS"),
+    ),
+}
+SYNTHESIS = {Family.ECP5: "synth_ecp5", Family.ICE40: "synth_ice40 -device hx"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,9 @@ class Memory:
     width: int
     depth: int
     begins: bool
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
     def name(self) -> str:
@@ -48,48 +58,93 @@ class Memory:
         )
 
 
-MEMORIES = [
-    Memory(64, 512, begins=False),
-    *(
-        Memory(*size, begins=True)
-        for size in [(64, 512), (43, 512), (32, 1024), (8, 2048), (8, 4096), (8, 8192)]
-    ),
-]
-"""Blocks of 36 bits, of 18, of 9, of 4 and of 2, as our memories become on one board or another."""
-MODULES = {
-    **{name: (RTL / f"{name}.v").read_text() for name in ("mac_row", "requantiser")},
+MEMORIES = {
+    Family.ECP5: [
+        Memory(64, 512, begins=False),
+        *(
+            Memory(*size, begins=True)
+            for size in [(64, 512), (43, 512), (32, 1024), (8, 2048), (8, 4096), (8, 8192)]
+        ),
+    ],
+    Family.ICE40: [
+        Memory(64, 512, begins=False),
+        *(Memory(*size, begins=True) for size in [(43, 256), (8, 512), (8, 1024), (8, 2048)]),
+    ],
+}
+"""Blocks of 36 bits, of 18, of 9, of 4 and of 2, as our memories become on one ECP5 board or another; of 16, 8, 4 and 2
+on an iCE40.
+"""
+WIDTHS = {
+    Family.ECP5: (r"DATA_WIDTH_B\(\d+'[dh](\d+)\)", {"2", "4", "9", "18", "36"}),
+    Family.ICE40: (r"READ_MODE\(\d+'[dh](\d+)\)", {"0", "1", "2", "3"}),
+}
+FLIP_FLOPS = """\
+module flip_flops (input clk, input enable, input clear, input [7:0] d, output reg [31:0] q);
+always @(posedge clk) begin
+    q[7:0] <= clear ? 8'h5a : d;
+    if (enable) q[15:8] <= d;
+    if (enable) q[23:16] <= clear ? 8'ha5 : d;
+    q[31:24] <= d + q[7:0];
+end
+endmodule
+"""
+MULTIPLIERS = {
+    "requantiser": (RTL / "requantiser.v").read_text(),
     **{
         f"{name}_product": f"module {name}_product (input clk, input {sign} [17:0] a, b, output reg {sign} [35:0] p);\n"
         "always @(posedge clk) p <= a * b;\nendmodule\n"
         for name, sign in (("plain", ""), ("signed", "signed"))
     },
 }
+"""What takes an ECP5's multipliers: an iCE40-HX has none."""
+MODULES = {"mac_row": (RTL / "mac_row.v").read_text(), "flip_flops": FLIP_FLOPS}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Each module's netlist of ECP5 cells, beside the module itself; one run of yosys."""
-    home = tmp_path_factory.mktemp("cells")
-    lines = []
-    for memory in MEMORIES:
+def netlists(home: Path, family: Family) -> Path:
+    """Each module's netlist of the family's cells, beside the module itself; one run of yosys."""
+    modules = MODULES | (MULTIPLIERS if family is Family.ECP5 else {})
+    for memory in MEMORIES[family]:
         ours = (RTL / "memory.v").read_text()
         (home / f"{memory.name}.v").write_text(ours + memory.verilog(""))
         (home / f"{memory.name}.rtl.v").write_text(ours + memory.verilog(f"{home}/"))
         values = np.random.default_rng(memory.width).integers(0, 1 << min(memory.width, 62), memory.depth)
         (home / f"{memory.name}.hex").write_text("".join(f"{value:x}\n" for value in values))
-    for name, text in MODULES.items():
+    for name, text in modules.items():
         for ending in ("v", "rtl.v"):
             (home / f"{name}.{ending}").write_text(text)
-    for name in [*(memory.name for memory in MEMORIES), *MODULES]:
+    lines = []
+    for name in [*(memory.name for memory in MEMORIES[family]), *modules]:
         lines += [
-            "design -reset", f"read_verilog {tools.INSIDE}/{name}.v", f"synth_ecp5 -top {name}",
+            "design -reset", f"read_verilog {tools.INSIDE}/{name}.v", f"{SYNTHESIS[family]} -top {name}",
             f"write_verilog -noattr {tools.INSIDE}/{name}.netlist.v",
         ]  # fmt: skip
     (home / "cells.ys").write_text("\n".join(lines))
     arguments = ["-s", f"{tools.INSIDE}/cells.ys"]
     tools.run(tools.YOSYS, arguments, folder=home, log=home / "yosys.log", limits=Limits())
-    (home / "models.v").write_text(netlist.models(Family.ECP5, set(CELLS)))
+    (home / "models.v").write_text(netlist.models(family, set(CELLS[family])))
     return home
+
+
+@pytest.fixture(scope="module")
+def ecp5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return netlists(tmp_path_factory.mktemp("ecp5"), Family.ECP5)
+
+
+@pytest.fixture(scope="module")
+def ice40(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return netlists(tmp_path_factory.mktemp("ice40"), Family.ICE40)
+
+
+@pytest.fixture(params=list(CELLS))
+def family(request: pytest.FixtureRequest) -> Family:
+    chosen: Family = request.param
+    return chosen
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, family: Family) -> Path:
+    found: Path = request.getfixturevalue(family)
+    return found
 
 
 def both(
@@ -107,7 +162,9 @@ def both(
     return ours, theirs
 
 
-@pytest.mark.parametrize("memory", MEMORIES, ids=lambda memory: memory.name)
+@pytest.mark.parametrize(
+    ("family", "memory"), [(family, memory) for family in CELLS for memory in MEMORIES[family]], ids=str
+)
 def test_block_rams(folder: Path, memory: Memory) -> None:
     """First every word is read as it is from the start, then words are written and read at random."""
     chance = np.random.default_rng(memory.depth)
@@ -137,11 +194,12 @@ def test_block_rams(folder: Path, memory: Memory) -> None:
     assert compared > CYCLES // 10
 
 
-def test_every_width_that_our_memories_take_is_among_them(folder: Path) -> None:
-    found = set()
-    for path in folder.glob("memory*.netlist.v"):
-        found |= set(re.findall(r"DATA_WIDTH_B\(32'd(\d+)\)", path.read_text()))
-    assert found == {"2", "4", "9", "18", "36"}
+def test_every_width_that_our_memories_take_is_among_them(folder: Path, family: Family) -> None:
+    said, wanted = WIDTHS[family]
+    found = {
+        width for path in folder.glob("memory*.netlist.v") for width in re.findall(said, path.read_text())
+    }
+    assert found == wanted
 
 
 def test_a_read_of_what_is_written_in_the_same_cycle_is_wrong(folder: Path) -> None:
@@ -155,14 +213,33 @@ def test_a_read_of_what_is_written_in_the_same_cycle_is_wrong(folder: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["plain_product", "signed_product"])
-def test_whole_products(folder: Path, name: str) -> None:
+def test_whole_products(ecp5: Path, name: str) -> None:
     chance = np.random.default_rng(3)
     ends = [0, 1, (1 << 17) - 1, 1 << 17, (1 << 18) - 1]
     pairs = [(a, b) for a in ends for b in ends] + chance.integers(0, 1 << 18, (300, 2)).tolist()
     cycles = [{"a": int(a), "b": int(b)} for a, b in pairs]
-    ours, theirs = both(folder, name, {"a": 18, "b": 18}, {"p": 36}, [*cycles, {}])
+    ours, theirs = both(ecp5, name, {"a": 18, "b": 18}, {"p": 36}, [*cycles, {}])
     assert ours[1:] == theirs[1:]
-    assert "MULT18X18D" in (folder / f"{name}.netlist.v").read_text()
+    assert "MULT18X18D" in (ecp5 / f"{name}.netlist.v").read_text()
+
+
+def test_flip_flops_with_enable_reset_and_set(folder: Path, family: Family) -> None:
+    """All that our Verilog becomes: none with an asynchronous reset."""
+    chance = np.random.default_rng(4)
+    inputs = {"enable": 1, "clear": 1, "d": 8}
+    cycles = [
+        {
+            "enable": int(chance.integers(2)),
+            "clear": int(chance.integers(4) == 0),
+            "d": int(chance.integers(256)),
+        }
+        for _ in range(500)
+    ]
+    ours, theirs = both(folder, "flip_flops", inputs, {"q": 32}, [{"enable": 1, "clear": 1}, *cycles])
+    assert ours[3:] == theirs[3:]
+    if family is Family.ICE40:
+        text = (folder / "flip_flops.netlist.v").read_text()
+        assert [name for name in CELLS[family] if "DFF" in name and f"{name} " not in text] == []
 
 
 def test_signed_multipliers(folder: Path) -> None:
@@ -182,7 +259,7 @@ def test_signed_multipliers(folder: Path) -> None:
     assert len({row["sum"] for row in ours}) > 400
 
 
-def test_multipliers_without_signs(folder: Path) -> None:
+def test_multipliers_without_signs(ecp5: Path) -> None:
     """The requantiser's four, of 18 × 18 and less."""
     chance = np.random.default_rng(2)
     inputs = {
@@ -201,7 +278,7 @@ def test_multipliers_without_signs(folder: Path) -> None:
         }
         for _ in range(2000)
     ]
-    ours, theirs = both(folder, "requantiser", inputs, {"valid_out": 1, "result": 8}, [{"reset": 1}, *cycles])
+    ours, theirs = both(ecp5, "requantiser", inputs, {"valid_out": 1, "result": 8}, [{"reset": 1}, *cycles])
     assert ours[20:] == theirs[20:]
     assert len({row["result"] for row in ours}) > 50
 
@@ -219,9 +296,12 @@ def test_what_is_not_modelled_ends_the_simulation(tmp_path: Path) -> None:
         assert f"{name}: a mode that is not modelled" in done.stdout + done.stderr
 
 
-def test_a_cell_without_a_model_is_named() -> None:
-    with pytest.raises(SimulationError, match="no model of the cell DCCA"):
-        netlist.models(Family.ECP5, {"LUT4", "DCCA"})
+@pytest.mark.parametrize(
+    ("family", "known", "missing"), [("ecp5", "LUT4", "DCCA"), ("ice40", "SB_LUT4", "SB_DFFN")]
+)
+def test_a_cell_without_a_model_is_named(family: str, known: str, missing: str) -> None:
+    with pytest.raises(SimulationError, match=f"no model of the cell {missing}"):
+        netlist.models(Family(family), {known, missing})
 
 
 def test_a_netlist_without_the_engine_s_bus_is_refused() -> None:
