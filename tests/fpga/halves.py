@@ -36,3 +36,19 @@ def biased(
     kind = "FullyConnectedOptions" if dense else "Conv2DOptions"
     draft.operator(name, [source, weights, bias], out, kind, **options)
     return draft.content(source, out)
+
+
+def steep(*factors: float) -> bytes:
+    """A CONV_2D of 1 × 1 with a channel for each of these factors, from steps of its sums to steps of its output."""
+    draft, units = Draft(), len(factors)
+    source = draft.value((3, 3, 4), READ, 5)
+    scales = [float(np.float32(each / READ)) for each in factors]
+    weights = np.arange(-2, 4 * units - 2, dtype=np.int8).reshape(units, 1, 1, 4)
+    held = draft.constant(weights, scales)
+    bias = draft.constant(np.zeros(units, np.int32), [float(np.float32(READ * each)) for each in scales])
+    out = draft.value((3, 3, units), 1.0, -3)
+    options = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    draft.operator(
+        "CONV_2D", [source, held, bias], out, "Conv2DOptions", padding=PADDINGS["valid"], **options
+    )
+    return draft.content(source, out)

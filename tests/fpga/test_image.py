@@ -13,6 +13,7 @@ from hardware.fpga.passes.feed_input import feed_input, unfolded
 from hardware.fpga.plan import lowered
 from hardware.fpga.program import compiled
 from hardware.fpga.reference import run
+from tests.fpga import halves
 from tests.fpga.compared import WORD, steps
 from tests.fpga.drawn import convolutions, searched, seeds
 from tests.fpga.test_passes import Net
@@ -50,6 +51,15 @@ def test_what_has_no_room_is_refused_and_says_what_would_do() -> None:
     assert image.fits(Engine(weight_words=30))
     assert not image.fits(Engine(weight_words=29))
     assert not image.fits(Engine(lanes=32))
+
+
+def test_factors_up_to_16_have_bits_in_the_requantiser() -> None:
+    below, above = (read_graph(halves.steep(0.01, factor)) for factor in (15.999, 16.001))
+    assert compiled(below, Engine()).needs["constant_words"] == 8
+    with pytest.raises(
+        UnsupportedError, match=r"CONV_2D .*: it makes steps 16 times as large, or more. Instead: the"
+    ):
+        compiled(above, Engine())
 
 
 def test_engines_have_sizes_that_can_be() -> None:
