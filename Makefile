@@ -49,7 +49,7 @@ test-micro: .venv/dev system-boards ## bundles on emulated microcontrollers: Cor
 	timeout --signal=INT 900 $(BIN)/pytest -n 2 --dist loadfile -m boards tests/boards $(ARGS)
 
 test-fpga: .venv/dev .venv/fpga system-fpga ## the engine for FPGAs and the line to it in simulation, bitstreams (Debian)
-	timeout --signal=INT 720 $(BIN)/pytest -m fpga tests/fpga $(ARGS)
+	timeout --signal=INT 720 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m fpga tests/fpga $(ARGS)
 
 fpga-node: .venv/run .venv/fpga system-fpga ## this node's tools for FPGA boards, and the offered ones' bitstreams made ahead (Debian; ARGS=boards)
 	$(BIN)/python -m hardware.fpga.prepare $(or $(GRISTMILL_HOME),var)/node/shelf/bitstreams $(ARGS)

@@ -24,8 +24,8 @@ from jobs.engine.events import Wish
 from jobs.engine.export.fpga.packaging import SELFTEST
 from tests.export.conftest import check, digits_zip
 from tests.fpga.compared import LiteRT
+from tests.fpga.kept import KEPT, alone
 from tests.fpga.link.test_host import host
-from tests.fpga.test_proof import KEPT
 
 pytestmark = [pytest.mark.fpga, pytest.mark.train, pytest.mark.timeout(600)]
 
@@ -82,7 +82,8 @@ def run(task: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def events(trained: dict[str, Any]) -> list[dict[str, Any]]:
-    return run(trained)
+    with alone("board"):
+        return run(trained)
 
 
 @pytest.fixture(scope="module")

@@ -24,13 +24,13 @@ from hardware.fpga.shell import circuit, sources
 from hardware.fpga.tools import CancelledError, Limits
 from hardware.fpga.verilator import SimulationError
 from tests.fpga.compared import LiteRT, steps
-from tests.fpga.rtl.simulated import CACHE, engine_of
+from tests.fpga.kept import CACHE, KEPT, alone
+from tests.fpga.rtl.simulated import engine_of
 from tests.fpga.test_passes import Net
 from tests.fpga.test_refusals import convolution, logistic
 
 BOARD = BOARDS["ulx3s-12f"]
 VECTORS = 12
-KEPT = CACHE.parent / "fpga"  # bitstreams and simulations, as a prepared board has them
 
 
 def net(units: int = 10) -> bytes:
@@ -217,16 +217,17 @@ def said() -> list[tuple[str, str]]:
 def proved(tmp_path_factory: pytest.TempPathFactory, said: list[tuple[str, str]]) -> Proved:
     content = net()
     x, y = asked(content)
-    return prove(
-        content,
-        board=BOARD,
-        vectors=x,
-        expected=y,
-        folder=tmp_path_factory.mktemp("proof"),
-        cache=KEPT,
-        netlist_vectors=3,
-        progress=lambda *each: said.append(each),
-    )
+    with alone("board"):
+        return prove(
+            content,
+            board=BOARD,
+            vectors=x,
+            expected=y,
+            folder=tmp_path_factory.mktemp("proof"),
+            cache=KEPT,
+            netlist_vectors=3,
+            progress=lambda *each: said.append(each),
+        )
 
 
 @pytest.mark.fpga

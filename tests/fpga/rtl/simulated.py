@@ -1,16 +1,13 @@
 """The engine's Verilog held against the reference: outputs bit for bit, cycles as predicted."""
 
 import functools
-import os
-from pathlib import Path
 
 from hardware.fpga.engine import Engine
 from hardware.fpga.ir import Graph, Int8s
 from hardware.fpga.program import compiled
 from hardware.fpga.reference import run
 from hardware.fpga.simulator import Simulator, build
-
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gristmill" / "rtl"
+from tests.fpga.kept import CACHE, alone
 
 
 def engine_of(lanes: int) -> Engine:
@@ -23,7 +20,9 @@ def engine_of(lanes: int) -> Engine:
 @functools.cache
 def simulator(engine: Engine) -> Simulator:
     """One for all tests of a run: every net is loaded into the same circuit, one after the other."""
-    return Simulator(build(engine, CACHE))
+    with alone("engines"):
+        program = build(engine, CACHE)
+    return Simulator(program)
 
 
 def assert_circuit_equals(graph: Graph, vectors: Int8s, lanes: int, wanted: Int8s | None = None) -> int:

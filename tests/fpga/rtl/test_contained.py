@@ -12,7 +12,7 @@ from hardware.fpga.program import compiled
 from hardware.fpga.reference import run
 from hardware.fpga.simulator import Simulator, build
 from tests.fpga.compared import steps
-from tests.fpga.rtl.simulated import CACHE
+from tests.fpga.kept import CACHE
 from tests.fpga.test_passes import Net
 
 
