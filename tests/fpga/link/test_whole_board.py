@@ -16,8 +16,10 @@ from hardware.fpga.reference import run
 from hardware.fpga.shell import sources
 from hardware.fpga.simulation.serial_line import Port, Simulator, compiled
 from hardware.fpga.wire.image import files, of_net
+from hardware.fpga.wire.link import Client
 from tests.fpga.compared import steps
 from tests.fpga.link.test_host import host, programs_in
+from tests.fpga.test_passes import Net
 from tests.fpga.test_refusals import convolution
 
 pytestmark = [pytest.mark.fpga, pytest.mark.timeout(300)]
@@ -31,20 +33,40 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(BOARD, BOARD.engine, sources(), tmp_path_factory.mktemp("engine"))
 
 
-@pytest.mark.parametrize("units", [3, 8])
-def test_a_net_answers_over_the_line_as_the_reference_does(program: Path, tmp_path: Path, units: int) -> None:
-    """Two nets in one circuit; `units` that fill a word of the activations, and that don't."""
+def summed(units: int) -> bytes:
+    """A net that ends in a convolution: the array writes its outputs."""
     weights = np.random.default_rng(units).integers(-127, 128, (units, 3, 3, 3)).astype(np.int8)
-    graph = read_graph(convolution(side=5, depth=3, weights=weights, activation="relu"))
-    x = steps(graph.values[graph.input].shape, VECTORS, seed=units)
+    return convolution(side=5, depth=3, weights=weights, activation="relu")
+
+
+def added(units: int) -> bytes:
+    """One that ends in a sum of two convolutions: its bytes are written one by one."""
+    net = Net(seed=units)
+    source = net.value((4, 4, 3), 0.05, 11)
+    parts = [net.convolution(source, (4, 4, 3), units, size=size) for size in (3, 1)]
+    return net.content(source, net.operator("ADD", parts, net.value((4, 4, units), 0.2, 3), "AddOptions"))
+
+
+@pytest.mark.parametrize("content", [summed(3), summed(8), added(3)], ids=["summed 3", "summed 8", "added 3"])
+def test_a_net_answers_over_the_line_as_the_reference_does(
+    program: Path, tmp_path: Path, content: bytes
+) -> None:
+    """Nets in one circuit, whose channels fill a word of the activations and don't: what nobody writes of a word stays
+    what it was, and counts for nothing.
+    """
+    graph = read_graph(content)
+    x = steps(graph.values[graph.input].shape, VECTORS, seed=3)
     net = compiled_net(graph, BOARD.engine)
     image = of_net(net, title="one layer", inputs=x, outputs=run(graph, x)[graph.output])
     folder = programs_in(tmp_path / "bundle")
     circuit = digest(BOARD, BOARD.engine, sources())
     written = files(image, digest=circuit, board=BOARD.name, loader=BOARD.loader, bitstream="board.bin")
-    for name, content in written.items():
-        (folder / name).write_bytes(content)
-    with Simulator(program) as simulator, Port(simulator) as port:
-        done = host(folder, "--port", port.name, "--selftest", "--json", "--patience", "20")
+    for name, data in written.items():
+        (folder / name).write_bytes(data)
+    with Simulator(program) as simulator:
+        address, size = image.result
+        Client(simulator, patience=20.0).write(address, b"\xa5" * size)
+        with Port(simulator) as port:
+            done = host(folder, "--port", port.name, "--selftest", "--json", "--patience", "20")
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == {"vectors": VECTORS, "equal": VECTORS, "cycles": net.cycles}
