@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,13 @@ import pytest
 
 from hardware.targets.profiles import Target, Variant
 from hardware.targets.registry import TARGETS
+from jobs.engine.data import load
+from jobs.engine.ends import UnprovedError
 from jobs.engine.events import Reporter, Wish
+from jobs.engine.export.fpga import packaging
 from jobs.engine.export.fpga.progress import PHASES, STAGES, Telling
+from jobs.engine.export.kinds import Build
+from jobs.engine.export.task import BuildTask
 from tests.export.conftest import Built
 from tests.export.test_refusals import rebuilt
 
@@ -69,6 +75,66 @@ def test_each_stage_is_a_phase_of_the_job() -> None:
     assert all(len(event["phase"]) <= 40 for event in told)
     start, end = PHASES["rtl"]
     assert all(start <= event["fraction"] <= end for event in told)
+
+
+# --- what is proved -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def build(digits: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+    """Of the digits' model, up to where its circuit is proved."""
+    import keras
+
+    from jobs.engine.export.variants import export
+
+    home = tmp_path_factory.mktemp("fpga")
+    target = board("ulx3s-12f")
+    task = BuildTask.model_validate({**digits.task, "target": target, "cache": home, "out": home})
+    arrays = load(Path(digits.task["data"]), Path(digits.task["cache"]), "key", size=(8, 8), channels=1)
+    model = keras.models.load_model(digits.task["model"])
+
+    def tick(_phase: str, _part: float) -> None:
+        pass
+
+    exports = export(model, arrays, target, scratch=home, threads=1, tick=tick)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YOWASP_CACHE_DIR", str(home))
+        yield Build(task, {}, model, arrays, exports, home, 1, tick)
+
+
+@pytest.mark.train
+def test_a_host_that_computes_otherwise_than_litert_ends_the_build(build: Build) -> None:
+    content = packaging._content(build)
+    said = packaging._ends(build, content)
+    samples = packaging._samples(build, content, said)
+    assert len(samples.inputs) == len(samples.outputs) == len(build.arrays.test.y) > 100
+    other = {**said, "quantise": {**said["quantise"], "zero": said["quantise"]["zero"] + 1}}
+    with pytest.raises(UnprovedError, match="make of the inputs what LiteRT makes"):
+        packaging._samples(build, content, other)
+    with pytest.raises(UnprovedError, match="make of the outputs what LiteRT makes"):
+        packaging._samples(build, content, {**said, "softmax": None})
+
+
+@pytest.mark.train
+def test_an_answer_that_is_not_litert_s_ends_the_build(build: Build) -> None:
+    content = packaging._content(build)
+    samples = packaging._samples(build, content, packaging._ends(build, content))
+    outputs = samples.outputs.copy()
+    outputs[5] ^= 1
+    with pytest.raises(UnprovedError, match="The reference answers vector 5 otherwise"):
+        packaging._proved(build, content, dataclasses.replace(samples, outputs=outputs))
+
+
+@pytest.mark.train
+def test_a_node_without_a_tool_is_told_which(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No refusal: another node may have it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    content = packaging._content(build)
+    samples = packaging._samples(build, content, packaging._ends(build, content))
+    with pytest.raises(UnprovedError, match="verilator is not installed"):
+        packaging._proved(build, content, samples)
 
 
 # --- what is refused ----------------------------------------------------------------------------------------

@@ -15,8 +15,10 @@ from PIL import Image
 
 from hardware.fpga.boards import BOARDS
 from hardware.fpga.evaluate import model_in
+from hardware.fpga.frontend import read_graph
 from hardware.fpga.shell import circuit, sources
 from hardware.fpga.simulation.serial_line import Port, Simulator, compiled
+from hardware.fpga.wire.ends import packed
 from hardware.targets.profiles import Variant
 from hardware.targets.registry import TARGETS
 from jobs.engine.ends import InterruptedByRequestError
@@ -116,6 +118,7 @@ def test_the_manifest_has_each_stage_and_what_the_board_is_worth(bundle: Path) -
         ("reference", 0), ("rtl", 0), ("netlist", 0), ("timing", 0),
     ]  # fmt: skip
     assert found["stages"][1]["vectors"] == found["samples"], "the whole test split"
+    assert {*said["files"], "manifest.json"} == {path.name for path in bundle.iterdir()}
     for name, listed in said["files"].items():
         content = (bundle / name).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (listed["bytes"], listed["sha256"])
@@ -133,10 +136,16 @@ def test_the_boards_answers_are_litert_s(bundle: Path, trained: dict[str, Any]) 
     model = model_in(bundle)
     assert model.digests == {circuit(BOARD).digest.hex()}
     arrays = load(Path(trained["data"]), Path(trained["cache"]), "key", size=(8, 8), channels=1)
-    assert len(model.vectors) == min(SELFTEST, len(arrays.test.y))
-    litert = LiteRT((bundle / "model.tflite").read_bytes())
+    content = (bundle / "model.tflite").read_bytes()
+    graph, litert = read_graph(content), LiteRT(content)
     end = int(litert.output["index"])
-    answers = litert.run(arrays.test.x.astype(np.float32), [end])[end]
+    found = litert.run(arrays.test.x.astype(np.float32), [graph.input, graph.output, end])
+    chosen = np.linspace(0, len(arrays.test.y) - 1, SELFTEST).astype(int)
+    assert model.vectors == [
+        (packed(model.said["feed"], found[graph.input][at]), found[graph.output][at].tobytes())
+        for at in chosen
+    ]
+    answers = found[end]
     right = float((answers.argmax(axis=1) == arrays.test.y).mean())
     assert json.loads((bundle / "manifest.json").read_text())["fpga"]["accuracy"] == pytest.approx(right)
 
