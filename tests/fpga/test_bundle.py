@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from hardware.fpga import bundle, flow
+from hardware.fpga import bundle, flow, tools
 from hardware.fpga.boards import BOARDS, Board
 from hardware.fpga.chain import Stage
 from hardware.fpga.energy import estimate
@@ -173,6 +174,8 @@ def test_a_bar_is_as_long_as_its_share(whole: Proved) -> None:
 def test_rebuilding_is_the_very_calls_that_the_flow_makes(held: Proved) -> None:
     found = files(held)
     said = json.loads(found["rebuild.json"])
+    assert (said["inside"], said["settings"]) == (tools.INSIDE, tools.SETTINGS)
+    assert said["versions"] == held.built.report.versions
     first, second = said["bitstreams"]
     assert [each["sha256"] for each in (first, second)] == [
         hashlib.sha256(found[name]).hexdigest() for name in ("board.bit", "contained.bit")
@@ -263,13 +266,19 @@ def test_the_bitstream_is_made_anew_byte_for_byte(home: Path, tmp_path: Path) ->
 @pytest.mark.fpga
 @pytest.mark.timeout(600)
 def test_other_verilog_gives_other_bytes_and_says_so(home: Path, tmp_path: Path) -> None:
-    folder = with_changes(home, tmp_path / "changed")
+    """Of one of two bitstreams: the other is the same, which is not enough."""
+    [same] = json.loads((home / "rebuild.json").read_text())["bitstreams"]
+    other = {**same, "bitstream": "other.bin", "sources": {**same["sources"], "top.v": "other_top.v"}}
+    folder = with_changes(home, tmp_path / "changed", bitstreams=[other, same])
     text = (folder / "top.v").read_text()
     assert "blink[23]" in text
-    (folder / "top.v").write_text(text.replace("blink[23]", "blink[22]"))
+    (folder / "other_top.v").write_text(text.replace("blink[23]", "blink[22]"))
     done = rebuild(folder)
     assert done.returncode == 1, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("board.bin: DIFFERENT (SHA-256 ")
+    assert re.findall(r"(\w+)\.bin: (\w+) \(SHA-256 ", done.stdout) == [
+        ("other", "DIFFERENT"),
+        ("board", "SAME"),
+    ]
 
 
 @pytest.mark.fpga

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -255,6 +256,35 @@ def test_a_port_that_another_program_uses(bundle: Path, port: Port) -> None:
     )
 
 
+def plugged_in(monkeypatch: pytest.MonkeyPatch, **vendors: int | None) -> None:
+    """What pyserial finds: ports by name, with the maker's number where they are on USB."""
+    from serial.tools import list_ports
+
+    found = [
+        types.SimpleNamespace(device=name, vid=vid, description="a port") for name, vid in vendors.items()
+    ]
+    monkeypatch.setattr(list_ports, "comports", lambda: found)
+
+
+def test_a_port_that_nobody_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only one of a usual maker, else the only one on USB."""
+    plugged_in(monkeypatch, ttyUSB0=0x0403, ttyS0=None, ttyACM0=0x1234)
+    assert ports.chosen(None, ValueError) == "ttyUSB0"
+    plugged_in(monkeypatch, ttyS0=None, ttyACM0=0x1234)
+    assert ports.chosen(None, ValueError) == "ttyACM0"
+
+
+def test_of_several_ports_none_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugged_in(monkeypatch, ttyUSB1=0x0403, ttyUSB0=0x0403)
+    with pytest.raises(ValueError, match="There are several serial ports") as told:
+        ports.chosen(None, ValueError)
+    assert told.value.args[2:] == ("    --port ttyUSB0    # a port", "    --port ttyUSB1    # a port")
+    assert ports.chosen("ttyUSB1", ValueError) == "ttyUSB1"
+    plugged_in(monkeypatch, ttyS0=None)
+    with pytest.raises(ValueError, match="No serial port of a board was found"):
+        ports.chosen(None, ValueError)
+
+
 def test_a_port_that_this_user_may_not_use() -> None:
     error = PermissionError(errno.EACCES, "Permission denied")
     lines = ports.unopened("/dev/ttyUSB0", error)
@@ -280,6 +310,13 @@ def test_a_damaged_bundle_is_told(bundle: Path, name: str) -> None:
     assert f"{name} is missing" in host(bundle, "--port", "/dev/null", "--load").stderr
 
 
+def test_an_image_of_another_format_is_told(bundle: Path) -> None:
+    said = json.loads((bundle / "image.json").read_text())
+    (bundle / "image.json").write_text(json.dumps({**said, "format": 2}))
+    done = host(bundle, "--port", "/dev/null", "--load")
+    assert (done.returncode, done.stderr) == (1, "error: This host.py loads images of format 1, not 2.\n")
+
+
 def test_wrong_options(bundle: Path) -> None:
     assert host(bundle).returncode == 2
     assert "--patience must be more than 0" in host(bundle, "--load", "--patience", "0").stderr
@@ -296,6 +333,15 @@ def test_programming_calls_it_with_the_boards_name(bundle: Path, tmp_path: Path)
     (tmp_path / "openFPGALoader").chmod(0o755)
     done = host(bundle, "--program", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (done.returncode, done.stdout) == (0, f"-b ice40_generic {bundle / 'board.bin'}\n")
+
+
+def test_programming_that_fails_is_the_end(bundle: Path, tmp_path: Path) -> None:
+    """No board is asked then."""
+    (tmp_path / "openFPGALoader").write_text("#!/bin/sh\necho no board >&2\nexit 3\n")
+    (tmp_path / "openFPGALoader").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = host(bundle, "--program", "--selftest", "--port", "/dev/ttyUSB77", PATH=path)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "no board\n")
 
 
 def test_programming_the_circuit_that_holds_the_model(bundle: Path, tmp_path: Path, board: Board) -> None:
