@@ -5,6 +5,7 @@ group of layers is what a file says, the second what the passes make of it for t
 """
 
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +19,17 @@ Pair = tuple[int, int]
 LOWEST, HIGHEST = -128, 127
 
 
+class Layout(Enum):
+    """How a map lies in words. POINTS: the words of a point side by side, points row by row. The others are planes:
+    the first words of all points, then all second words; a plane goes row by row, or column by column, and each of
+    these is filled up to an even number of points.
+    """
+
+    POINTS = "points"
+    ROWS = "planes of rows"
+    COLUMNS = "planes of columns"
+
+
 @dataclass(frozen=True)
 class Value:
     """An int8 tensor: a real number is scale · (q − zero). `number` is the file's own of the tensor."""
@@ -27,6 +39,7 @@ class Value:
     shape: Shape
     scale: float
     zero: int
+    layout: Layout = Layout.POINTS
 
     @property
     def size(self) -> int:

@@ -31,6 +31,7 @@ from hardware.fpga.ir import (
 )
 from hardware.fpga.operations import WORDS, FieldError, Operation
 from hardware.fpga.passes.feed_input import Fed, feed_input, unfolded
+from hardware.fpga.passes.pair_points import pair_points
 from hardware.fpga.plan import Plan, lowered, placed
 
 _EMIT: dict[type[Layer], Callable[[Contents, Any], list[Operation]]] = {
@@ -48,8 +49,18 @@ _EMIT: dict[type[Layer], Callable[[Contents, Any], list[Operation]]] = {
 
 
 def compiled(graph: Graph, engine: Engine) -> Image:
-    """From a graph as read from a file. UnsupportedError for what the engine can't do, FitError for too little room."""
-    fed, plan = _fed(graph, engine)
+    """From a graph as read from a file. UnsupportedError for what the engine can't do, FitError for too little room.
+
+    Computing points in pairs takes more room: where there isn't enough, they are computed one by one.
+    """
+    try:
+        return _compiled(graph, engine, pair_points)
+    except FitError:
+        return _compiled(graph, engine, lambda graph, _: graph)
+
+
+def _compiled(graph: Graph, engine: Engine, pair: Callable[[Graph, Engine], Graph]) -> Image:
+    fed, plan = _fed(graph, engine, pair)
     contents = Contents(engine, plan.graph, plan.memory)
     made = [(layer, operation) for layer in plan.graph.layers for operation in _operations(contents, layer)]
     if not made:
@@ -111,14 +122,14 @@ def _segments(contents: Contents) -> tuple[tuple[int, bytes], ...]:
     return tuple(found)
 
 
-def _fed(graph: Graph, engine: Engine) -> tuple[Fed, Plan]:
+def _fed(graph: Graph, engine: Engine, pair: Callable[[Graph, Engine], Graph]) -> tuple[Fed, Plan]:
     """Unfolded, if the engine has room for that."""
     whole = feed_input(lowered(graph))
     wide = unfolded(whole, WORD)
-    plan = placed(wide.graph, word=WORD)
+    plan = placed(pair(wide.graph, engine), word=WORD)
     if wide is whole or plan.memory.words <= engine.activation_words:
         return wide, plan
-    return whole, placed(whole.graph, word=WORD)
+    return whole, placed(pair(whole.graph, engine), word=WORD)
 
 
 def _feed(contents: Contents, fed: Fed) -> Feed:

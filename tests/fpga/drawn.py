@@ -84,21 +84,73 @@ def _weighted(
     kind: str,
     **options: Any,
 ) -> bytes:
-    """A file of one operator with weights: scales for each channel or one for all, with or without bias."""
+    """A file of one operator with weights."""
+    draft = Draft()
+    source = draft.value(read, draw(scales), draw(zeros))
+    out = _summed(draw, chance, draft, source, weights, made, name, axis, kind, **options)
+    return draft.content(source, out)
+
+
+def _summed(
+    draw: Drawn,
+    chance: np.random.Generator,
+    draft: Draft,
+    source: int,
+    weights: np.ndarray[Any, np.dtype[np.int8]],
+    made: tuple[int, ...],
+    name: str,
+    axis: int,
+    kind: str,
+    **options: Any,
+) -> int:
+    """An operator with weights: scales for each channel or one for all, with or without bias."""
     units = weights.shape[axis]
-    scale, ratio = draw(scales), draw(ratios)
+    scale, ratio = draft.graph.tensors[source].quantization.scale[0], draw(ratios)
     each = draw(st.booleans())
     weight_scales = [float32(0.01 * 2 ** chance.uniform(-2, 2)) for _ in range(units if each else 1)]
     out_scale = float32(scale * weight_scales[0] / ratio)
-    draft = Draft()
-    source = draft.value(read, scale, draw(zeros))
     inputs = [source, draft.constant(weights, weight_scales, axis=axis)]
     if name == "CONV_2D" or draw(st.booleans()):  # LiteRT runs no int8 convolution without a bias
         bias = chance.integers(-20000, 20000, units).astype(np.int32)
         inputs.append(draft.constant(bias, [float32(scale * each) for each in weight_scales]))
     out = draft.value(made, out_scale, draw(zeros))
-    draft.operator(name, inputs, out, kind, **options)
-    return draft.content(source, out)
+    return draft.operator(name, inputs, out, kind, **options)
+
+
+@st.composite
+def separables(draw: Drawn) -> bytes:
+    """A depthwise convolution, then one or two of one tap that read it, and their sum."""
+    padding, chance = draw(paddings), np.random.default_rng(draw(seeds))
+    size, strides, dilation = ([draw(st.integers(1, top)) for _ in range(2)] for top in (4, 3, 3))
+    reach = [(each - 1) * apart + 1 for each, apart in zip(size, dilation, strict=True)]
+    height, width = (sides(draw, each, padding) for each in reach)
+    depth = draw(st.integers(1, 40))
+    made = _windowed_shape((height, width), reach, strides, padding, depth)
+    draft = Draft()
+    source = draft.value((height, width, depth), draw(scales), draw(zeros))
+    weights = chance.integers(-127, 128, (1, *size, depth)).astype(np.int8)
+    wide = _summed(
+        draw, chance, draft, source, weights, made, "DEPTHWISE_CONV_2D", 3, "DepthwiseConv2DOptions",
+        strideH=strides[0], strideW=strides[1], dilationHFactor=dilation[0], dilationWFactor=dilation[1],
+        padding=PADDINGS[padding], fusedActivationFunction=ACTIVATIONS[draw(activations)], depthMultiplier=1,
+    )  # fmt: skip
+    down, across, units = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 20))
+    thin = [
+        _summed(
+            draw, chance, draft, wide, chance.integers(-127, 128, (units, 1, 1, depth)).astype(np.int8),
+            (-(-made[0] // down), -(-made[1] // across), units), "CONV_2D", 0, "Conv2DOptions",
+            strideH=down, strideW=across, dilationHFactor=1, dilationWFactor=1, padding=PADDINGS["same"],
+            fusedActivationFunction=ACTIVATIONS[draw(activations)],
+        )
+        for _ in range(draw(st.integers(1, 2)))
+    ]  # fmt: skip
+    return draft.content(source, thin[0] if len(thin) == 1 else _sum_of(draft, thin))
+
+
+def _sum_of(draft: Draft, both: list[int]) -> int:
+    shape = tuple(draft.graph.tensors[both[0]].shape[1:])
+    scale = draft.graph.tensors[both[0]].quantization.scale[0]
+    return draft.operator("ADD", both, draft.value(shape, float32(scale * 2), 3), "AddOptions")
 
 
 @st.composite

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from hardware.fpga.emit.contents import TABLE, Contents, point_words
-from hardware.fpga.emit.geometry import HERE, walked, written
-from hardware.fpga.emit.sums import held
+from hardware.fpga.emit.geometry import HERE, Fields, held, walked, written
 from hardware.fpga.engine import WORD
 from hardware.fpga.errors import UnsupportedError
 from hardware.fpga.factors import UNCHANGED, constant_words
@@ -26,7 +25,6 @@ from hardware.fpga.ir import (
 from hardware.fpga.operations import By, Function, Operation, operation
 from hardware.fpga.tables import table_of
 
-Fields = dict[str, int]
 _PRODUCT = 255 * 255
 
 

@@ -71,8 +71,14 @@ class Contents:
 
     def constants(self, layer: Layer, scaling: Scaling, biases: Integers, reach: int, by: By) -> int:
         """The address of constants: of one, of one for each channel, or of one for each count of taps from 0 up."""
+        return self.put_constants(self.constant_words(layer, scaling, biases, reach), by)
+
+    def constant_words(
+        self, layer: Layer, scaling: Scaling, biases: Integers, reach: int
+    ) -> NDArray[np.uint64]:
+        """As `factors.constant_words`. UnsupportedError for a factor that no constants say."""
         try:
-            words = constant_words(scaling, biases, reach)
+            return constant_words(scaling, biases, reach)
         except FactorError as error:
             raise UnsupportedError(
                 operator=layer.operator,
@@ -80,7 +86,6 @@ class Contents:
                 reason=str(error),
                 instead="the model converted anew, with samples that are like those that it will see",
             ) from error
-        return self.put_constants(words, by)
 
     def put_constants(self, words: NDArray[np.uint64], by: By) -> int:
         banks, slots = self.engine.banks, self.engine.slots

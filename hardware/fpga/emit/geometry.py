@@ -1,10 +1,21 @@
 """Where an operation reads and writes: its fields of addresses, strides, rows and columns."""
 
 from hardware.fpga.emit.contents import point_words
-from hardware.fpga.ir import Shape, Window, as_map
+from hardware.fpga.ir import Output, Shape, Window, as_map
 
 Fields = dict[str, int]
 HERE = Window((1, 1))
+# What is of rows, and what is so of columns.
+_SIDES = (
+    ("rows", "columns"),
+    ("taps_down", "taps_across"),
+    ("row_stride", "column_stride"),
+    ("tap_row_stride", "tap_column_stride"),
+    ("top", "left"),
+    ("down", "across"),
+    ("tap_down", "tap_across"),
+    ("height", "width"),
+)
 
 
 def walked(address: int, shape: Shape, window: Window) -> Fields:
@@ -30,6 +41,11 @@ def walked(address: int, shape: Shape, window: Window) -> Fields:
         "taps_down": window.size[0],
         "taps_across": window.size[1],
     }
+
+
+def turned(fields: Fields) -> Fields:
+    """The same walk, column by column."""
+    return {**fields, **{one: fields[other] for pair in _SIDES for one, other in (pair, pair[::-1])}}
 
 
 def written(address: int, shape: Shape, counted: int = 0) -> Fields:
@@ -58,3 +74,7 @@ def written_inside(address: int, whole: Shape, part: Shape, corner: tuple[int, i
         "out_channels": as_map(part)[2],
         "lane": channel % 8,
     }
+
+
+def held(out: Output) -> Fields:
+    return {"zero": out.zero, "low": out.low, "high": out.high}

@@ -3,7 +3,8 @@
 import numpy as np
 
 from hardware.fpga.emit.contents import Contents
-from hardware.fpga.emit.geometry import walked, written
+from hardware.fpga.emit.geometry import Fields, held, walked, written
+from hardware.fpga.emit.pairs import across_planes, depthwise_in_pairs
 from hardware.fpga.engine import WORD
 from hardware.fpga.factors import constant_words
 from hardware.fpga.ir import (
@@ -12,24 +13,27 @@ from hardware.fpga.ir import (
     Convolution,
     Depthwise,
     Int8s,
-    Output,
+    Layout,
     as_map,
     map_after,
 )
 from hardware.fpga.operations import By, Operation, operation
 
-Fields = dict[str, int]
-
 
 def convolution(contents: Contents, layer: Convolution) -> list[Operation]:
-    depth = as_map(contents.value(layer.inputs[0]).shape)[2]
-    return [_summed(contents, layer, _dense(contents, layer.weights, depth), layer.weights)]
+    source = contents.value(layer.inputs[0])
+    fields = _dense(contents, layer.weights, as_map(source.shape)[2])
+    if source.layout is not Layout.POINTS:
+        fields |= across_planes(source, layer.window)
+    return [_summed(contents, layer, fields, layer.weights)]
 
 
 def depthwise(contents: Contents, layer: Depthwise) -> list[Operation]:
     """Words that are zero but for each channel's own input; where a group's inputs don't lie in whole words, a
     convolution over all channels.
     """
+    if contents.value(layer.output).layout is not Layout.POINTS:
+        return [depthwise_in_pairs(contents, layer)]
     depth = as_map(contents.value(layer.inputs[0]).shape)[2]
     weights = np.moveaxis(layer.weights, 2, 0)[..., None]  # [channels][rows][columns][1]
     each = len(weights) // depth
@@ -131,12 +135,7 @@ def _operation(
         first_valid=first_valid,
         second_valid=max(last - slots, 0),
         fill=padding,
-        **walked(contents.address(source.number), source.shape, window),
+        **{**walked(contents.address(source.number), source.shape, window), **fields},
         **written(contents.address(layer.output), (rows, columns, channels), by_first_bank),
         **held(layer.out),
-        **fields,
     )
-
-
-def held(out: Output) -> Fields:
-    return {"zero": out.zero, "low": out.low, "high": out.high}

@@ -51,6 +51,12 @@ def test_depthwise_convolutions(lanes: int, content: bytes, seed: int) -> None:
     same(content, seed, lanes)
 
 
+@drawn.searched(60)
+@given(drawn.separables(), drawn.seeds)
+def test_convolutions_that_read_a_depthwise_one(lanes: int, content: bytes, seed: int) -> None:
+    same(content, seed, lanes)
+
+
 @drawn.searched(12)
 @given(st.booleans().flatmap(lambda depthwise: drawn.convolutions(depthwise, most=40)), drawn.seeds)
 def test_convolutions_of_many_channels(lanes: int, content: bytes, seed: int) -> None:
