@@ -1,7 +1,9 @@
 """What an inference takes of energy: an estimate, never a measurement.
 
-Static: the typical current of the core's supply at rest, from the families' data sheets (FPGA-DS-02012, FPGA-DS-02029,
-FPGA-DS-02008), times the core's nominal voltage.
+Static: the typical current of the core's supply at 0 Hz, times its nominal voltage. From Lattice's data sheets: 77 mA
+(FPGA-DS-02012, 3.10, for LFE5U-12F and LFE5U-25F, as builders of boards quote it), 1.14 mA (DS1040, now FPGA-DS-02029,
+given for the HX4K, the same die as the HX8K), 75 µA (FPGA-DS-02008 of December 2020, table 4.6). What the data sheet says of
+LFE5U-45F and LFE5U-85F could not be looked up: their figures are assumed. Auxiliary supplies are not in it.
 
 Dynamic: Shang, Kaviani, Bathala, "Dynamic Power Consumption in Virtex-II FPGA Family" (FPGA 2002), found 5.9 µW a MHz
 in a CLB (eight look-up tables with their registers) of typical designs in 150 nm at 1.5 V. Power goes with capacitance,
@@ -27,13 +29,16 @@ _STATIC_AMPERES = {
     "iCE40HX8K": 0.00114,
     "iCE40UP5K": 0.000075,
 }
+_ASSUMED = {"LFE5U-45F", "LFE5U-85F"}
 
 FORMULA = "joules = (static watts + cells · watts a cell and hertz · clock) · seconds of an inference"
 _SOURCE = (
-    "An estimate, nothing was measured: standby current from the chip's data sheet; dynamic power of a cell from "
-    "Shang, Kaviani, Bathala (FPGA 2002), scaled to 40 nm and the chip's voltage, without block RAMs and multipliers"
+    "An estimate, nothing was measured: {static}; dynamic power of a cell from Shang, Kaviani, Bathala (FPGA 2002), "
+    "scaled to 40 nm and the chip's voltage, without block RAMs and multipliers."
 )
-_NO_STATIC = "; no figure is known for this chip at rest, so that part is missing"
+_LOOKED_UP = "standby current of the core from the chip's data sheet"
+_ONLY_ASSUMED = "standby current of the core assumed, as no data sheet was at hand"
+_NO_STATIC = "no figure is known for this chip at rest, so that part is missing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,5 +66,12 @@ def estimate(board: Board, report: Report, seconds: float) -> Energy:
         static_watts=static,
         dynamic_watts=dynamic,
         formula=FORMULA,
-        source=f"{_SOURCE}{_NO_STATIC if amperes is None else ''}.",
+        source=_SOURCE.format(static=_static(board.chip)),
     )
+
+
+def _static(chip: str) -> str:
+    """Where the figure at rest comes from."""
+    if chip in _ASSUMED:
+        return _ONLY_ASSUMED
+    return _LOOKED_UP if chip in _STATIC_AMPERES else _NO_STATIC

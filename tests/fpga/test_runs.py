@@ -72,4 +72,14 @@ def test_energy_is_an_estimate_of_what_rests_and_what_moves() -> None:
     # A Virtex-II's eight cells at 75 MHz, and what 40 nm at 1.1 V is of 150 nm at 1.5 V.
     assert one.dynamic_watts == pytest.approx(500 * 5.9e-6 * 75 * (40 / 150) * (1.1 / 1.5) ** 2)
     assert one.source.startswith("An estimate, nothing was measured")
-    assert "that part is missing" in estimate(BOARDS["tang-nano-20k"], REPORT, 1).source
+    assert "from the chip's data sheet" in one.source
+
+
+@pytest.mark.parametrize(
+    ("board", "said"),
+    [("ulx3s-85f", "current of the core assumed"), ("tang-nano-20k", "that part is missing")],
+)
+def test_an_estimate_says_which_part_of_it_nobody_looked_up(board: str, said: str) -> None:
+    source = estimate(BOARDS[board], REPORT, 1).source
+    assert said in source
+    assert "from the chip's data sheet" not in source
