@@ -2,8 +2,8 @@
 
 Static: the typical current of the core's supply at 0 Hz, times its nominal voltage. From Lattice's data sheets: 77 mA
 (FPGA-DS-02012, 3.10, for LFE5U-12F and LFE5U-25F, as builders of boards quote it), 1.14 mA (DS1040, now FPGA-DS-02029,
-given for the HX4K, the same die as the HX8K), 75 µA (FPGA-DS-02008 of December 2020, table 4.6). What the data sheet says of
-LFE5U-45F and LFE5U-85F could not be looked up: their figures are assumed. Auxiliary supplies are not in it.
+given for the HX4K, the same die as the HX8K), 75 µA (FPGA-DS-02008 of December 2020, table 4.6). What the data sheet
+says of LFE5U-45F and LFE5U-85F could not be looked up: their figures are assumed. Auxiliary supplies are not in it.
 
 Dynamic: Shang, Kaviani, Bathala, "Dynamic Power Consumption in Virtex-II FPGA Family" (FPGA 2002), found 5.9 µW a MHz
 in a CLB (eight look-up tables with their registers) of typical designs in 150 nm at 1.5 V. Power goes with capacitance,

@@ -30,12 +30,21 @@ _STAGES = {
     "timing": "routed clock",
 }
 
+_TERMS = {
+    "lane": "multiplies two whole numbers of 8 bits in each cycle and adds the product to a sum. The more lanes, the "
+    "fewer cycles an answer takes",
+    "cell": "is the smallest part of the chip that computes: a table with an entry for each state of four inputs",
+    "multiplier": "is a part of the chip that does nothing else; lanes are made of them as far as they go",
+    "block RAM": "is one of the chip's own small memories; the model lies in them, and what it works on",
+    "word": "is what a memory gives in one cycle",
+}
+
 
 def page(proved: Proved, *, title: str) -> str:
     """The whole document."""
     name = escape(title or "A model")
     sections = [
-        f"<h1>{name}</h1><p>{_intro(proved)}</p>",
+        f"<h1>{name}</h1><p>{_intro(proved)}</p>{_terms()}",
         _proof(proved),
         _area(proved),
         _memories(proved),
@@ -58,6 +67,11 @@ def _intro(proved: Proved) -> str:
         f"{proved.board.core_hz / 1e6:g} MHz answers in {proved.cycles:,} cycles, {proved.seconds * 1000:.3g} ms, "
         f"beside the serial line. {NOT_TRIED}"
     )
+
+
+def _terms() -> str:
+    items = "".join(f"<li>A <b>{escape(term)}</b> {escape(said)}.</li>" for term, said in _TERMS.items())
+    return f"<details><summary>What lanes and cells are</summary><ul>{items}</ul></details>"
 
 
 def _proof(proved: Proved) -> str:

@@ -24,7 +24,7 @@ from tests.bundles.repeated import repeat
 
 pytestmark = pytest.mark.django_db
 ULX3S, PI = "ulx3s-12f", "raspberry-pi-4"
-METRICS = {"accuracy": 0.97, "cells": 5133, "latency_ms": 0.4}
+METRICS = {"accuracy": 0.97, "cells": 5133, "lanes": 16, "latency_ms": 0.4}
 ClientFor = Callable[[Member], Client]
 
 
@@ -130,6 +130,19 @@ class TestBuild:
         assert "5,133" in page
         assert "host.py --selftest" in page
         assert "run.py --selftest" not in page
+
+    @pytest.mark.parametrize(
+        ("target", "metrics", "told"), [(ULX3S, METRICS, 1), (PI, {"accuracy": 0.97}, 0)]
+    )
+    def test_lanes_and_cells_are_explained_where_they_are_shown(
+        self, target: str, metrics: dict[str, Any], told: int, bundle: Bundle, client_for: ClientFor
+    ) -> None:
+        Bundle.objects.filter(pk=bundle.pk).update(target=target, state=BundleState.READY, metrics=metrics)
+        client = client_for(bundle.model.owner)
+        for at in (f"/jobs/{job_of(bundle).pk}", f"/models/{bundle.model.pk}"):
+            page = client.get(at).content.decode()
+            assert page.count("What lanes and cells are") == told, at
+            assert page.count("<dt>lanes</dt><dd>16</dd>") == told, at
 
 
 class TestTogether:

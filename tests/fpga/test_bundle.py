@@ -163,6 +163,13 @@ def test_the_page_shows_what_was_proved_and_what_it_takes(whole: Proved) -> None
     assert 'aria-label="Cycles"' in text
 
 
+def test_the_page_says_what_its_terms_mean(whole: Proved) -> None:
+    text = page(whole, title="")
+    told = text.split("<details>")[1].split("</details>")[0]
+    for term in ("lane", "cell", "multiplier", "block RAM", "word"):
+        assert f"<li>A <b>{term}</b> " in told
+
+
 def test_a_bar_is_as_long_as_its_share(whole: Proved) -> None:
     text = page(whole, title="")
     bars = [part for part in text.split("<g>") if "cells: 5,133" in part]
