@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hardware.fpga import simulator
+from hardware.fpga import simulator, unpacked
 from hardware.fpga.boards import Board
 from hardware.fpga.comparison import Vectors, compare, difference
 from hardware.fpga.engine import Engine
@@ -106,10 +106,24 @@ def rtl(task: Task, engine: Engine, image: Image) -> Stage:
 def wired(task: Task, name: str, routed: Path, circuit: Circuit, image: Image, count: int) -> Stage:
     """The netlist that was routed, on a sample of vectors: over the engine's bus, and one over the serial line.
 
-    `name` is "netlist", whose image is loaded at run time, or "contained", whose memories begin with it. `routed`: the
-    netlist.json of that circuit.
+    `name` is "netlist", whose image is loaded at run time, or "contained", whose memories begin with it (`contained`
+    looks at its bitstream too). `routed`: the netlist.json of that circuit.
     """
     return timed(name, lambda: _wired(task, name, routed, circuit, image, count))
+
+
+def contained(task: Task, built: Built, circuit: Circuit, image: Image, count: int) -> Stage:
+    """The circuit whose memories begin with the net: its netlist, as `wired`, and what lies in its bitstream."""
+
+    def work() -> tuple[int, str]:
+        compared, said = _wired(task, "contained", built.netlist, circuit, image, count)
+        if task.board.family not in unpacked.FAMILIES:
+            return compared, said
+        task.vectors.progress("contained", "the bitstream, taken apart")
+        blocks = unpacked.block_rams(built, limits=task.limits, cancelled=task.cancelled)
+        return compared, f"{said} Taken apart, the bitstream has the same in its {blocks} block RAMs."
+
+    return timed("contained", work)
 
 
 def _wired(

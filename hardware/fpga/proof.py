@@ -138,7 +138,7 @@ def prove(
     if contained:
         filled = circuit(board, engine, image=image)
         whole = flow.build(filled, board, folder=folder / "contained", **building)
-        stages.append(chain.wired(task, "contained", whole.netlist, filled, image, netlist_vectors))
+        stages.append(chain.contained(task, whole, filled, image, netlist_vectors))
     stages.append(chain.timing([built] if whole is None else [built, whole]))
     return Proved(
         board=board,

@@ -180,7 +180,11 @@ class BundleSerializer(serializers.ModelSerializer[Bundle]):
 class BundleRequestSerializer(serializers.Serializer[dict[str, Any]]):
     model = serializers.CharField(max_length=26)
     target = serializers.CharField(max_length=60)
-    options = serializers.DictField(required=False, default=dict)
+    options = serializers.DictField(
+        required=False,
+        default=dict,
+        help_text='For FPGA boards: {"contained": true} also makes a bitstream that holds the model.',
+    )
 
 
 class TargetSerializer(serializers.Serializer[dict[str, Any]]):

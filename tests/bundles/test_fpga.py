@@ -139,10 +139,19 @@ class TestBuild:
     ) -> None:
         Bundle.objects.filter(pk=bundle.pk).update(target=target, state=BundleState.READY, metrics=metrics)
         client = client_for(bundle.model.owner)
-        for at in (f"/jobs/{job_of(bundle).pk}", f"/models/{bundle.model.pk}"):
+        for at in (f"/jobs/{job_of(bundle).pk}", "/models"):
             page = client.get(at).content.decode()
             assert page.count("What lanes and cells are") == told, at
             assert page.count("<dt>lanes</dt><dd>16</dd>") == told, at
+
+    @pytest.mark.parametrize("contained", [True, False])
+    def test_a_bundle_says_whether_a_bitstream_in_it_holds_the_model(
+        self, contained: bool, bundle: Bundle, client_for: ClientFor
+    ) -> None:
+        held, _ = services.request_bundle(model=bundle.model, target=ULX3S, options={"contained": contained})
+        Bundle.objects.filter(pk=held.pk).update(state=BundleState.READY, metrics=METRICS)
+        page = client_for(bundle.model.owner).get("/models").content.decode()
+        assert page.count("A second bitstream in it holds the model") == int(contained)
 
 
 class TestTogether:

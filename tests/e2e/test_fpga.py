@@ -44,10 +44,10 @@ def ready(ada: Scripter, bundle: str) -> dict[str, Any]:
     return dict(found)
 
 
-def manifest(ada: Scripter, bundle: dict[str, Any]) -> dict[str, Any]:
+def manifest(ada: Scripter, bundle: dict[str, Any], *more: str) -> dict[str, Any]:
     with zipfile.ZipFile(io.BytesIO(ada.http.get(bundle["download"]).content)) as packed:
         names = {name.partition("/")[2]: name for name in packed.namelist()}
-        assert {"host.py", "image.bin", "image.json", "rebuild.py", "board.bit"} <= set(names)
+        assert {"host.py", "image.bin", "image.json", "rebuild.py", "board.bit", *more} <= set(names)
         return dict(json.loads(packed.read(names["manifest.json"])))
 
 
@@ -93,6 +93,21 @@ def test_another_model_finds_the_board_prepared(ada: Scripter, digits: str, toge
         manifest(ada, bundle)["fpga"]["report"]["sha256"]
         == manifest(ada, ready(ada, together["bundles"][0]))["fpga"]["report"]["sha256"]
     )
+
+
+def test_a_bitstream_that_holds_the_model_is_routed_for_who_asks(
+    ada: Scripter, together: dict[str, Any]
+) -> None:
+    asked = {"model": together["model"], "target": ULX3S, "options": {"contained": True}}
+    bundle = ready(ada, ada.post("/bundles", asked)["id"])
+    said = manifest(ada, bundle, "contained.bit", "contained_board.v", "program.hex")
+    (stage,) = [stage for stage in said["fpga"]["stages"] if stage["name"] == "contained"]
+    assert stage["vectors"] > 0
+    assert stage["mismatches"] == 0
+    assert "Taken apart, the bitstream has the same in its 32 block RAMs." in stage["detail"]
+    report = said["fpga"]["contained"]
+    assert report["fmax_hz"] >= report["wanted_hz"]
+    assert report["sha256"] != said["fpga"]["report"]["sha256"]
 
 
 def test_no_board_is_plugged_in_and_so_it_is_said(ada: Scripter, together: dict[str, Any]) -> None:

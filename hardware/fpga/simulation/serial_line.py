@@ -42,11 +42,29 @@ class SimulationError(Exception):
     """The simulation could not be made, or ended: what iverilog said."""
 
 
-def compiled(board: Board, engine: Engine, verilog: Mapping[str, str], folder: Path) -> Path:
-    """The simulation of a board with these sources. SimulationError with the compiler's words, warnings included."""
+def compiled(
+    board: Board, engine: Engine, verilog: Mapping[str, str], folder: Path, *, contained: bool = False
+) -> Path:
+    """The simulation of a board with these sources. SimulationError with the compiler's words, warnings included.
+
+    `contained`: among the sources are contained.py's files, which its memories begin with; it has to be started in
+    `folder`.
+    """
     said = identity(board, engine, verilog)
-    files = {**verilog, "board.v": shell(board, engine, said, divisor=DIVISOR, idle=IDLE)}
-    for name, text in files.items():
+    outermost = shell(board, engine, said, divisor=DIVISOR, idle=IDLE, contained=contained)
+    return _compiled({**verilog, "board.v": outermost}, folder)
+
+
+def compiled_netlist(board: Board, verilog: Mapping[str, str], folder: Path) -> Path:
+    """The same of what yosys made of a board, and its models of the chip's cells; its serial line is as fast as the
+    board's.
+    """
+    # The models of cells have blocks that our own Verilog has not.
+    return _compiled(verilog, folder, f"-Pline.DIVISOR={board.divisor}", "-DNETLIST", "-Wno-all")
+
+
+def _compiled(verilog: Mapping[str, str], folder: Path, *options: str) -> Path:
+    for name, text in verilog.items():
         (folder / name).write_text(text, encoding="utf-8")
     sources = [str(folder / name) for name in sorted(files) if name.endswith(".v")]
     program = folder / "line.vvp"
@@ -145,7 +163,10 @@ class Simulator:
             elif kind == "k":
                 self.active = value == "1"
                 count -= 1
-            elif kind != "e":
+            elif kind not in (
+                "e",
+                "WARNING:",
+            ):  # a file for $readmemh that says fewer words than the memory has
                 raise SimulationError(f"the simulation said {kind!r}, or has ended")
 
 
