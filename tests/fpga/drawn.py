@@ -121,23 +121,26 @@ def _summed(
 def separables(draw: Drawn) -> bytes:
     """A depthwise convolution, then one or two of one tap that read it, and their sum."""
     padding, chance = draw(paddings), np.random.default_rng(draw(seeds))
-    size, strides, dilation = ([draw(st.integers(1, top)) for _ in range(2)] for top in (4, 3, 3))
+    size, strides, dilation = (
+        [draw(st.sampled_from(of)) for _ in range(2)]
+        for of in ([3, 2, 4, 1], [1, 1, 1, 2, 3], [1, 1, 1, 2, 3])
+    )
     reach = [(each - 1) * apart + 1 for each, apart in zip(size, dilation, strict=True)]
-    height, width = (sides(draw, each, padding) for each in reach)
-    depth = draw(st.integers(1, 40))
-    made = _windowed_shape((height, width), reach, strides, padding, depth)
+    height, width = (most + draw(st.sampled_from([3, 4, 5, 0, 1])) for most in reach)
+    depth, each = draw(st.integers(1, 40)), draw(st.sampled_from([1, 1, 1, 2]))
+    made = _windowed_shape((height, width), reach, strides, padding, depth * each)
     draft = Draft()
     source = draft.value((height, width, depth), draw(scales), draw(zeros))
-    weights = chance.integers(-127, 128, (1, *size, depth)).astype(np.int8)
+    weights = chance.integers(-127, 128, (1, *size, depth * each)).astype(np.int8)
     wide = _summed(
         draw, chance, draft, source, weights, made, "DEPTHWISE_CONV_2D", 3, "DepthwiseConv2DOptions",
         strideH=strides[0], strideW=strides[1], dilationHFactor=dilation[0], dilationWFactor=dilation[1],
-        padding=PADDINGS[padding], fusedActivationFunction=ACTIVATIONS[draw(activations)], depthMultiplier=1,
+        padding=PADDINGS[padding], fusedActivationFunction=ACTIVATIONS[draw(activations)], depthMultiplier=each,
     )  # fmt: skip
     down, across, units = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 20))
     thin = [
         _summed(
-            draw, chance, draft, wide, chance.integers(-127, 128, (units, 1, 1, depth)).astype(np.int8),
+            draw, chance, draft, wide, chance.integers(-127, 128, (units, 1, 1, made[2])).astype(np.int8),
             (-(-made[0] // down), -(-made[1] // across), units), "CONV_2D", 0, "Conv2DOptions",
             strideH=down, strideW=across, dilationHFactor=1, dilationWFactor=1, padding=PADDINGS["same"],
             fusedActivationFunction=ACTIVATIONS[draw(activations)],

@@ -51,7 +51,7 @@ def test_depthwise_convolutions(lanes: int, content: bytes, seed: int) -> None:
     same(content, seed, lanes)
 
 
-@drawn.searched(60)
+@drawn.searched(100)
 @given(drawn.separables(), drawn.seeds)
 def test_convolutions_that_read_a_depthwise_one(lanes: int, content: bytes, seed: int) -> None:
     same(content, seed, lanes)
