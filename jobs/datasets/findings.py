@@ -66,9 +66,11 @@ class Column(_Shape):
 
 
 class Looks(_Shape):
-    """What the pictures look like."""
+    """What the pictures look like. A checker of before tells neither height nor width."""
 
     side: Annotated[int, Field(ge=1, le=10**6)]
+    height: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    width: Annotated[int, Field(ge=1, le=10**6)] | None = None
     coloured: bool
 
 

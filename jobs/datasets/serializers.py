@@ -79,6 +79,10 @@ class ColumnSerializer(serializers.Serializer[dict[str, Any]]):
 
 class LooksSerializer(serializers.Serializer[dict[str, Any]]):
     side = serializers.IntegerField(help_text="The median of the pictures' shorter sides, in pixels.")
+    height = serializers.IntegerField(
+        required=False, help_text="The median of their heights; versions checked long ago have none."
+    )
+    width = serializers.IntegerField(required=False, help_text="The median of their widths.")
     coloured = serializers.BooleanField(help_text="Whether some of them have a colour.")
 
 

@@ -8,6 +8,7 @@ Every network is `input → prepare → core → last`, each a layer of the mode
 `parts(model)` takes a saved model apart again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,18 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from jobs.engine.recipes.sizing.images import LARGEST_MAP, SMALLEST_MAP, STAGES
+from jobs.engine.recipes.sizing.images import (
+    LARGEST_MAP,
+    PLAIN_HIDDEN,
+    POOL,
+    SMALLEST_MAP,
+    STAGES,
+    NetworkName,
+    plain_kernel,
+    plain_widths,
+    separable_kernel,
+    separable_strides,
+)
 from jobs.engine.tables import TableEncoding
 
 PREPARE, CORE, PROBABILITIES, RESTORE = "prepare", "core", "probabilities", "restore"
@@ -45,24 +57,75 @@ def parts(model: keras.Model) -> Parts:
     return Parts(model.get_layer(PREPARE), model.get_layer(CORE), model.get_layer(last))
 
 
-def image_network(shape: tuple[int, int, int], *, classes: int, width: int, dropout: float) -> Network:
-    """A residual network after He et al. 2016, shrunk: one block a stage, stages until the map is about 4 pixels wide.
+def image_network(
+    shape: tuple[int, int, int],
+    *,
+    classes: int,
+    width: int,
+    dropout: float,
+    network: NetworkName = "residual",
+) -> Network:
+    """One of the three below, by name.
 
     Input: float32 [batch, height, width, channels], pixels 0..255. Output: probabilities [batch, classes].
     """
     pixels = keras.Input(shape, name="pixels")
     prepare = keras.Model(pixels, layers.Rescaling(1 / 64, offset=-2.0)(pixels), name=PREPARE)
     features = keras.Input(shape, name="features")
-    x, side = _stem(features, min(shape[:2]), width)
+    x = _BODIES[network](features, width)
+    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
+    core = keras.Model(features, layers.Dense(classes, name="logits")(x), name=CORE)
+    return _joined(prepare, core, layers.Softmax(name=PROBABILITIES))
+
+
+def _residual(x: Any, width: int) -> Any:
+    """After He et al. 2016, shrunk: one block a stage, stages until the map is about 4 pixels wide."""
+    x, side = _stem(x, min(x.shape[1:3]), width)
     x = _block(x, width, name="stage1")
     for stage in range(2, STAGES + 1):
         if side <= SMALLEST_MAP:
             break
         x, side = _block(x, width * min(2 ** (stage - 1), 4), strides=2, name=f"stage{stage}"), -(-side // 2)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
-    core = keras.Model(features, layers.Dense(classes, name="logits")(x), name=CORE)
-    return _joined(prepare, core, layers.Softmax(name=PROBABILITIES))
+    return layers.GlobalAveragePooling2D(name="pool")(x)
+
+
+def _separable(x: Any, width: int) -> Any:
+    """DS-CNN after Zhang et al. 2017 (arXiv 1711.07128): each block looks around in every channel by itself, then mixes
+    the channels at each point. Every layer has `width` features.
+    """
+    first, *others = separable_strides(min(x.shape[1:3]))
+    x = _convolution(x, width, kernel=separable_kernel(x.shape[1:3]), strides=first, name="stem")
+    for place, strides in enumerate(others, start=1):
+        x = layers.DepthwiseConv2D(
+            3,
+            strides=strides,
+            padding="same",
+            use_bias=False,
+            depthwise_initializer="he_normal",
+            name=f"block{place}_depthwise",
+        )(x)
+        x = _normalised(x, name=f"block{place}_depthwise")
+        x = _convolution(x, width, kernel=1, name=f"block{place}_pointwise")
+    return layers.GlobalAveragePooling2D(name="pool")(x)
+
+
+def _plain(x: Any, width: int) -> Any:
+    """After LeCun et al. 1998, with ReLU, maximum pooling and batch normalisation, and one hidden dense layer."""
+    side = min(x.shape[1:3])
+    for place, each in enumerate(plain_widths(side, width), start=1):
+        x = _convolution(x, each, kernel=plain_kernel(side), name=f"layer{place}")
+        x = layers.MaxPooling2D(POOL, name=f"layer{place}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    return layers.Dense(
+        PLAIN_HIDDEN * width, activation="relu", kernel_initializer="he_normal", name="hidden"
+    )(x)
+
+
+_BODIES: dict[str, Callable[[Any, int], Any]] = {
+    "residual": _residual,
+    "separable": _separable,
+    "plain": _plain,
+}
 
 
 def _stem(x: Any, side: int, width: int) -> tuple[Any, int]:
@@ -80,7 +143,7 @@ def _stem(x: Any, side: int, width: int) -> tuple[Any, int]:
 
 
 def _convolution(
-    x: Any, width: int, *, name: str, kernel: int = 3, strides: int = 1, relu: bool = True
+    x: Any, width: int, *, name: str, kernel: int | tuple[int, int] = 3, strides: int = 1, relu: bool = True
 ) -> Any:
     x = layers.Conv2D(
         width,
@@ -91,6 +154,10 @@ def _convolution(
         kernel_initializer="he_normal",
         name=f"{name}_convolution",
     )(x)
+    return _normalised(x, name=name, relu=relu)
+
+
+def _normalised(x: Any, *, name: str, relu: bool = True) -> Any:
     # A quick average: small data sets have few steps to learn it in.
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hardware.targets.kernels import Pair
 from jobs.engine.recipes.sizing.data import Data
 from jobs.engine.recipes.sizing.estimate import (
     ARENA_SLACK,
@@ -15,13 +16,19 @@ from jobs.engine.recipes.sizing.estimate import (
     Estimate,
     estimate,
 )
-from jobs.engine.recipes.sizing.images import image_net
+from jobs.engine.recipes.sizing.images import NetworkName, image_net
 from jobs.engine.recipes.sizing.tables import table_net
 from jobs.engine.tables import TableEncoding
 
 pytestmark = pytest.mark.train
-# side, channels, classes, width
-PICTURES = [(8, 1, 10, 16), (28, 3, 100, 12), (65, 3, 5, 8)]
+# network, (height, width), channels, classes, width
+PICTURES: list[tuple[NetworkName, Pair, int, int, int]] = [
+    ("residual", (8, 8), 1, 10, 16), ("residual", (28, 28), 3, 100, 12), ("residual", (65, 65), 3, 5, 8),
+    ("residual", (49, 10), 1, 5, 8),
+    ("separable", (8, 8), 3, 10, 16), ("separable", (49, 10), 1, 10, 64), ("separable", (20, 66), 3, 5, 12),
+    ("plain", (8, 8), 1, 10, 16), ("plain", (28, 28), 1, 10, 8), ("plain", (45, 33), 3, 5, 12),
+]  # fmt: skip
+NETWORKS: tuple[NetworkName, ...] = ("residual", "separable", "plain")
 # numbers, of which with gaps, categories of each other column, classes (0: a number), width, hidden layers
 TABLES = [
     (4, 0, (), 3, 64, 2), (10, 3, (5, 2), 2, 32, 0), (0, 0, (4, 7, 9), 0, 16, 3), (30, 5, (60,) * 4, 0, 256, 2),
@@ -73,12 +80,15 @@ def assert_close(model: Any, told: Estimate, scratch: Path) -> None:
     assert {kernels: beyond(read(micro), kernels) for kernels in Kernels} == told.scratch
 
 
-@pytest.mark.parametrize(("side", "channels", "classes", "width"), PICTURES)
-def test_pictures(side: int, channels: int, classes: int, width: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("network", "sides", "channels", "classes", "width"), PICTURES)
+def test_pictures(
+    network: NetworkName, sides: Pair, channels: int, classes: int, width: int, tmp_path: Path
+) -> None:
     from jobs.engine.networks import image_network
 
-    model = image_network((side, side, channels), classes=classes, width=width, dropout=0.2).full
-    told = estimate(image_net(side, channels, classes=classes, width=width))
+    shape = (*sides, channels)
+    model = image_network(shape, classes=classes, width=width, dropout=0.2, network=network).full
+    told = estimate(image_net(sides, channels, classes=classes, width=width, network=network))
     assert model.count_params() == told.parameters
     assert_close(model, told, tmp_path)
 
@@ -105,9 +115,12 @@ def test_tables(
     assert_close(model, told, tmp_path)
 
 
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("side", [*range(8, 20), 31, 32, 33, 63, 64, 65, 66, 96, 127, 128, 129, 191, 320])
-def test_every_picture_size_has_the_stages_that_are_counted(side: int) -> None:
+def test_every_picture_size_has_the_stages_that_are_counted(side: int, network: NetworkName) -> None:
     from jobs.engine.networks import image_network
 
-    model = image_network((side, side, 3), classes=3, width=4, dropout=0.0).full
-    assert model.count_params() == estimate(image_net(side, 3, classes=3, width=4)).parameters
+    for sides in ((side, side), (2 * side, side)):
+        model = image_network((*sides, 3), classes=3, width=4, dropout=0.0, network=network).full
+        told = estimate(image_net(sides, 3, classes=3, width=4, network=network))
+        assert model.count_params() == told.parameters

@@ -1,5 +1,6 @@
 """What a recipe's net takes of an FPGA board's engine: held against nets that are converted and compiled."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hardware.fpga.boards import BOARDS
 from hardware.fpga.engine import LANES, Engine, Memory
 from hardware.targets.fpga import FPGA
+from hardware.targets.kernels import Pair
 from hardware.targets.profiles import Target
 from jobs.engine.recipes.image_classifier import ImageClassifierParams
 from jobs.engine.recipes.registry import RECIPES
@@ -15,7 +17,7 @@ from jobs.engine.recipes.sizing import fpga
 from jobs.engine.recipes.sizing.boards import Fits, limit, on_board
 from jobs.engine.recipes.sizing.data import Data
 from jobs.engine.recipes.sizing.fitting import UnfitError, fitted
-from jobs.engine.recipes.sizing.images import image_net
+from jobs.engine.recipes.sizing.images import NetworkName, image_net
 from jobs.engine.recipes.sizing.tables import table_net
 
 BOARD = next(target for target in FPGA if target.name == "ulx3s-12f")
@@ -48,20 +50,52 @@ def assert_alike(content: bytes, net: object, engine: Engine) -> None:
 
 @pytest.mark.train
 @pytest.mark.parametrize(
-    ("side", "channels", "classes", "width"), [(8, 1, 10, 16), (28, 3, 7, 12), (33, 1, 3, 5), (70, 3, 5, 4)]
+    ("network", "sides", "channels", "classes", "width"),
+    [
+        ("residual", (8, 8), 1, 10, 16),
+        ("residual", (28, 28), 3, 7, 12),
+        ("residual", (33, 33), 1, 3, 5),
+        ("residual", (70, 70), 3, 5, 4),
+        ("separable", (49, 10), 1, 10, 64),
+        ("separable", (18, 40), 3, 5, 12),
+        ("separable", (8, 8), 3, 7, 5),
+        ("plain", (28, 28), 1, 10, 8),
+        ("plain", (45, 33), 3, 5, 6),
+        ("plain", (9, 8), 3, 3, 5),
+    ],
 )
-def test_pictures(side: int, channels: int, classes: int, width: int, tmp_path: Path) -> None:
+def test_pictures(
+    network: NetworkName, sides: Pair, channels: int, classes: int, width: int, tmp_path: Path
+) -> None:
     from jobs.engine.export import dataless
     from jobs.engine.export.convert import Converter
     from jobs.engine.networks import image_network
 
-    shape = (side, side, channels)
-    model = image_network(shape, classes=classes, width=width, dropout=0.2).full
+    shape = (*sides, channels)
+    model = image_network(shape, classes=classes, width=width, dropout=0.2, network=network).full
     samples = dataless.vectors(shape, 8).astype(np.float32)
     with Converter(model, shape, tmp_path) as converter:
         content = converter.int8(samples)
     for lanes in LANES:
-        assert_alike(content, image_net(side, channels, classes=classes, width=width), roomy(lanes))
+        net = image_net(sides, channels, classes=classes, width=width, network=network)
+        assert_alike(content, net, roomy(lanes))
+
+
+@pytest.mark.train
+def test_an_input_is_not_unfolded_where_there_is_no_room(tmp_path: Path) -> None:
+    from jobs.engine.export import dataless
+    from jobs.engine.export.convert import Converter
+    from jobs.engine.networks import image_network
+
+    shape = (32, 32, 3)
+    model = image_network(shape, classes=3, width=4, dropout=0.0, network="plain").full
+    with Converter(model, shape, tmp_path) as converter:
+        content = converter.int8(dataless.vectors(shape, 8).astype(np.float32))
+    net = image_net((32, 32), 3, classes=3, width=4, network="plain")
+    unfolded = fpga.needs(net, roomy(64)).words[Memory.ACTIVATIONS]
+    engine = replace(roomy(64), activation_words=unfolded - 1)
+    assert fpga.needs(net, engine).words[Memory.ACTIVATIONS] < unfolded
+    assert_alike(content, net, engine)
 
 
 @pytest.mark.train

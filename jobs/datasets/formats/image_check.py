@@ -11,7 +11,7 @@ from jobs.datasets.formats.archives import Archive, Member, content_bytes
 from jobs.datasets.formats.index import FORMAT, SPLITS, ImageIndex, write_index
 from jobs.datasets.formats.labels_file import Labelling, read_labels
 from jobs.datasets.formats.layout import Placed, by_folders, counted, named
-from jobs.datasets.formats.looks import has_colour, median_side
+from jobs.datasets.formats.looks import has_colour, median_shape, median_side
 from jobs.datasets.formats.names import shown
 from jobs.datasets.formats.opening import open_archive
 from jobs.datasets.formats.outcome import Looks, Progress, Ready, Skips, Upload
@@ -64,8 +64,13 @@ def check_images(upload: Upload) -> Ready:
     _check_classes(labels, samples, skips)
     index = _index(archive.container, labels, samples)
     files = [write_index(upload.out, index), *strips.write(upload.out, labels)]
-    looks: Looks = {"side": int(median_side(index)), "coloured": has_colour(upload.path, index)}
-    return _ready(index, looks, files, skips)
+    return _ready(index, _looks(upload, index), files, skips)
+
+
+def _looks(upload: Upload, index: ImageIndex) -> Looks:
+    height, width = median_shape(index)
+    coloured = has_colour(upload.path, index)
+    return {"side": int(median_side(index)), "height": height, "width": width, "coloured": coloured}
 
 
 def _pictures(members: list[Member], skips: Skips) -> list[str]:

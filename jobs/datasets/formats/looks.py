@@ -17,6 +17,13 @@ def median_side(index: ImageIndex) -> float:
     return float(np.median([min(sample["width"], sample["height"]) for sample in index["samples"]]))
 
 
+def median_shape(index: ImageIndex) -> tuple[int, int]:
+    """The medians of the pictures' heights and widths, in pixels."""
+    samples = index["samples"]
+    height = np.median([sample["height"] for sample in samples])
+    return int(height), int(np.median([sample["width"] for sample in samples]))
+
+
 def has_colour(upload: Path, index: ImageIndex) -> bool:
     """Whether any of a few pictures from all over the version has a colour. Raises `Rejected` as `read_pixels` does."""
     samples = index["samples"]

@@ -34,9 +34,11 @@ class ColumnReport(TypedDict):
 
 
 class Looks(TypedDict):
-    """Of pictures: the median of their shorter sides in pixels, and whether some have a colour."""
+    """Of pictures: the medians of their shorter sides, heights and widths in pixels, and whether some have a colour."""
 
     side: int
+    height: int
+    width: int
     coloured: bool
 
 

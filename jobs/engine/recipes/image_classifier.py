@@ -1,4 +1,4 @@
-"""Pictures to classes: a small residual network, sized to the input."""
+"""Pictures to classes: a small network of one of three kinds, sized to the input."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,13 @@ from hardware.targets.profiles import Kind
 from jobs.engine.recipes.params import BatchSize, Dropout, Epochs, LearningRate, TrainParams
 from jobs.engine.recipes.recipe import Recipe
 from jobs.engine.recipes.sizing.data import Data
-from jobs.engine.recipes.sizing.images import SMALLEST_SIDE, chosen_side, image_net
+from jobs.engine.recipes.sizing.images import (
+    SMALLEST_SIDE,
+    NetworkName,
+    chosen_side,
+    image_net,
+    kept_shape,
+)
 from jobs.engine.recipes.sizing.net import Net
 from jobs.engine.recipes.sizing.search import Knobs, Sizing, downwards
 
@@ -22,14 +28,23 @@ class ImageClassifierParams(TrainParams):
     epochs: Epochs = 40
     batch_size: BatchSize = 32
     learning_rate: LearningRate = 0.004
+    network: Annotated[
+        NetworkName,
+        Field(
+            title="Network",
+            description="Residual learns most from pictures. Separable (DS-CNN) takes few multiplications and little "
+            "memory: for sounds drawn as pictures and for microcontrollers; it wants about four times the width. Plain "
+            "(two convolutions with pooling, and a dense layer) is for small grey pictures.",
+        ),
+    ] = "residual"
     width: Annotated[
         int,
         Field(
             title="Width",
             ge=LEAST_WIDTH,
             le=256,
-            description="Features of the first layer; later layers have up to four times as many. Twice the width "
-            "costs about four times the time and the memory.",
+            description="Features of the first layer; later layers have up to four times as many, in a separable "
+            "network as many. Twice the width costs about four times the time and the memory.",
         ),
     ] = 16
     image_size: Annotated[
@@ -41,6 +56,14 @@ class ImageClassifierParams(TrainParams):
             description="Pictures are scaled to this many pixels on each side. Empty: chosen from the data, up to 96.",
         ),
     ] = None
+    shape: Annotated[
+        Literal["square", "kept"],
+        Field(
+            title="Shape",
+            description="Square: pictures are scaled to squares. Kept: they keep the proportions of the data's median "
+            "picture, and the image size is that of the shorter side.",
+        ),
+    ] = "square"
     colour: Annotated[
         Literal["auto", "colour", "grey"],
         Field(title="Colour", description="Auto looks at the pictures: grey ones are read as one channel."),
@@ -67,9 +90,20 @@ def _side(params: ImageClassifierParams, data: Data) -> int:
     return params.image_size or chosen_side(data.side)
 
 
+def picture_shape(params: ImageClassifierParams, data: Data) -> tuple[int, int]:
+    """(height, width) to train at; a square too where the pictures' shape is to be kept and is not known."""
+    side = _side(params, data)
+    return kept_shape(side, data.shape) if params.shape == "kept" and data.shape else (side, side)
+
+
 def _net(params: ImageClassifierParams, data: Data) -> Net:
-    channels = CHANNELS.get(params.colour, data.channels)
-    return image_net(_side(params, data), channels, classes=data.classes, width=params.width)
+    return image_net(
+        picture_shape(params, data),
+        CHANNELS.get(params.colour, data.channels),
+        classes=data.classes,
+        width=params.width,
+        network=params.network,
+    )
 
 
 def _knobs(params: ImageClassifierParams, data: Data) -> Knobs:
@@ -82,8 +116,8 @@ RECIPE = Recipe(
     name="image-classifier",
     task="image-classification",
     title="Image classifier",
-    description="Learns to tell pictures apart from a folder of examples per class. A small residual network that "
-    "fits boards from a microcontroller up.",
+    description="Learns to tell pictures apart from a folder of examples per class. A small network that fits boards "
+    "from a microcontroller up.",
     params=ImageClassifierParams,
     target_kinds=frozenset(Kind),
     trainer="jobs.engine.training.images:train_images",

@@ -10,12 +10,12 @@ from jobs.engine.ends import BadDataError
 from jobs.engine.events import Reporter
 from jobs.engine.networks import Network, image_network
 from jobs.engine.pixels import SPLITS, UPLOAD_FILE, SplitName
-from jobs.engine.recipes.image_classifier import ImageClassifierParams
+from jobs.engine.recipes.image_classifier import ImageClassifierParams, picture_shape
 from jobs.engine.recipes.sizing.data import Data
 from jobs.engine.task import TrainTask
 from jobs.engine.training.augment import Vary
 from jobs.engine.training.fitting import settled
-from jobs.engine.training.looks import chosen_size, is_coloured
+from jobs.engine.training.looks import is_coloured, looks_of
 from jobs.engine.training.results import Summary
 from jobs.engine.training.session import Learner, Problem, check_splits, make_learner, train
 
@@ -28,25 +28,26 @@ def train_images(task: TrainTask, params: ImageClassifierParams, reporter: Repor
     counts = _counts(index)
     check_splits(counts, len(index["labels"]))
     channels = _channels(task, params, index)
-    params, fit = _settled(task, params, index, channels, reporter)
-    side = params.image_size or chosen_size(index)
+    looks = looks_of(index, channels)
+    params, fit = _settled(task, params, looks, reporter)
+    height, width = size = picture_shape(params, looks)
     with ThreadPoolExecutor(1, thread_name_prefix="loading") as pool:
         loading = pool.submit(
             data.load,
             task.data,
             task.cache,
             task.data_key,
-            size=(side, side),
+            size=size,
             channels=channels,
             on_progress=_watch(reporter),
         )
-        network = _network(params, side, channels, len(index["labels"]))
-        learner = _learner(params, network, (side, side, channels), len(index["labels"]), counts["train"])
+        network = _network(params, looks)
+        learner = _learner(params, network, (*size, channels), looks.classes, counts["train"])
         arrays = loading.result()
     problem = Problem(
         arrays=arrays,
-        input={"kind": "image", "height": side, "width": side, "channels": channels, "range": [0, 255]},
-        augment=_augment(params, side, channels),
+        input={"kind": "image", "height": height, "width": width, "channels": channels, "range": [0, 255]},
+        augment=_augment(params, min(size), channels),
         fit=fit,
     )
     return train(task, params, learner, problem, reporter)
@@ -58,20 +59,19 @@ def _counts(index: ImageIndex) -> dict[SplitName, int]:
 
 
 def _settled(
-    task: TrainTask, params: ImageClassifierParams, index: ImageIndex, channels: int, reporter: Reporter
+    task: TrainTask, params: ImageClassifierParams, looks: Data, reporter: Reporter
 ) -> tuple[ImageClassifierParams, dict[str, Any] | None]:
-    classes, side = len(index["labels"]), chosen_size(index)
-    data = Data(classes=classes, side=side, channels=channels)
-
-    def network(tried: ImageClassifierParams) -> Network:
-        return _network(tried, tried.image_size or side, channels, classes)
-
-    return settled(task, params, data, network, reporter)
+    return settled(task, params, looks, lambda tried: _network(tried, looks), reporter)
 
 
-def _network(params: ImageClassifierParams, side: int, channels: int, classes: int) -> Network:
-    shape = (side, side, channels)
-    return image_network(shape, classes=classes, width=params.width, dropout=params.dropout)
+def _network(params: ImageClassifierParams, looks: Data) -> Network:
+    return image_network(
+        (*picture_shape(params, looks), looks.channels),
+        classes=looks.classes,
+        width=params.width,
+        dropout=params.dropout,
+        network=params.network,
+    )
 
 
 def _learner(

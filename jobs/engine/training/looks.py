@@ -6,15 +6,16 @@ import tempfile
 from pathlib import Path
 
 from jobs.datasets.formats.images import ImageIndex
-from jobs.datasets.formats.looks import has_colour, median_side
-from jobs.engine.recipes.sizing.images import chosen_side
+from jobs.datasets.formats.looks import has_colour, median_shape, median_side
+from jobs.engine.recipes.sizing.data import Data
 
 REMEMBERED = "colour.json"
 
 
-def chosen_size(index: ImageIndex) -> int:
-    """The side that fits the data: the median picture's shorter side, between 8 and 96 pixels."""
-    return chosen_side(median_side(index))
+def looks_of(index: ImageIndex, channels: int) -> Data:
+    """What of the pictures decides how large a network gets, as a version's report tells it."""
+    side, shape = int(median_side(index)), median_shape(index)
+    return Data(classes=len(index["labels"]), side=side, shape=shape, channels=channels)
 
 
 def is_coloured(upload: Path, cache: Path, key: str, index: ImageIndex) -> bool:

@@ -9,13 +9,15 @@ from typing import Any
 class Data:
     """`classes` 0: a number is to be predicted.
 
-    Of pictures: `side` is the median of their shorter sides in pixels, `channels` 1 (all grey) or 3. Of tables:
+    Of pictures: `side` is the median of their shorter sides in pixels, `shape` the medians of their heights and widths
+    (None where that is not known), `channels` 1 (all grey) or 3. Of tables:
     `columns` to learn from, of which `numbers` are numbers, `flagged` of these with gaps; `categories` is how many
     categories each other column has.
     """
 
     classes: int
     side: int = 0
+    shape: tuple[int, int] | None = None
     channels: int = 0
     columns: int = 0
     numbers: int = 0
@@ -24,13 +26,16 @@ class Data:
 
 
 def from_report(report: Mapping[str, Any]) -> Data | None:
-    """As a version's report tells it; None where it doesn't: versions checked long ago have no `pictures`.
+    """As a version's report tells it; None where it doesn't: versions checked long ago have no `pictures`, or none with
+    a `height` and a `width`.
 
     A gap anywhere counts, where training looks for them in its own split: the features may be a few less.
     """
     classes = len(report.get("classes") or {})
     if looks := report.get("pictures"):
-        return Data(classes=classes, side=int(looks["side"]), channels=3 if looks["coloured"] else 1)
+        shape = (int(looks["height"]), int(looks["width"])) if looks.get("height") else None
+        channels = 3 if looks["coloured"] else 1
+        return Data(classes=classes, side=int(looks["side"]), shape=shape, channels=channels)
     found = [column for column in report.get("columns") or () if column.get("role") == "feature"]
     if not found:
         return None

@@ -18,6 +18,7 @@ from hardware.fpga.operations import WORDS
 from hardware.fpga.plan import placed
 from hardware.targets.profiles import Target
 from jobs.engine.export.fit import Shortage
+from jobs.engine.recipes.sizing.images import POOL
 from jobs.engine.recipes.sizing.net import Net, Operator
 
 _FETCH = WORDS + 2  # as hardware.fpga.cycles has it
@@ -65,17 +66,24 @@ def engine_of(target: Target) -> Engine:
 
 @lru_cache(maxsize=512)
 def needs(net: Net, engine: Engine) -> Needs:
-    """What a net takes of an engine of this size. Its input's columns are unfolded: the compiler does so where there is
-    room, and in these nets later maps take more of it than the input.
-    """
-    reading = _Reading(net, engine)
-    steps, means = reading.steps, any(step.layer.operator == "MEAN" for step in reading.steps)
+    """What a net takes of an engine of this size. Its input's columns are unfolded where there is room for that."""
+    found = _needs(net, engine, unfold=True)
+    if found.words[Memory.ACTIVATIONS] <= engine.activation_words:
+        return found
+    return _needs(net, engine, unfold=False)
+
+
+def _needs(net: Net, engine: Engine, *, unfold: bool) -> Needs:
+    reading = _Reading(net, engine, unfold=unfold)
+    steps = reading.steps
+    means, pools = (any(step.layer.operator == name for step in steps) for name in ("MEAN", "MAX_POOL_2D"))
     ones = max(WORD // engine.outputs, 1) * max(engine.outputs // WORD, 1) if means else 0
     return Needs(
         words={
             Memory.PROGRAM: WORDS * len(steps),
             Memory.WEIGHTS: ones + sum(step.weights for step in steps),
-            Memory.CONSTANTS: sum(step.constants for step in steps),
+            # Poolings share the one scale that changes nothing.
+            Memory.CONSTANTS: sum(step.constants for step in steps) + int(pools),
             Memory.TABLES: sum(step.tables for step in steps),
             Memory.ACTIVATIONS: _activations(reading),
         },
@@ -131,8 +139,9 @@ class _Reading:
     too.
     """
 
-    def __init__(self, net: Net, engine: Engine) -> None:
+    def __init__(self, net: Net, engine: Engine, *, unfold: bool) -> None:
         self.engine = engine
+        self._unfold = unfold
         self.shapes: dict[int, Shape] = {}
         self.steps: list[_Step] = []
         self._same: dict[int, int] = {}
@@ -148,8 +157,15 @@ class _Reading:
         inputs = tuple(self._same.get(number, number) for number in operator.inputs)
         if operator.name in {"MUL", "ADD"} and len(inputs) == 1 and inputs[0] == self.input:
             self._same[operator.output] = self.input
+        elif operator.name == "RESHAPE":
+            # Behind it stands a dense layer, which reads the map as it lies.
+            self._same[operator.output] = inputs[0]
         elif operator.name == "CONV_2D":
             self._convolution(operator, inputs)
+        elif operator.name == "DEPTHWISE_CONV_2D":
+            self._depthwise(operator, inputs)
+        elif operator.name == "MAX_POOL_2D":
+            self._max_pool(operator, inputs)
         elif operator.name == "FULLY_CONNECTED":
             self._dense(operator, inputs)
         elif operator.name == "MEAN":
@@ -165,16 +181,29 @@ class _Reading:
         words, columns = width * -(-depth // WORD), found.sides[1]
         if inputs[0] == self.input:
             packed = -(-width * depth // WORD)
-            if packed < words:
+            if self._unfold and packed < words:
                 words, columns, depth = packed, found.made[1], width * depth
             self.shapes[self.input] = (found.sides[0], columns, depth)
         self._summed(operator, inputs, (*found.made, found.outputs), height * words)
 
+    def _depthwise(self, operator: Operator, inputs: tuple[int, ...]) -> None:
+        """One input channel for each output channel: a group reads the words that its channels lie in."""
+        found = operator.convolution
+        assert found is not None  # noqa: S101 - every DEPTHWISE_CONV_2D has one
+        span = max(self.engine.outputs // WORD, 1)
+        self._summed(operator, inputs, (*found.made, found.outputs), found.taps * span)
+
+    def _max_pool(self, operator: Operator, inputs: tuple[int, ...]) -> None:
+        height, width, channels = self.shapes[inputs[0]]
+        shape = (height // POOL, width // POOL, channels)
+        self._add(operator, inputs, shape, reads=POOL * POOL, constants=0, bytewise=True)
+
     def _dense(self, operator: Operator, inputs: tuple[int, ...]) -> None:
         if inputs[0] == self.input:
             self.shapes[self.input] = (1, 1, self._size)
-        words = -(-self.shapes[inputs[0]][2] // WORD)
-        self._summed(operator, inputs, (1, 1, operator.biases), words)
+        height, width, channels = self.shapes[inputs[0]]
+        reads = height * width * -(-channels // WORD)
+        self._summed(operator, inputs, (1, 1, operator.biases), reads)
 
     def _summed(self, operator: Operator, inputs: tuple[int, ...], shape: Shape, reads: int) -> None:
         groups = -(-shape[2] // self.engine.outputs)
