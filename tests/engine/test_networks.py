@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jobs.datasets.formats.index import TableColumn
+from jobs.engine.recipes.sizing.images import NetworkName
 from jobs.engine.tables import learn_encoding
 
 pytestmark = pytest.mark.train
@@ -41,18 +42,42 @@ def test_a_tables_model_encodes_as_the_reference_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(8, 8, 1), (9, 9, 3), (32, 32, 3), (65, 65, 3), (96, 96, 3), (320, 320, 3)]
+    ("kind", "last"), [("residual", "pool"), ("separable", "pool"), ("plain", "flatten")]
 )
-def test_an_image_network_fits_its_input(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(
+    "shape", [(8, 8, 1), (9, 9, 3), (32, 32, 3), (49, 10, 1), (65, 65, 3), (96, 96, 3), (320, 320, 3)]
+)
+def test_an_image_network_fits_its_input(shape: tuple[int, int, int], kind: NetworkName, last: str) -> None:
     from jobs.engine.networks import image_network, parts
 
-    network = image_network(shape, classes=5, width=4, dropout=0.2)
+    network = image_network(shape, classes=5, width=4, dropout=0.2, network=kind)
     output = network.full(np.zeros((2, *shape), dtype=np.float32))
     assert tuple(output.shape) == (2, 5)
     assert np.allclose(np.sum(output, axis=1), 1, atol=1e-5)
-    last_map = parts(network.full).core.get_layer("pool").input.shape[1]
-    assert 2 <= last_map <= 8
+    last_map = min(parts(network.full).core.get_layer(last).input.shape[1:3])
+    assert 2 <= last_map <= (8 if kind != "separable" else 10)
     assert network.full.count_params() == network.raw.count_params()
+
+
+def test_a_separable_network_of_keywords_is_ds_cnn() -> None:
+    """Zhang et al. 2017, the small one, as MLPerf Tiny has it: 49 frames of 10 features, four blocks of 64."""
+    from jobs.engine.networks import image_network, parts
+
+    core = parts(image_network((49, 10, 1), classes=12, width=64, dropout=0.0, network="separable").full).core
+    layers = {layer.name: layer for layer in core.layers}
+    stem = layers["stem_convolution"]
+    assert (stem.kernel_size, stem.strides, stem.output.shape) == ((10, 4), (2, 2), (None, 25, 5, 64))
+    depthwise = [name for name in layers if name.endswith("_depthwise")]
+    assert depthwise == [f"block{place}_depthwise" for place in range(1, 5)]
+    assert {layers[name].output.shape for name in depthwise} == {(None, 25, 5, 64)}
+
+
+def test_a_plain_network_is_lenets_kind() -> None:
+    from jobs.engine.networks import image_network, parts
+
+    core = parts(image_network((28, 28, 1), classes=10, width=8, dropout=0.0, network="plain").full).core
+    made = [layer.output.shape[1:] for layer in core.layers if layer.name.endswith(("_pool", "hidden"))]
+    assert made == [(14, 14, 8), (7, 7, 16), (32,)]
 
 
 def test_our_update_is_kerass_adamw() -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from jobs.engine.export.microcontroller.project import write_plain
 from jobs.engine.export.microcontroller.tflm import Micro
 from jobs.engine.export.microcontroller.writer import NoKernelError
 from jobs.engine.export.variants import RefusedError
+from jobs.engine.recipes.sizing.images import NetworkName
 from tests.export.conftest import HOSTILE, Built, run_py
 from tests.export.test_refusals import rebuilt
 
@@ -292,6 +294,15 @@ def swish() -> Any:
     return Model(source, layers.Flatten()(layers.Conv2D(2, 3, activation="swish")(source)))
 
 
+def recipes(network: NetworkName) -> Any:
+    from jobs.engine.export.trial import give_weights
+    from jobs.engine.networks import image_network
+
+    model = image_network((17, 13, 3), classes=5, width=8, dropout=0.0, network=network).full
+    give_weights(model)
+    return model
+
+
 def as_int8(model: Any, folder: Path) -> bytes:
     from jobs.engine.export.convert import Converter
 
@@ -320,7 +331,7 @@ def compiled(content: bytes, folder: Path, micro: Micro) -> Any:
     return run
 
 
-@pytest.mark.parametrize("net", [zoo, value])
+@pytest.mark.parametrize("net", [zoo, value, partial(recipes, "separable"), partial(recipes, "plain")])
 def test_plain_c_gives_the_very_bytes_of_tensorflow_lite_micro(net: Any, tmp_path: Path) -> None:
     content = as_int8(net(), tmp_path)
     micro = Micro(content)

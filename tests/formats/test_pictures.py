@@ -113,7 +113,7 @@ def test_what_pictures_look_like_is_told(tmp_path: Path, mode: str, coloured: bo
         tint = Image.new(mode, sizes[number % 3], 20 * number if mode == "L" else (20 * number, 0, 90))
         files[f"{'ab'[number % 2]}/{number}.png"] = encoded(tint)
     report = checked(tmp_path, zipped(files)).report
-    assert report["pictures"] == {"side": 40, "coloured": coloured}
+    assert report["pictures"] == {"side": 40, "height": 50, "width": 40, "coloured": coloured}
 
 
 # --- splits -----------------------------------------------------------------------------------------------

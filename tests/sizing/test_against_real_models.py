@@ -21,7 +21,7 @@ from jobs.engine.recipes.sizing.tables import table_net
 from jobs.engine.tables import TableEncoding
 
 pytestmark = pytest.mark.train
-# network, (height, width), channels, classes, width
+# The network, its (height, width) and channels, how many classes, the width
 PICTURES: list[tuple[NetworkName, Pair, int, int, int]] = [
     ("residual", (8, 8), 1, 10, 16), ("residual", (28, 28), 3, 100, 12), ("residual", (65, 65), 3, 5, 8),
     ("residual", (49, 10), 1, 5, 8),

@@ -8,11 +8,12 @@ import pytest
 from hardware.targets.profiles import Target
 from hardware.targets.registry import TARGETS
 from hardware.targets.speeds import latency_s
-from jobs.engine.recipes.image_classifier import ImageClassifierParams
+from jobs.engine.recipes.image_classifier import ImageClassifierParams, picture_shape
 from jobs.engine.recipes.registry import RECIPES
 from jobs.engine.recipes.sizing.boards import Fits, on_board, surely_fits
 from jobs.engine.recipes.sizing.data import Data, from_report
 from jobs.engine.recipes.sizing.fitting import UnfitError, fitted
+from jobs.engine.recipes.sizing.images import NetworkName
 from jobs.engine.recipes.sizing.search import downwards
 from jobs.engine.recipes.tables import TableClassifierParams
 
@@ -50,16 +51,48 @@ def test_a_latency_is_work_by_clock_and_kernel() -> None:
     assert latency_s(TARGETS["browser"], 10) is None
 
 
-def test_the_largest_that_fits_all_is_taken() -> None:
-    asked = ImageClassifierParams(width=64, image_size=96)
+@pytest.mark.parametrize("network", ["residual", "separable", "plain"])
+def test_the_largest_that_fits_all_is_taken(network: NetworkName) -> None:
+    asked = ImageClassifierParams(width=64, image_size=96, network=network)
     found = IMAGES.largest(asked, PHOTOS, [PI, NANO])
     assert isinstance(found, ImageClassifierParams)
+    assert found.network == network
     assert surely_fits(IMAGES.estimate(found, PHOTOS), NANO)
     best = IMAGES.estimate(found, PHOTOS).macs
     for side in downwards(96, 8, 8):
         for width in downwards(64, 4, 4):
             told = IMAGES.estimate(asked.model_copy(update={"width": width, "image_size": side}), PHOTOS)
             assert told.macs <= best or not surely_fits(told, NANO), (side, width)
+
+
+@pytest.mark.parametrize(
+    ("shape", "asked", "expected"),
+    [
+        ((49, 10), None, (49, 10)),
+        ((10, 49), 20, (20, 98)),
+        ((300, 200), None, (144, 96)),
+        ((10, 4000), None, (10, 512)),
+        (None, 24, (24, 24)),
+    ],
+)
+def test_pictures_may_keep_their_shape(
+    shape: tuple[int, int] | None, asked: int | None, expected: tuple[int, int]
+) -> None:
+    data = Data(classes=2, side=min(shape or (9,)), shape=shape, channels=1)
+    assert picture_shape(ImageClassifierParams(shape="kept", image_size=asked), data) == expected
+    side = asked or min(96, data.side)
+    assert picture_shape(ImageClassifierParams(image_size=asked), data) == (side, side)
+
+
+def test_kept_shapes_are_made_smaller_too() -> None:
+    long = Data(classes=10, side=64, shape=(256, 64), channels=1)
+    asked = ImageClassifierParams(width=64, shape="kept", network="separable")
+    found = fitted(IMAGES, asked, long, [NANO], shrink=True)
+    assert isinstance(found.params, ImageClassifierParams)
+    height, width = picture_shape(found.params, long)
+    assert height == 4 * width
+    assert surely_fits(found.estimate, NANO)
+    assert on_board(IMAGES.estimate(asked, long), NANO).fits is Fits.TOO_LARGE
 
 
 def test_what_fits_stays_as_it_was_asked() -> None:
@@ -152,8 +185,14 @@ def test_steps_down_end_where_they_must() -> None:
 
 
 def test_a_report_tells_what_decides_the_size() -> None:
-    pictures = {"classes": {"a": 1, "b": 2}, "pictures": {"side": 48, "coloured": False}}
-    assert from_report(pictures) == Data(classes=2, side=48, channels=1)
+    looks: dict[str, object] = {"side": 48, "coloured": False}
+    assert from_report({"classes": {"a": 1, "b": 2}, "pictures": looks}) == Data(
+        classes=2, side=48, channels=1
+    )
+    looks |= {"height": 50, "width": 90}
+    assert from_report({"classes": {"a": 1, "b": 2}, "pictures": looks}) == Data(
+        classes=2, side=48, shape=(50, 90), channels=1
+    )
     columns = [
         {"name": "a", "type": "number", "role": "feature", "missing": 0, "different": 9},
         {"name": "b", "type": "number", "role": "feature", "missing": 2, "different": 9},
