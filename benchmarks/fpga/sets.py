@@ -1,10 +1,11 @@
-"""What the nets learn: handwritten digits, CIFAR-10 in colour and in grey, and spoken digits as features."""
+"""What the nets learn, as zips of pictures for a portal: handwritten digits, CIFAR-10 in colour and in grey, and spoken
+digits as features.
+"""
 
 import io
 import wave
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,72 +14,75 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 PICTURES, RECORDINGS = "cifar10-5k.zip", "spoken-digits.zip"
-TEST = 1000  # the most that are kept for testing; at least a fifth stays for training
+TEST = 1000  # the most that are kept for testing; at least four fifths stay for training
 
 # Keywords as features: 49 frames of 40 ms, 20 ms apart, of ten bands on the mel scale (Zhang et al. 2017,
 # arXiv 1711.07128, take ten cepstral coefficients; these are the bands' logarithms).
 RATE, FRAME, STEP, FRAMES, BANDS = 8000, 320, 160, 49, 10
+_LOUDEST = 32  # natural logarithms go from 0 to less than this
 
 
-@dataclass(frozen=True)
-class Samples:
-    """float32 inputs (n, …) and labels (n,); test samples are drawn with a fixed seed."""
-
-    train: NDArray[np.float32]
-    train_labels: NDArray[np.int64]
-    test: NDArray[np.float32]
-    test_labels: NDArray[np.int64]
-
-
-def split(inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Samples:
-    order = np.random.default_rng(0).permutation(len(inputs))
-    test = min(TEST, len(inputs) // 5)
-    rest = order[test:]
-    return Samples(inputs[rest], labels[rest], inputs[order[:test]], labels[order[:test]])
-
-
-def digits(_folder: Path) -> Samples:
-    """8 × 8 in grey, 0 to 255."""
+def digits(_folder: Path) -> bytes:
+    """8 × 8 in grey."""
     found = load_digits()
-    return split((found.images[..., None] * 15.9).astype(np.float32), found.target.astype(np.int64))
+    grey = (found.images * 15.9).astype(np.uint8)
+    samples = zip(found.target, grey, strict=True)
+    return _packed([(str(label), _png(Image.fromarray(each))) for label, each in samples])
 
 
-def pictures(folder: Path) -> Samples:
-    """32 × 32 in colour."""
-    return _folders(folder / PICTURES, lambda content: np.asarray(Image.open(content).convert("RGB")))
+def pictures(folder: Path) -> bytes:
+    """32 × 32 in colour, as they are."""
+    return _packed(_files(folder / PICTURES, lambda content: _png(_opened(content, "RGB"))))
 
 
-def grey_pictures(folder: Path) -> Samples:
+def grey_pictures(folder: Path) -> bytes:
     """28 × 28 in grey."""
-    return _folders(
-        folder / PICTURES,
-        lambda content: np.asarray(Image.open(content).convert("L").resize((28, 28)))[..., None],
-    )
+    return _packed(_files(folder / PICTURES, lambda content: _png(_opened(content, "L").resize((28, 28)))))
 
 
-def recordings(folder: Path) -> Samples:
-    """49 × 10: the logarithms of bands, of the first second."""
-    return _folders(folder / RECORDINGS, _features)
+def recordings(folder: Path) -> bytes:
+    """49 × 10 in grey: the logarithms of bands, of the first second, in steps of an eighth."""
+    return _packed(_files(folder / RECORDINGS, lambda content: _png(Image.fromarray(_features(content)))))
 
 
-def _folders(archive: Path, read: Callable[[io.BytesIO], NDArray[np.generic]]) -> Samples:
-    """Files of a zip with a folder for each class."""
+def _packed(samples: list[tuple[str, bytes]]) -> bytes:
+    """Pictures with their labels, in folders for training and testing; drawn with a fixed seed."""
+    order = np.random.default_rng(0).permutation(len(samples))
+    test = min(TEST, len(samples) // 5)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        for place, number in enumerate(order):
+            label, content = samples[number]
+            packed.writestr(f"{'test' if place < test else 'train'}/{label}/{number:05}.png", content)
+    return stream.getvalue()
+
+
+def _files(archive: Path, made: Callable[[bytes], bytes]) -> list[tuple[str, bytes]]:
+    """What is made of each file of a zip with a folder for each class."""
     with zipfile.ZipFile(archive) as packed:
         names = sorted(name for name in packed.namelist() if not name.endswith("/") and "/" in name)
-        found = [(name.split("/")[-2], read(io.BytesIO(packed.read(name)))) for name in names]
-    classes = sorted({label for label, _ in found})
-    labels = np.array([classes.index(label) for label, _ in found])
-    return split(np.stack([each for _, each in found]).astype(np.float32), labels)
+        return [(name.split("/")[-2], made(packed.read(name))) for name in names]
 
 
-def _features(content: io.BytesIO) -> NDArray[np.float32]:
-    with wave.open(content) as sound:
+def _opened(content: bytes, mode: str) -> Image.Image:
+    return Image.open(io.BytesIO(content)).convert(mode)
+
+
+def _png(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _features(content: bytes) -> NDArray[np.uint8]:
+    with wave.open(io.BytesIO(content)) as sound:
         assert sound.getframerate() == RATE
         samples = np.frombuffer(sound.readframes(RATE), np.int16).astype(np.float64)
     samples = np.pad(samples, (0, max(0, RATE - len(samples))))
     frames = np.stack([samples[at * STEP : at * STEP + FRAME] for at in range(FRAMES)])
     power = np.abs(np.fft.rfft(frames * np.hanning(FRAME))) ** 2
-    return np.log(power @ np.stack(list(_bands()), axis=1) + 1)[..., None].astype(np.float32)
+    loud = np.log(power @ np.stack(list(_bands()), axis=1) + 1)
+    return np.clip(np.round(loud * (256 / _LOUDEST)), 0, 255).astype(np.uint8)
 
 
 def _bands() -> Iterator[NDArray[np.float64]]:

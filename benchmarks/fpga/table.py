@@ -11,7 +11,7 @@ def table(found: Sequence[Measured]) -> str:
     rows = [_row(each, board) for each in found]
     lines = [
         f"{board.title}, {found[0].proved.engine.lanes} lanes at {board.core_hz / 1e6:g} MHz.\n",
-        f"| | {' | '.join(each.net.title for each in found)} |",
+        f"| | {' | '.join(each.trained.net.title for each in found)} |",
         "|---" * (len(found) + 1) + "|",
         *(f"| {name} | {' | '.join(row[name] for row in rows)} |" for name in rows[0]),
     ]
@@ -24,7 +24,9 @@ def _row(each: Measured, board: Board) -> dict[str, str]:
     built = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report.seconds.items())
     return {
         "parameters": f"{each.parameters:,}",
-        "accuracy, floats": f"{each.floats:.1%}",
+        "epochs": str(each.trained.epochs),
+        "training, from the job to the model": f"{each.trained.seconds:.0f} s",
+        "accuracy, floats": f"{each.trained.floats:.1%}",
         "accuracy, int8 in LiteRT": f"{each.litert:.1%}",
         "accuracy, int8 in Verilog": f"{each.rtl:.1%}",
         "vectors in Verilog, mismatches": f"{stages['rtl'].vectors:,}, {stages['rtl'].mismatches}",

@@ -20,11 +20,10 @@ from jobs.engine.recipes.sizing.images import (
     LARGEST_MAP,
     PLAIN_HIDDEN,
     POOL,
-    SMALLEST_MAP,
-    STAGES,
     NetworkName,
     plain_kernel,
     plain_widths,
+    residual_widths,
     separable_kernel,
     separable_strides,
 )
@@ -64,36 +63,37 @@ def image_network(
     width: int,
     dropout: float,
     network: NetworkName = "residual",
+    depth: int | None = None,
 ) -> Network:
-    """One of the three below, by name.
+    """One of the three below, by name; `depth` is how many stages, blocks or convolutions it has at most.
 
     Input: float32 [batch, height, width, channels], pixels 0..255. Output: probabilities [batch, classes].
     """
     pixels = keras.Input(shape, name="pixels")
     prepare = keras.Model(pixels, layers.Rescaling(1 / 64, offset=-2.0)(pixels), name=PREPARE)
     features = keras.Input(shape, name="features")
-    x = _BODIES[network](features, width)
+    x = _BODIES[network](features, width, depth)
     x = layers.Dropout(dropout, name="dropout")(x) if dropout else x
     core = keras.Model(features, layers.Dense(classes, name="logits")(x), name=CORE)
     return _joined(prepare, core, layers.Softmax(name=PROBABILITIES))
 
 
-def _residual(x: Any, width: int) -> Any:
-    """After He et al. 2016, shrunk: one block a stage, stages until the map is about 4 pixels wide."""
-    x, side = _stem(x, min(x.shape[1:3]), width)
-    x = _block(x, width, name="stage1")
-    for stage in range(2, STAGES + 1):
-        if side <= SMALLEST_MAP:
-            break
-        x, side = _block(x, width * min(2 ** (stage - 1), 4), strides=2, name=f"stage{stage}"), -(-side // 2)
+def _residual(x: Any, width: int, depth: int | None) -> Any:
+    """After He et al. 2016, shrunk: one block a stage, stages until the map is about 4 pixels wide. Three of them on
+    32 × 32 pixels at width 16 are ResNet-8.
+    """
+    side = min(x.shape[1:3])
+    x = _stem(x, side, width)
+    for stage, each in enumerate(residual_widths(side, width, depth), start=1):
+        x = _block(x, each, strides=2 if stage > 1 else 1, name=f"stage{stage}")
     return layers.GlobalAveragePooling2D(name="pool")(x)
 
 
-def _separable(x: Any, width: int) -> Any:
+def _separable(x: Any, width: int, depth: int | None) -> Any:
     """DS-CNN after Zhang et al. 2017 (arXiv 1711.07128): each block looks around in every channel by itself, then mixes
     the channels at each point. Every layer has `width` features.
     """
-    first, *others = separable_strides(min(x.shape[1:3]))
+    first, *others = separable_strides(min(x.shape[1:3]), depth)
     x = _convolution(x, width, kernel=separable_kernel(x.shape[1:3]), strides=first, name="stem")
     for place, strides in enumerate(others, start=1):
         x = layers.DepthwiseConv2D(
@@ -109,10 +109,10 @@ def _separable(x: Any, width: int) -> Any:
     return layers.GlobalAveragePooling2D(name="pool")(x)
 
 
-def _plain(x: Any, width: int) -> Any:
+def _plain(x: Any, width: int, depth: int | None) -> Any:
     """After LeCun et al. 1998, with ReLU, maximum pooling and batch normalisation, and one hidden dense layer."""
     side = min(x.shape[1:3])
-    for place, each in enumerate(plain_widths(side, width), start=1):
+    for place, each in enumerate(plain_widths(side, width, depth), start=1):
         x = _convolution(x, each, kernel=plain_kernel(side), name=f"layer{place}")
         x = layers.MaxPooling2D(POOL, name=f"layer{place}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
@@ -121,15 +121,15 @@ def _plain(x: Any, width: int) -> Any:
     )(x)
 
 
-_BODIES: dict[str, Callable[[Any, int], Any]] = {
+_BODIES: dict[str, Callable[[Any, int, int | None], Any]] = {
     "residual": _residual,
     "separable": _separable,
     "plain": _plain,
 }
 
 
-def _stem(x: Any, side: int, width: int) -> tuple[Any, int]:
-    """The first convolution, with more that halve the map while it is larger than the stages need; and its side."""
+def _stem(x: Any, side: int, width: int) -> Any:
+    """The first convolution, with more that halve the map while it is larger than the stages need."""
     x = _convolution(
         x, width, kernel=5 if side > LARGEST_MAP else 3, strides=2 if side > LARGEST_MAP else 1, name="stem"
     )
@@ -139,7 +139,7 @@ def _stem(x: Any, side: int, width: int) -> tuple[Any, int]:
         halvings += 1
         if side > LARGEST_MAP:
             x = _convolution(x, width, strides=2, name=f"stem{halvings + 1}")
-    return x, side
+    return x
 
 
 def _convolution(

@@ -72,6 +72,19 @@ def test_a_separable_network_of_keywords_is_ds_cnn() -> None:
     assert {layers[name].output.shape for name in depthwise} == {(None, 25, 5, 64)}
 
 
+def test_a_residual_network_of_three_stages_is_resnet_8() -> None:
+    """He et al. 2016 with three blocks, as MLPerf Tiny has it; models of before were trained without a depth."""
+    from jobs.engine.networks import image_network, parts
+
+    def maps(depth: int | None) -> list[tuple[int, ...]]:
+        core = parts(image_network((32, 32, 3), classes=10, width=16, dropout=0.0, depth=depth).full).core
+        return [layer.output.shape[1:] for layer in core.layers if layer.name.endswith("_out")]
+
+    assert maps(3) == [(32, 32, 16), (16, 16, 32), (8, 8, 64)]
+    assert maps(None) == [*maps(3), (4, 4, 64)]
+    assert maps(8) == maps(None)
+
+
 def test_a_plain_network_is_lenets_kind() -> None:
     from jobs.engine.networks import image_network, parts
 

@@ -121,6 +121,7 @@ def test_every_picture_size_has_the_stages_that_are_counted(side: int, network: 
     from jobs.engine.networks import image_network
 
     for sides in ((side, side), (2 * side, side)):
-        model = image_network((*sides, 3), classes=3, width=4, dropout=0.0, network=network).full
-        told = estimate(image_net(sides, 3, classes=3, width=4, network=network))
-        assert model.count_params() == told.parameters
+        for depth in (None, 1, 3, 6):
+            asked: dict[str, Any] = {"classes": 3, "width": 4, "network": network, "depth": depth}
+            model = image_network((*sides, 3), dropout=0.0, **asked).full
+            assert model.count_params() == estimate(image_net(sides, 3, **asked)).parameters

@@ -47,6 +47,16 @@ class ImageClassifierParams(TrainParams):
             "network as many. Twice the width costs about four times the time and the memory.",
         ),
     ] = 16
+    depth: Annotated[
+        int | None,
+        Field(
+            title="Depth",
+            ge=1,
+            le=8,
+            description="At most so many stages of a residual network, blocks of a separable one or convolutions of a "
+            "plain one. Empty: chosen by the size of the pictures, up to 4 stages, 4 blocks, 2 convolutions or more.",
+        ),
+    ] = None
     image_size: Annotated[
         int | None,
         Field(
@@ -103,6 +113,7 @@ def _net(params: ImageClassifierParams, data: Data) -> Net:
         classes=data.classes,
         width=params.width,
         network=params.network,
+        depth=params.depth,
     )
 
 

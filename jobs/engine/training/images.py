@@ -71,6 +71,7 @@ def _network(params: ImageClassifierParams, looks: Data) -> Network:
         width=params.width,
         dropout=params.dropout,
         network=params.network,
+        depth=params.depth,
     )
 
 

@@ -15,7 +15,8 @@ NetworkName = Literal["residual", "separable", "plain"]
 SMALLEST_SIDE, LARGEST_SIDE = 8, 96  # of pictures, where nobody asks for another
 LONGEST_SIDE = 512  # of pictures that keep their shape
 SMALLEST_MAP, LARGEST_MAP = 4, 64
-STAGES = 4
+STAGES = 4  # of a residual network, at most; later ones have up to `WIDENED` times the width
+WIDENED = 4
 SEPARABLE_BLOCKS, SEPARABLE_MAP = 4, 8
 PLAIN_LAYERS, PLAIN_MAP, PLAIN_HIDDEN = 2, 8, 4  # at least so many convolutions; hidden units by width
 POOL = 2  # a pooling's window, and its strides
@@ -35,6 +36,19 @@ def kept_shape(side: int, shape: Pair) -> Pair:
     return height, width
 
 
+def residual_widths(side: int, width: int, depth: int | None) -> tuple[int, ...]:
+    """Of each stage: at most `depth`, the second and later ones while the map before them is more than 4 on its shorter
+    side. Every stage but the first halves it.
+    """
+    while side > LARGEST_MAP:
+        side = -(-side // 2)
+    widths = [width]
+    while len(widths) < (depth or STAGES) and side > SMALLEST_MAP:
+        widths.append(min(2 * widths[-1], WIDENED * width))
+        side = -(-side // 2)
+    return tuple(widths)
+
+
 def separable_kernel(sides: Pair) -> Pair:
     """Of the first layer: 10 × 4 along pictures at least twice as long as broad (DS-CNN's for keywords), else 3 × 3."""
     height, width = sides
@@ -43,10 +57,10 @@ def separable_kernel(sides: Pair) -> Pair:
     return _LONG_KERNEL[::-1] if width >= 2 * height else _SMALL_KERNEL
 
 
-def separable_strides(side: int) -> tuple[int, ...]:
-    """Of the first layer and of each block: they halve the map while its shorter side is more than 8."""
+def separable_strides(side: int, depth: int | None) -> tuple[int, ...]:
+    """Of the first layer and of each of `depth` blocks: they halve the map while its shorter side is more than 8."""
     strides = []
-    for _ in range(1 + SEPARABLE_BLOCKS):
+    for _ in range(1 + (depth or SEPARABLE_BLOCKS)):
         strides.append(2 if side > SEPARABLE_MAP else 1)
         side = -(-side // strides[-1])
     return tuple(strides)
@@ -57,10 +71,12 @@ def plain_kernel(side: int) -> Pair:
     return _LARGE_KERNEL if side > _SMALL_PICTURE else _SMALL_KERNEL
 
 
-def plain_widths(side: int, width: int) -> tuple[int, ...]:
-    """Of each convolution: two, and more while the map behind them is more than 8 on its shorter side."""
+def plain_widths(side: int, width: int, depth: int | None) -> tuple[int, ...]:
+    """Of each convolution: two, and more while the map behind them is more than 8 on its shorter side; or `depth`,
+    while there is a map to be halved.
+    """
     widths: list[int] = []
-    while len(widths) < PLAIN_LAYERS or side > PLAIN_MAP:
+    while side >= POOL and (len(widths) < depth if depth else len(widths) < PLAIN_LAYERS or side > PLAIN_MAP):
         widths.append(2 * width if widths else width)
         side //= POOL
     return tuple(widths)
@@ -80,7 +96,13 @@ class _Map:
 
 
 def image_net(
-    sides: Pair, channels: int, *, classes: int, width: int, network: NetworkName = "residual"
+    sides: Pair,
+    channels: int,
+    *,
+    classes: int,
+    width: int,
+    network: NetworkName = "residual",
+    depth: int | None = None,
 ) -> Net:
     """For pictures of (height, width) pixels. Batch normalisation and ReLU are folded into the convolutions."""
     build = Builder()
@@ -88,7 +110,7 @@ def image_net(
     x = build.tensor(size)
     for name in ("MUL", "ADD"):
         x = build.add(name, [x], size, arrays=1, constants=4)
-    x, features = _BODIES[network](build, _Map(x, sides, channels), width)
+    x, features = _BODIES[network](build, _Map(x, sides, channels), width, depth)
     x = dense(build, x, features, classes)
     build.add("SOFTMAX", [x], classes)
     return build.net()
@@ -110,13 +132,11 @@ def dense(build: Builder, x: int, inputs: int, outputs: int) -> int:
     )
 
 
-def _residual(build: Builder, at: _Map, width: int) -> tuple[int, int]:
-    at = _stem(build, at, width)
-    at = _block(build, at, width)
-    for stage in range(2, STAGES + 1):
-        if min(at.sides) <= SMALLEST_MAP:
-            break
-        at = _block(build, at, width * min(2 ** (stage - 1), 4), strides=2)
+def _residual(build: Builder, at: _Map, width: int, depth: int | None) -> tuple[int, int]:
+    first, *others = residual_widths(min(at.sides), width, depth)
+    at = _block(build, _stem(build, at, width), first)
+    for each in others:
+        at = _block(build, at, each, strides=2)
     return _mean(build, at)
 
 
@@ -137,8 +157,8 @@ def _block(build: Builder, at: _Map, width: int, *, strides: int = 1) -> _Map:
     return _Map(build.add("ADD", [at.number, y.number], y.size), y.sides, width)
 
 
-def _separable(build: Builder, at: _Map, width: int) -> tuple[int, int]:
-    first, *others = separable_strides(min(at.sides))
+def _separable(build: Builder, at: _Map, width: int, depth: int | None) -> tuple[int, int]:
+    first, *others = separable_strides(min(at.sides), depth)
     at = _convolution(build, at, width, kernel=separable_kernel(at.sides), strides=first)
     for strides in others:
         at = _convolution(build, at, width, strides=strides, depthwise=True)
@@ -146,9 +166,9 @@ def _separable(build: Builder, at: _Map, width: int) -> tuple[int, int]:
     return _mean(build, at)
 
 
-def _plain(build: Builder, at: _Map, width: int) -> tuple[int, int]:
+def _plain(build: Builder, at: _Map, width: int, depth: int | None) -> tuple[int, int]:
     side = min(at.sides)
-    for each in plain_widths(side, width):
+    for each in plain_widths(side, width, depth):
         at = _convolution(build, at, each, kernel=plain_kernel(side))
         made = (at.sides[0] // POOL, at.sides[1] // POOL)
         at = _Map(build.add("MAX_POOL_2D", [at.number], made[0] * made[1] * each), made, each)
@@ -156,7 +176,7 @@ def _plain(build: Builder, at: _Map, width: int) -> tuple[int, int]:
     return dense(build, x, at.size, PLAIN_HIDDEN * width), PLAIN_HIDDEN * width
 
 
-_BODIES: dict[str, Callable[[Builder, _Map, int], tuple[int, int]]] = {
+_BODIES: dict[str, Callable[[Builder, _Map, int, int | None], tuple[int, int]]] = {
     "residual": _residual,
     "separable": _separable,
     "plain": _plain,
