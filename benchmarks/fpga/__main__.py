@@ -1,4 +1,4 @@
-"""`make bench-fpga`: whole nets in an FPGA board's circuit: trained by a portal, proved vector by vector, without a board.
+"""`make bench-fpga`: whole nets on an FPGA board's circuit, trained by a portal and proved vector by vector.
 
 Usage: python -m benchmarks.fpga FOLDER [--only NAME ...] [--board NAME] [--cache FOLDER] [--trained] [--write]. FOLDER
 holds cifar10-5k.zip and spoken-digits.zip. With --write the table goes to docs/fpga-measured.md; --trained ends when
