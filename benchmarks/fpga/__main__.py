@@ -35,8 +35,8 @@ netlist that was routed. No board was attached: time on a board is reckoned from
 the board's clock.
 
 The two accuracies of int8 may differ by a few pictures: LiteRT's default kernels and its reference kernels, which the
-engine follows bit by bit, do not round alike, and a picture whose two best classes are a step apart may go either way.
-Neither is the better one.
+engine follows bit by bit, do not round alike, and a picture whose two best classes are a few steps apart may go either
+way. Neither is the better one.
 
 """
 

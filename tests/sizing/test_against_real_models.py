@@ -121,7 +121,26 @@ def test_every_picture_size_has_the_stages_that_are_counted(side: int, network: 
     from jobs.engine.networks import image_network
 
     for sides in ((side, side), (2 * side, side)):
-        for depth in (None, 1, 3, 6):
-            asked: dict[str, Any] = {"classes": 3, "width": 4, "network": network, "depth": depth}
-            model = image_network((*sides, 3), dropout=0.0, **asked).full
-            assert model.count_params() == estimate(image_net(sides, 3, **asked)).parameters
+        model = image_network((*sides, 3), classes=3, width=4, dropout=0.0, network=network).full
+        told = estimate(image_net(sides, 3, classes=3, width=4, network=network))
+        assert model.count_params() == told.parameters
+
+
+@pytest.mark.parametrize(
+    ("network", "last", "depths"),
+    [
+        ("residual", "_out", [1, 2, 3, 5, 4]),
+        ("separable", "_pointwise_relu", [1, 2, 3, 6, 4]),
+        ("plain", "_pool", [1, 2, 3, 5, 3]),
+    ],
+)
+def test_a_network_is_as_deep_as_was_asked(network: NetworkName, last: str, depths: list[int]) -> None:
+    """As far as there is a map to be halved; `None` is what the pictures' size asks for."""
+    from jobs.engine.networks import image_network, parts
+
+    for asked, expected in zip((1, 2, 3, 6, None), depths, strict=True):
+        more: dict[str, Any] = {"classes": 3, "width": 4, "network": network, "depth": asked}
+        model = image_network((40, 40, 3), dropout=0.0, **more).full
+        names = [layer.name for layer in parts(model).core.layers]
+        assert sum(name.endswith(last) for name in names) == expected
+        assert model.count_params() == estimate(image_net((40, 40), 3, **more)).parameters
