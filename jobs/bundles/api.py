@@ -141,6 +141,13 @@ class NewModelSerializer(serializers.Serializer[dict[str, Any]]):
         choices=[str(item) for item in PixelRange],
         help_text="What the model wants pictures' values to be; default 0..255, for models that scale by themselves.",
     )
+    sample_rate = serializers.IntegerField(
+        required=False,
+        min_value=bringing.SAMPLE_RATES[0],
+        max_value=bringing.SAMPLE_RATES[1],
+        help_text="In Hz: makes it a model of sounds, whose one input is a row of samples, mono, -1..1. Not with a "
+        "dataset: there are none of sounds yet.",
+    )
     name = serializers.CharField(required=False, help_text="Default: the file's name.")
 
 
@@ -222,7 +229,8 @@ class ModelList(ListAPIView[TrainedModel]):
         given = {name: request.POST.get(name, "") for name in ("dataset", "pixels", "name")}
         offer = Offer(
             labels=labels_in(request.POST.get("labels", "")),
-            version=number_in(request.POST.get("version", "")),
+            version=number_in(request.POST.get("version", ""), "version"),
+            sample_rate=number_in(request.POST.get("sample_rate", ""), "sample_rate"),
             **given,
         )
         model = take_model(

@@ -40,6 +40,7 @@ from portal.members.services import audit_of_another
 MAX_BYTES = 1024**3
 MAX_MINUTES = 20
 NAME_CHARACTERS = 120
+SAMPLE_RATES = (1_000, 192_000)  # Hz, of models of sounds
 TOO_LARGE, UNAVAILABLE, CONFLICT = 413, 503, 409
 
 SENTENCES = {
@@ -62,12 +63,15 @@ SENTENCES[EndReason.HUNG] = SENTENCES[EndReason.OVER_TIME_LIMIT]
 
 @dataclass(frozen=True)
 class Offer:
-    """What comes with the file, as it was sent: `labels` None for those of the dataset, empty for a number."""
+    """What comes with the file, as it was sent: `labels` None for those of the dataset, empty for a number. A
+    `sample_rate`, in Hz, makes it a model of sounds.
+    """
 
     labels: Any = None
     dataset: str = ""
     version: int | None = None
     pixels: str = ""
+    sample_rate: int | None = None
     name: str = ""
 
 
@@ -127,6 +131,7 @@ def _spec(filename: str, offer: Offer, version: Version | None) -> dict[str, Any
         refuse_other_classes(version, labels)
     if offer.pixels and offer.pixels not in list(PixelRange):
         raise _invalid("pixels", _("Choose one of: %(known)s.") % {"known": ", ".join(PixelRange)})
+    _check_sample_rate(offer)
     if len(offer.name) > NAME_CHARACTERS:
         raise _invalid("name", _("At most %(most)d characters.") % {"most": NAME_CHARACTERS})
     return {
@@ -135,8 +140,24 @@ def _spec(filename: str, offer: Offer, version: Version | None) -> dict[str, Any
         "dataset": version.dataset_id if version else None,
         "version": version.number if version else None,
         "pixels": offer.pixels or str(PixelRange.BYTES),
+        "sample_rate": offer.sample_rate,
         "resources": {"max_minutes": MAX_MINUTES},
     }
+
+
+def _check_sample_rate(offer: Offer) -> None:
+    if offer.sample_rate is None:
+        return
+    least, most = SAMPLE_RATES
+    if not least <= offer.sample_rate <= most:
+        detail = _("A sample rate is between %(least)d and %(most)d Hz.")
+        raise _invalid("sample_rate", detail % {"least": least, "most": most})
+    if offer.dataset:
+        detail = _(
+            "There are no datasets of sounds yet. A model of sounds comes without one: leave the dataset away, or the "
+            "sample rate if it is no model of sounds."
+        )
+        raise _invalid("sample_rate", detail)
 
 
 def _name(offer: Offer, filename: str) -> str:
@@ -191,6 +212,7 @@ def assign(job: Job) -> Assignment:
         "filename": job.spec["filename"],
         "labels": job.spec["labels"],
         "pixels": job.spec["pixels"],
+        "sample_rate": job.spec.get("sample_rate"),
         "data": "/job/in/data" if version else None,
         "data_key": version.upload.sha256 if version else "",
         "cache": "/cache",

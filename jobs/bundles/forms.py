@@ -10,14 +10,14 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.bundles.bringing import NAME_CHARACTERS, Offer, bring_model
+from jobs.bundles.bringing import NAME_CHARACTERS, SAMPLE_RATES, Offer, bring_model
 from jobs.bundles.models import TrainedModel
 from jobs.datasets.models import Version
 from jobs.engine.spec import PixelRange
 from portal.kit.errors import FieldError, UserError
 from portal.members.models import Member
 
-DIGITS = 9  # of the longest version number
+DIGITS = 9  # of the longest number in a form
 PIXELS = [
     (PixelRange.BYTES, gettext_lazy("0 to 255: the model scales them itself")),
     (PixelRange.UNIT, gettext_lazy("0 to 1")),
@@ -51,14 +51,14 @@ def labels_in(text: str) -> Any:
         raise UserError("invalid", detail, errors=[FieldError("labels", detail)]) from None
 
 
-def number_in(text: str) -> int | None:
-    """The number in a form's field; None when it was left empty. UserError when it is none."""
+def number_in(text: str, field: str) -> int | None:
+    """The whole number in a form's `field`; None when it was left empty. UserError when it is none."""
     plain = text.strip()
     if not plain:
         return None
     if not (plain.isascii() and plain.isdigit() and len(plain) <= DIGITS):
-        detail = _("A version is a whole number.")
-        raise UserError("invalid", detail, errors=[FieldError("version", detail)])
+        detail = _("“%(field)s” is a whole number.") % {"field": field}
+        raise UserError("invalid", detail, errors=[FieldError(field, detail)])
     return int(plain)
 
 
@@ -94,7 +94,17 @@ class BringForm(forms.Form):
         required=False,
         choices=PIXELS,
         initial=PixelRange.BYTES,
-        help_text=gettext_lazy("For tables it does not matter."),
+        help_text=gettext_lazy("For tables and sounds it does not matter."),
+    )
+    sample_rate = forms.IntegerField(
+        label=gettext_lazy("Sample rate of its sounds"),
+        required=False,
+        min_value=SAMPLE_RATES[0],
+        max_value=SAMPLE_RATES[1],
+        help_text=gettext_lazy(
+            "In Hz, such as 16000: for models whose input is a row of sound samples, mono, −1 to 1. They come without a "
+            "dataset. Left empty for all others."
+        ),
     )
 
     def __init__(self, versions: Sequence[Version], *args: Any, **kwargs: Any) -> None:
@@ -119,6 +129,7 @@ class BringForm(forms.Form):
             labels=lines if lines or not given["dataset"] else None,
             dataset=given["dataset"],
             pixels=given["pixels"],
+            sample_rate=given["sample_rate"],
             name=given["name"],
         )
 

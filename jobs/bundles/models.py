@@ -58,8 +58,13 @@ class TrainedModel(Identified):
 
     @property
     def is_table(self) -> bool:
-        """Whether it reads rows of a table; pictures otherwise."""
+        """Whether it reads rows of a table."""
         return str(self.report.get("task", "")).startswith("table-")
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it hears sounds; of pictures, when it reads no table either."""
+        return str(self.report.get("task", "")).startswith("sound-")
 
     @property
     def is_brought(self) -> bool:
@@ -112,6 +117,8 @@ class TrainedModel(Identified):
 
     def suits(self, target: str) -> bool:
         """Whether models of its recipe, or of its task when it was brought, are built for that target."""
+        if self.is_sound and TARGETS[target].kind is Kind.BROWSER:
+            return False  # its page reads pictures and tables
         recipe = RECIPES.get(self.job.recipe) if self.job else None
         recipe = recipe or recipe_for_task(str(self.report.get("task", "")))
         return TARGETS[target].buildable if recipe is None else target in recipe.targets
@@ -184,7 +191,8 @@ class Bundle(Identified):
         target = TARGETS.get(self.target)
         if target is None:
             return ""
-        return shlex.join([*target.runtime.packages, *(() if self.is_table else target.runtime.pictures)])
+        pictures = () if self.is_table or self.is_sound else target.runtime.pictures
+        return shlex.join([*target.runtime.packages, *pictures])
 
     @property
     def on_microcontroller(self) -> bool:
@@ -199,3 +207,7 @@ class Bundle(Identified):
     @property
     def is_table(self) -> bool:
         return self.model.is_table
+
+    @property
+    def is_sound(self) -> bool:
+        return self.model.is_sound

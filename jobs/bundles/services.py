@@ -213,6 +213,11 @@ def _check_target(model: TrainedModel, target: str) -> None:
         raise UserError("not_yet", sentence, errors=[FieldError("target", sentence)])
     if not model.suits(target):
         sentence = _("Models of this kind are not built for %(target)s.") % {"target": TARGETS[target].title}
+        if model.is_sound:
+            sentence = _(
+                "The page for browsers takes pictures and tables, no sounds yet. Choose Linux: its run.py takes WAV "
+                "files on any computer."
+            )
         raise UserError("unsuitable_target", sentence, errors=[FieldError("target", sentence)])
     if model.lacks_data_for(target):
         sentence = _(

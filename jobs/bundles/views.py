@@ -115,13 +115,13 @@ def bundle_download(request: HttpRequest, pk: str) -> HttpResponseBase:
 def model_try(request: HttpRequest, pk: str) -> HttpResponse:
     """Where a model answers in the browser, by the files of one of its bundles; or how it gets one."""
     model = get_object_or_404(queries.visible_models(signed_in(request)), pk=pk)
-    bundle = queries.to_try(model)
+    bundle = None if model.is_sound else queries.to_try(model)  # the page's script reads pictures and tables
     building = model.bundles.filter(state=BundleState.BUILDING)
     context = {
         "model": model,
         "bundle": bundle,
         "browser": TARGETS[BROWSER].title,
-        "waiting": (building.filter(target=BROWSER) if bundle else building).exists(),
+        "waiting": not model.is_sound and (building.filter(target=BROWSER) if bundle else building).exists(),
         "offered": any(target.name == BROWSER for target in model.buildable),
     }
     if bundle is None:

@@ -13,7 +13,7 @@ codes (-1 unknown) and numbers with NaN where missing. Targets are int64 label n
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,14 @@ from jobs.engine.ends import BadDataError
 from jobs.engine.pixels import SPLITS, SplitName, open_pixels
 
 TABLE_FILE = "table.npz"
+
+
+class SoundIndex(TypedDict):
+    """What is known of a model of sounds; there are no versions of them yet. `rate_hz` is that of its samples."""
+
+    kind: Literal["sounds"]
+    labels: list[str]
+    rate_hz: int
 
 
 class Split(NamedTuple):
@@ -36,13 +44,13 @@ class Split(NamedTuple):
 class Arrays:
     """One dataset version, split; `numbers[split][i]` is the sample's (or row's) number in the version."""
 
-    kind: Literal["images", "table"]
+    kind: Literal["images", "table", "sounds"]
     labels: tuple[str, ...]  # empty for regression
     train: Split
     validation: Split
     test: Split
     numbers: dict[SplitName, NDArray[np.int64]]
-    index: Index
+    index: Index | SoundIndex
 
     def split(self, name: SplitName) -> Split:
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
@@ -52,7 +60,7 @@ class Arrays:
 
     def names(self, split: SplitName) -> list[str]:
         """What the member calls each sample of a split: the file's name, or the row's number from 1."""
-        if self.index["kind"] == "table":
+        if self.index["kind"] != "images":
             return [f"row {number + 1}" for number in self.numbers[split]]
         samples = self.index["samples"]
         return [str(samples[number]["name"]) for number in self.numbers[split]]

@@ -33,15 +33,14 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def take(tmp_path: Path) -> Take:
-    """Run an import task in this process."""
+def taking(home: Path) -> Take:
+    """What runs import tasks in this process, in the folder `home`."""
     from jobs.engine.main import run
 
     def begin(file: Path | bytes, labels: list[str] | None, data: Path | None = None, **more: Any) -> Run:
         if isinstance(file, bytes):
-            (tmp_path / "upload").write_bytes(file)
-            file = tmp_path / "upload"
+            (home / "upload").write_bytes(file)
+            file = home / "upload"
         task = {
             "kind": "import",
             "file": str(file),
@@ -49,15 +48,21 @@ def take(tmp_path: Path) -> Take:
             "labels": labels,
             "data": str(data) if data else None,
             "data_key": KEY,
-            "cache": str(tmp_path / "cache"),
-            "out": str(tmp_path / "out"),
+            "cache": str(home / "cache"),
+            "out": str(home / "out"),
             **more,
         }
         events: list[Event] = []
         run(task, events.append, Wish())
-        return Run(events, tmp_path / "out")
+        return Run(events, home / "out")
 
     return begin
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Take:
+    """Run an import task in this process."""
+    return taking(tmp_path)
 
 
 @pytest.fixture

@@ -15,13 +15,15 @@ from tests.export.conftest import Built, run_py
 pytestmark = pytest.mark.train
 
 
-def built(take: Take, path: Path, labels: list[str], home: Path, target: Any = None) -> Built:
+def built(
+    take: Take, path: Path, labels: list[str], home: Path, target: Any = None, **more: Any
+) -> Built:
     """The model taken in, and a bundle built of what that left."""
     from hardware.targets.registry import TARGETS
     from jobs.engine.events import Wish
     from jobs.engine.export.build import run
 
-    left = take(path, labels)
+    left = take(path, labels, **more)
     report_of(left)
     task = {
         "kind": "build",

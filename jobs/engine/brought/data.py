@@ -40,7 +40,8 @@ class Measure:
     def task(self) -> str:
         if self.interface.kind == "images":
             return "image-classification"
-        return "table-classification" if self.labels else "table-regression"
+        what = "sound" if self.interface.kind == "sounds" else "table"
+        return f"{what}-classification" if self.labels else f"{what}-regression"
 
     def counts(self) -> dict[str, int]:
         return {name: self.arrays.counts()[name] if self.arrays else 0 for name in SPLITS}
@@ -48,11 +49,19 @@ class Measure:
     def probes(self) -> NDArray[np.float32]:
         """Inputs by whose answers can be told what kind of answers they are."""
         if self.arrays is None:
-            return vectors(self.interface.shape, PROBES).astype(np.float32)
+            sounds = self.interface.kind == "sounds"
+            return vectors(self.interface.shape, PROBES, sounds=sounds).astype(np.float32)
         return np.nan_to_num(self.arrays.representative(PROBES))
 
     def input(self) -> dict[str, Any]:
         """The report's `input`, as the recipes write it."""
+        if self.interface.kind == "sounds":
+            return {
+                "kind": "sound",
+                "samples": self.interface.shape[0],
+                "rate_hz": self.interface.rate_hz,
+                "range": [-1, 1],
+            }
         if self.interface.kind == "images":
             height, width, channels = self.interface.shape
             return {
@@ -114,7 +123,7 @@ def _load(given: ImportTask, interface: Interface, tick: Callable[[float], None]
     assert given.data is not None  # noqa: S101 - for mypy
     index = data.open_index(given.data)
     if index["kind"] != interface.kind:
-        words = {"images": "pictures", "table": "a table's rows"}
+        words = {"images": "pictures", "table": "a table's rows", "sounds": "sounds"}
         raise NotTakenError(
             f"The model takes {words[interface.kind]}, and the dataset holds {words[index['kind']]}. Choose data of "
             "the model's kind, or none."

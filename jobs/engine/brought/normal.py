@@ -1,4 +1,4 @@
-"""A brought model made to fit: pictures come as 0..255, classes leave as probabilities in the order of the labels."""
+"""A brought model made to fit: pictures come as 0..255, sounds as a row, classes leave as probabilities in the order of the labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,6 +70,8 @@ def _entered(inputs: Any, model: Any, interface: Interface, pixels: PixelRange, 
         scale, offset = RESCALINGS[pixels]
         x = keras.layers.Rescaling(scale, offset=offset, name="pixels")(x)
         notes.append(f"Pixels are scaled to {pixels} inside the model.")
+    if interface.kind == "sounds" and len(model.inputs[0].shape) > len(inputs.shape):
+        x = keras.layers.Reshape(model.inputs[0].shape[1:], name="samples")(x)
     wanted = str(model.inputs[0].dtype)
     return x if "float" in wanted else keras.ops.cast(x, wanted)
 

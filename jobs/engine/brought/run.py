@@ -68,7 +68,7 @@ def _import(given: ImportTask, reporter: Reporter) -> dict[str, Any]:
     reporter.progress("loading", 0.0)
     _use_threads(given.threads or os.cpu_count() or 1)
     model, kind = read(given.file, given.out)
-    interface = interface_of(model)
+    interface = interface_of(model, given.sample_rate)
     reporter.leave_if_asked()
     measure = measure_of(given, interface, lambda part: _tick(reporter, "loading", 0.5 + part / 2))
     check_labels(interface, measure.labels)

@@ -21,7 +21,7 @@ class ImportTask(BaseModel):
 
     `file` is what the member brought, `filename` only what they call it. `labels` name the outputs in order: none for
     a model that answers with a number, None for those of the data. `pixels` is what the model wants pictures' values
-    to be. `data`, `data_key` and `cache` are as for training; `data` is None when nothing was brought to measure by.
+    to be; `sample_rate`, in Hz, makes it a model of sounds. `data`, `data_key` and `cache` are as for training; `data` is None when nothing was brought to measure by.
     `out` is the only other writable place.
     """
 
@@ -31,6 +31,7 @@ class ImportTask(BaseModel):
     filename: str = ""
     labels: tuple[str, ...] | None = None
     pixels: PixelRange = PixelRange.BYTES
+    sample_rate: int | None = Field(default=None, ge=1)
     data: Path | None = None
     data_key: str = ""
     cache: Path

@@ -17,13 +17,17 @@ from jobs.engine.export.convert import ConversionError
 from jobs.engine.export.gradients import gradient_file
 from jobs.engine.export.kinds import Added, Build
 from jobs.engine.export.manifest import about_input, about_variant
-from jobs.engine.export.variants import Exported
+from jobs.engine.export.variants import Exported, RefusedError
 
 # What `python -m portal.kit.frontend` makes of npm's packages and our sources; sandboxes see it read-only.
 FRONT_END = Path(__file__).resolve().parents[3] / "static" / "build"
 PAGE_FILE, GRADIENTS_FILE, LICENSE_FILE = "index.html", "gradients.tflite", "LICENSE-LiteRT.txt"
 STEPS = 32  # of the integral
 BLUR = 1 / 6  # of the shorter side: its radius, as for the maps of the report
+NO_SOUNDS = (
+    "The page for browsers takes pictures and tables, no sounds yet. Choose Linux: its run.py takes WAV files on any "
+    "computer."
+)
 _MARK = re.compile(r"@@([A-Z]+)@@")
 _README = """\
 ## Open it
@@ -41,7 +45,11 @@ The model files in this folder also run on a computer:"""
 
 
 def add(build: Build) -> Added:
-    """The page, LiteRT's licence and, for classes of pictures, the file of gradients that the page explains with."""
+    """The page, LiteRT's licence and, for classes of pictures, the file of gradients that the page explains with.
+    RefusedError for a model of sounds.
+    """
+    if build.arrays.kind == "sounds":
+        raise RefusedError(NO_SOUNDS)
     explanation, why_not = _explanation(build)
     default = build.exports.made[build.exports.default]
     models = {"model": default.content}

@@ -126,7 +126,7 @@ def _write(build: Build, added: Added) -> None:
     exports = added.exports or build.exports
     for variant, made in exports.made.items():
         (folder / FILES[variant]).write_bytes(made.content)
-    for name in DEVICE_FILES:
+    for name in (*DEVICE_FILES, *(("sounds.py",) if arrays.kind == "sounds" else ())):
         (folder / name).write_bytes((Path(__file__).parent / "device" / name).read_bytes())
     (folder / "labels.json").write_text(json.dumps(list(arrays.labels), indent=1) + "\n", encoding="utf-8")
     manifest = describe(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.datasets.formats.index import ImageIndex, TableIndex
-from jobs.engine.data import Arrays, Split
+from jobs.datasets.formats.index import ImageIndex, Index, TableIndex
+from jobs.engine.data import Arrays, SoundIndex, Split
 from jobs.engine.pixels import SPLITS
 
 PICTURE = 3
@@ -24,11 +24,14 @@ NO_INT8 = (
 DRAWN = f"drawn by chance (numpy's default_rng, seed {SEED}), for the model came without data"
 
 
-def vectors(shape: tuple[int, ...], count: int = VECTORS) -> NDArray[Any]:
-    """`count` inputs (count, *shape), always the same: pictures (uint8, 0..255) of coarse and fine noise, or rows
-    (float32) of normal numbers between 1/10 and 100 in size.
+def vectors(shape: tuple[int, ...], count: int = VECTORS, *, sounds: bool = False) -> NDArray[Any]:
+    """`count` inputs (count, *shape), always the same: pictures (uint8, 0..255) of coarse and fine noise, rows
+    (float32) of normal numbers between 1/10 and 100 in size, or `sounds` (float32, -1..1): noise and tones, loud and
+    low, in steps of 16 bits.
     """
     chance = np.random.default_rng(SEED)
+    if sounds:
+        return _sounds(chance, shape[0], count)
     if len(shape) != PICTURE:
         sizes = 10.0 ** chance.uniform(-1, 2, (count, 1))
         return (chance.normal(size=(count, *shape)) * sizes).astype(np.float32)
@@ -40,6 +43,14 @@ def vectors(shape: tuple[int, ...], count: int = VECTORS) -> NDArray[Any]:
         rows, columns = (np.arange(side) * cells // side for side in (height, width))
         fine[place] = coarse[rows][:, columns]
     return fine
+
+
+def _sounds(chance: np.random.Generator, samples: int, count: int) -> NDArray[np.float32]:
+    loud = 10.0 ** chance.uniform(-2, 0, (count, 1))
+    found = chance.uniform(-1, 1, (count, samples))
+    turns = 0.5 ** chance.uniform(1, 8, (count, 1))  # of a tone, from one sample to the next
+    found[::2] = np.sin(2 * np.pi * turns * np.arange(samples))[::2]
+    return (np.clip(np.round(found * loud * 2**15), -(2**15), 2**15 - 1) / 2**15).astype(np.float32)
 
 
 def column_names(count: int) -> list[str]:
@@ -54,20 +65,24 @@ def is_measured(arrays: Arrays) -> bool:
 
 def subjects(arrays: Arrays) -> NDArray[Any]:
     """What an exported file is run on: the test split, or vectors drawn by chance where there is none."""
-    return arrays.test.x if is_measured(arrays) else vectors(arrays.test.x.shape[1:])
+    if is_measured(arrays):
+        return arrays.test.x
+    return vectors(arrays.test.x.shape[1:], sounds=arrays.kind == "sounds")
 
 
 def arrays_of(report: dict[str, Any], shape: tuple[int, ...]) -> Arrays:
     """A version without a sample, for a model with inputs of `shape`: what names, types and labels there are."""
-    pictures = len(shape) == PICTURE
+    pictures, given = len(shape) == PICTURE, report.get("input") or {}
     labels = tuple(str(label) for label in report.get("labels") or ())
     empty = Split(
         np.zeros((0, *shape), np.uint8 if pictures else np.float32),
         np.zeros(0, np.int64 if labels else np.float32),
     )
-    index = _pictures(labels) if pictures else _table(report, shape[0], labels)
+    index: Index | SoundIndex = _pictures(labels) if pictures else _table(report, shape[0], labels)
+    if given.get("kind") == "sound":
+        index = {"kind": "sounds", "labels": list(labels), "rate_hz": int(given["rate_hz"])}
     return Arrays(
-        kind="images" if pictures else "table",
+        kind=index["kind"],
         labels=labels,
         train=empty,
         validation=empty,

@@ -77,6 +77,9 @@ def sha256(path: Path) -> str:
 def about_input(arrays: Arrays) -> dict[str, Any]:
     """`input`: what a program must give the model, and how it reads a table."""
     shape = [1, *arrays.test.x.shape[1:]]
+    if arrays.index["kind"] == "sounds":
+        given = {"rate_hz": arrays.index["rate_hz"], "samples": shape[1]}
+        return {"kind": "sound", "shape": shape, "dtype": "float32", "scale": "samples -1..1, mono", **given}
     if arrays.index["kind"] == "images":
         height, width, channels = shape[1:]
         sides = {"height": height, "width": width, "channels": channels}

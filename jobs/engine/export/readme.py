@@ -21,6 +21,18 @@ _TABLES = """\
     python3 run.py --json table.csv       # one JSON object a line, for programs
     python3 run.py --csv table.csv        # for a spreadsheet
     python3 run.py --watch ~/new          # answers each table that appears there, once, also after a restart"""
+_SOUNDS = """\
+    python3 run.py sound.wav              # one line a window: the label, and how sure the model is
+    python3 run.py --top 3 folder         # every WAV in it and in its folders; the three likeliest labels
+    python3 run.py --json *.wav           # one JSON object a line, for programs
+    python3 run.py --csv folder > all.csv # for a spreadsheet
+    python3 run.py --watch ~/new          # answers each WAV that appears there, once, also after a restart
+
+A WAV (.wav, .wave) holds PCM of 8, 16, 24 or 32 bits, or floats of 32 or 64. Its channels are averaged, and from another
+rate it is brought to {rate_hz} Hz, as `sounds.py` says. The model hears {samples} samples ({seconds:.4g} s) at once: a
+longer sound gets an answer for each such window, one behind the other, a rest of less than half a window none; a shorter
+one is filled up with silence. Another sound, such as MP3, is converted first:
+`ffmpeg -i sound.mp3 -ac 1 -ar {rate_hz} sound.wav`."""
 _SERVICE = """\
 ## From when the board starts
 
@@ -51,9 +63,14 @@ sudo loginctl enable-linger "$USER"  # also while nobody is signed in
 
 """
 _LABELS = """\
-A JSON object has `input` ({input}), `label`, `confidence` (0 to 1) and `scores`: all labels with theirs, or with
+A JSON object has {input}, `label`, `confidence` (0 to 1) and `scores`: all labels with theirs, or with
 `--top N` the N likeliest, likeliest first."""
-_VALUE = "A JSON object has `input` ({input}) and `value`."
+_VALUE = "A JSON object has {input} and `value`."
+_NAMED = {
+    "image": "`input` (the file)",
+    "table": "`input` (file:line, the names being line 1)",
+    "sound": "`input` (the file, or file@seconds of several windows), `start_s` (where the window begins, in seconds)",
+}
 _BENCHMARK = """\
 `--benchmark --json` is one object too: `p50_ms`, `p95_ms`, `p99_ms` (milliseconds of an answer, once warm, of `runs`),
 `first_ms` (the first one), `load_ms` (LiteRT and the model), `cold_start_ms` (from starting the program to its answer
@@ -68,8 +85,7 @@ def readme(manifest: dict[str, Any], target: Target, arrays: Arrays, first: str 
 
     `first` is what the kind of target has to say before anything else: Markdown with headings of its own.
     """
-    pictures = arrays.kind == "images"
-    packages = [*target.runtime.packages, *(target.runtime.pictures if pictures else ())]
+    packages = [*target.runtime.packages, *(target.runtime.pictures if arrays.kind == "images" else ())]
     title = _plain(manifest["name"]) or "A model"
     before = f"{first.strip()}\n\n" if first else ""
     return f"""\
@@ -87,7 +103,7 @@ Made by Gristmill for: {target.title}. {target.runtime.note}
 
 ## Run
 
-{_PICTURES if pictures else _TABLES + _columns(manifest)}
+{_how(manifest)}
 
 {_keys(manifest)}
 
@@ -126,6 +142,16 @@ OpenSSL 3 checks the manifest alone, which holds the hashes of the other files, 
 """
 
 
+def _how(manifest: dict[str, Any]) -> str:
+    """The commands that answer files, and what the files have to be."""
+    given = manifest["input"]
+    if given["kind"] == "image":
+        return _PICTURES
+    if given["kind"] == "sound":
+        return _SOUNDS.format(**given, seconds=given["samples"] / given["rate_hz"])
+    return _TABLES + _columns(manifest)
+
+
 def _picks(manifest: dict[str, Any]) -> str:
     names = [f"`--variant {name}`" for name in manifest["variants"]]
     return f"{' or '.join(names)} picks the model file, " if len(names) > 1 else ""
@@ -152,7 +178,7 @@ def _worth(manifest: dict[str, Any], arrays: Arrays) -> str:
 
 def _keys(manifest: dict[str, Any]) -> str:
     """What stands in a line of `--json`."""
-    what = "the file" if manifest["input"]["kind"] == "image" else "file:line, the names being line 1"
+    what = _NAMED[manifest["input"]["kind"]]
     return (_LABELS if manifest["labels"] else _VALUE).format(input=what)
 
 

@@ -225,7 +225,7 @@ def _mistakes(outputs: NDArray[np.float32], arrays: Arrays) -> str:
 
 
 def _thumbnail(arrays: Arrays, at: int) -> str:
-    if arrays.kind == "table":
+    if arrays.kind != "images":
         return ""
     pixels = np.asarray(arrays.test.x[at])
     stream = io.BytesIO()

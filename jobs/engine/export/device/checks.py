@@ -133,8 +133,10 @@ def answered(argv: list[str]) -> Any:
 
 
 def written(folder: Path, manifest: dict[str, Any], x: Any) -> Path:
-    """A picture or a table of one row that holds the input `x`."""
+    """A picture, a table of one row or a WAV that holds the input `x`."""
     spec = manifest["input"]
+    if spec["kind"] == "sound":
+        return written_sound(folder / "input.wav", spec["rate_hz"], x)
     if spec["kind"] == "image":
         from PIL import Image
 
@@ -147,6 +149,15 @@ def written(folder: Path, manifest: dict[str, Any], x: Any) -> Path:
         table.writerow([column["name"] for column in spec["columns"]])
         table.writerow([cell(column, value, reader["decimal"]) for column, value in zip(spec["columns"], x)])
     return folder / "input.csv"
+
+
+def written_sound(path: Path, rate: int, x: Any) -> Path:
+    import wave
+
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, rate, len(x), "NONE", ""))
+        sound.writeframes((np.asarray(x) * 2**15).clip(-(2**15), 2**15 - 1).astype("<i2").tobytes())
+    return path
 
 
 def cell(column: dict[str, Any], value: float, decimal: str) -> str:

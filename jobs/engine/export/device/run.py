@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the model of this folder on pictures or tables: `python3 run.py --help`.
+"""Runs the model of this folder on pictures, tables or sounds: `python3 run.py --help`.
 
 Python 3.9 or newer, numpy and a LiteRT runtime (ai-edge-litert or tflite-runtime); Pillow for pictures only. Gristmill
 ships this program in every bundle; what it knows about the model stands in manifest.json. The files beside it are read
@@ -33,6 +33,7 @@ MOST_THREADS, LONGEST_S = 256, 1_000_000
 ENDINGS = {
     "image": (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
     "table": (".csv", ".tsv", ".txt"),
+    "sound": (".wav", ".wave"),
 }
 CAME: list[int] = []  # interrupts: a library at work in C may lose the exception, or make another of it
 INTERRUPTED, PIPE_CLOSED = 130, 141  # as a shell says it of a program that ended by that signal
@@ -68,22 +69,22 @@ def part(name: str) -> dict[str, Any]:
     return found
 
 
-def inputs(path: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What a file holds, as (name, model input). UsageError for what cannot be read."""
+def inputs(path: Path, manifest: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """What a file holds, as (name, model input), of sounds with seconds. UsageError for what cannot be read."""
     spec = manifest["input"]
     numpy(manifest)
-    reading = part("inputs.py")
     try:
         if spec["kind"] == "image":
-            yield str(path), reading["picture"](path, spec)
+            yield str(path), part("inputs.py")["picture"](path, spec)
         else:
-            yield from reading["rows"](path, spec)
+            source, reading = ("sounds.py", "windows") if spec["kind"] == "sound" else ("inputs.py", "rows")
+            yield from part(source)[reading](path, spec)
     except ImportError as error:
         raise lacking("Pictures need Pillow", error, manifest) from None
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
-        other = part("trouble.py")["foreign"](path, spec["kind"]) if isinstance(error, ValueError) else ""
+        other = part("trouble.py")["foreign"](path, spec) if isinstance(error, ValueError) else ""
         raise UsageError(f"{path}: {other or first_line(error)}") from None
 
 
@@ -213,14 +214,15 @@ class Asked:
 
     def file(self, path: Path) -> None:
         try:
-            for name, x in inputs(path, self.manifest):
-                self.one(name, x)
+            for found in inputs(path, self.manifest):
+                self.one(*found)
         except UsageError as error:
             self.fail(error)
 
-    def one(self, name: str, x: Any) -> None:
+    def one(self, name: str, x: Any, start: Optional[float] = None) -> None:
         try:
-            self.show(answer(name, self.model(x, name), self.manifest["labels"], self.top))
+            found = answer(name, self.model(x, name), self.manifest["labels"], self.top)
+            self.show(found if start is None else {"input": name, "start_s": start, **found})
         except UsageError as error:
             if not CAME:
                 self.fail(error)
@@ -249,7 +251,7 @@ def camera(source: str, interval: float, asked: Asked) -> int:
     """Answers a picture of the camera every `interval` seconds, until Ctrl-C or the end of a film."""
     spec, reading = asked.manifest["input"], part("inputs.py")
     if spec["kind"] != "image":
-        raise UsageError("--camera: this model takes the rows of a table, not pictures.")
+        raise UsageError(f"--camera: this model takes {part('trouble.py')['TAKES'][spec['kind']]}.")
     try:
         for name, image in part("live.py")["camera"](source, interval, (spec["width"], spec["height"])):
             asked.one(name, reading["pixels"](image, spec))
@@ -306,11 +308,9 @@ def load_manifest() -> dict[str, Any]:
 
 
 def arguments() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(
-        description="Runs this bundle's model on pictures or tables.", epilog=STATUSES
-    )
+    options = argparse.ArgumentParser(description="Runs this bundle's model on your files.", epilog=STATUSES)
     add = options.add_argument
-    add("inputs", nargs="*", type=Path, metavar="INPUT", help="pictures, CSV tables, folders of them")
+    add("inputs", nargs="*", type=Path, metavar="INPUT", help="pictures, CSV tables, WAVs, folders of them")
     form = options.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line (README.md has the keys)")
     form.add_argument("--csv", action="store_true", help="a table: a line with the names, a line an answer")

@@ -229,30 +229,52 @@ def _numpy_for_picamera2() -> list[str]:
 
 # --- a file is of another kind ------------------------------------------------------------------------------
 
-SOUNDS = (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".opus")
-TAKES = {"image": "pictures (JPEG, PNG, BMP, GIF or WebP)", "table": "the rows of a table (CSV)"}
+SOUNDS = (".wav", ".wave", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".opus", ".aif", ".aiff", ".wma")
+TAKES = {
+    "image": "pictures (JPEG, PNG, BMP, GIF or WebP)",
+    "table": "the rows of a table (CSV)",
+    "sound": "sounds (WAV)",
+}
 
 
-def foreign(path: Path, kind: str) -> str:
-    """What a file that could not be read really is, and what the model takes; empty when it can't be told."""
+def foreign(path: Path, spec: dict[str, Any]) -> str:
+    """What a file that could not be read really is, and what the model takes (the manifest's input); empty when it
+    can't be told.
+    """
+    kind = spec["kind"]
     try:
         with path.open("rb") as stream:
             start = stream.read(16)
     except OSError:
         return ""
     found = by_content(start) or ("a sound" if path.suffix.lower() in SOUNDS else "")
-    if kind == "image" and not found and path.suffix.lower() in (".csv", ".tsv"):
+    if kind != "table" and not found and path.suffix.lower() in (".csv", ".tsv"):
         found = "a table"
+    if kind == "sound" and "sound" in found:
+        return "" if is_wav(start) else not_wav(path, spec["rate_hz"])
     if not found or (kind == "image" and found == "a picture"):
         return ""
     return f"this is {found}; this model takes {TAKES[kind]}."
 
 
+def is_wav(start: bytes) -> bool:
+    return start[:4] in (b"RIFF", b"RF64", b"BW64") and start[8:12] == b"WAVE"
+
+
+def not_wav(path: Path, rate: int) -> str:
+    """How a sound in another form, such as MP3, becomes one that can be read."""
+    new = path.with_name(path.stem + (".wav" if path.suffix.lower() != ".wav" else "-new.wav"))
+    typed = shlex.join(["ffmpeg", "-i", str(path), "-ac", "1", "-ar", str(rate), str(new)])
+    return f"this is not a WAV file. Convert it: {typed}"
+
+
 def by_content(start: bytes) -> str:
     """What a file's first bytes say that it is."""
-    if start[:4] == b"RIFF" and start[8:12] in (b"WAVE", b"WEBP"):
-        return "a sound" if start[8:12] == b"WAVE" else "a picture"
-    if start[:4] in (b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04"):
+    if is_wav(start):
+        return "a sound"
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "a picture"
+    if start[:4] in (b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04", b"RIFX") or start[8:12] in (b"AIFF", b"AIFC"):
         return "a sound"
     if start[:1] == b"\0" and start[4:8] == b"ftyp":
         kinds = {b"heic": "a HEIC picture (save it as JPEG)", b"avif": "an AVIF picture (save it as JPEG)"}

@@ -1,4 +1,4 @@
-"""What the READMEs of these bundles say of inputs: how a picture or a row becomes one, by the bundle's `inputs.py`."""
+"""What the READMEs of these bundles say of inputs: how a picture, a row or a sound becomes one, by the bundle's files."""
 
 from importlib import metadata
 
@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import {module}
-from inputs import {reader}
+from {file} import {reader}
 
 manifest = json.loads(Path("manifest.json").read_text())
 {load}
@@ -27,16 +27,24 @@ for name, x in rows(Path("table.csv"), manifest["input"]):
     y = {call}
     print(name, {shown})"""
 
+_SOUND = """\
+for name, x, start_s in windows(Path("sound.wav"), manifest["input"]):
+    y = {call}
+    print(name, {shown})"""
+# By the kind of data: the bundle's file, its function, and how that is used.
+_READERS = {
+    "images": ("inputs", "picture", _PICTURE),
+    "table": ("inputs", "rows", _ROWS),
+    "sounds": ("sounds", "windows", _SOUND),
+}
+
 
 def example(build: Build, module: str, load: str, call: str) -> str:
     """Markdown. `call` is an expression for the outputs (1, outputs) of `x`, by `module`, after the line `load`."""
     shown = 'manifest["labels"][y[0].argmax()], y[0].max()' if build.arrays.labels else "y[0, 0]"
-    pictures = build.arrays.kind == "images"
+    file, reader, each = _READERS[build.arrays.kind]
     return _EXAMPLE.format(
-        module=module,
-        reader="picture" if pictures else "rows",
-        load=load,
-        each=(_PICTURE if pictures else _ROWS).format(call=call, shown=shown),
+        module=module, file=file, reader=reader, load=load, each=each.format(call=call, shown=shown)
     )
 
 
