@@ -59,6 +59,7 @@ def test_the_engine_gets_the_file_and_nothing_of_ours(api: APIClient) -> None:
         "filename": "Cats & dogs.keras",
         "labels": LABELS,
         "pixels": "-1..1",
+        "sample_rate": None,
         "data": None,
         "data_key": "",
         "cache": "/cache",

@@ -1,6 +1,7 @@
 """WAV files become rows of samples on the board: every encoding, broken and odd files, other rates, windows."""
 
 import io
+import os
 import runpy
 import struct
 import wave
@@ -120,7 +121,8 @@ def test_sizes_that_are_not_what_is_there(content: bytes, count: int) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "not a WAV"),
+        (b"", "is empty"),
+        (b"RIFF", "not a WAV"),
         (b"RIFX" + bytes(4) + b"WAVE", "not a WAV"),
         (b"RIFF\x04\0\0\0WAVE", "cut off before its samples"),
         (riff(FORM)[:30], "cut off before its samples"),
@@ -262,8 +264,6 @@ def test_another_rate_counts_in_its_own_time(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_read_to_its_end() -> None:
-    import os
-
     read, write = os.pipe()
     os.write(write, riff(FORM, chunk(b"data", SAMPLES, 0xFFFFFFFF)))
     os.close(write)
@@ -282,6 +282,7 @@ def test_a_pipe_is_read_to_its_end() -> None:
         ("x.png", b"\x89PNG\r\n\x1a\n", "this is a picture; this model takes sounds (WAV)."),
         ("x.csv", b"a,b", "this is a table; this model takes sounds (WAV)."),
         ("x.wav", plain(SAMPLES), ""),  # what is wrong with it is known better
+        ("x.wav", b"", ""),
         ("x", b"?", ""),
     ],
 )

@@ -33,7 +33,7 @@ def vectors(shape: tuple[int, ...], count: int = VECTORS, *, sounds: bool = Fals
     if sounds:
         return _sounds(chance, shape[0], count)
     if len(shape) != PICTURE:
-        sizes = 10.0 ** chance.uniform(-1, 2, (count, 1))
+        sizes = 10.0 ** chance.uniform(-1, 2, (count, *(1 for _ in shape)))
         return (chance.normal(size=(count, *shape)) * sizes).astype(np.float32)
     height, width, channels = shape
     fine = chance.integers(0, 256, (count, height, width, channels), dtype=np.uint8)

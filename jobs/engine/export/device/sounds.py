@@ -26,6 +26,7 @@ NAMES = {
 PARTS = {(PCM, 8): "u1", (PCM, 16): "<i2", (PCM, 24): "u1", (PCM, 32): "<i4", (FLOAT, 32): "<f4", (FLOAT, 64): "<f8"}
 SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")  # the end of the GUIDs that begin with such a tag
 WHOLE = (0, 0xFFFFFFFF)  # sizes that were never filled in, as of what comes through a pipe
+EMPTY = "is empty: there are no samples in it"
 MOST_CHANNELS, MOST_HZ, LOUDEST = 64, 1_000_000, 1e30
 
 # Resampling: a sinc under a Kaiser window (Kaiser and Schafer 1980, IEEE Trans. ASSP 28, 105-107), symmetric and
@@ -99,6 +100,8 @@ def wav(stream: BinaryIO) -> Sound:
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     head = stream.read(12)
+    if not head:
+        raise ValueError(EMPTY)
     if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:] != b"WAVE":
         raise ValueError("not a WAV file")
     told, form = 0, b""
@@ -120,7 +123,7 @@ def wav(stream: BinaryIO) -> Sound:
         long = told or left
     frames = min(long, left) // (channels * bits // 8)
     if not frames:
-        raise ValueError("is empty: there are no samples in it")
+        raise ValueError(EMPTY)
     return Sound(stream, start, frames, channels, rate, tag, bits)
 
 

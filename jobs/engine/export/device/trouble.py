@@ -251,7 +251,7 @@ def foreign(path: Path, spec: dict[str, Any]) -> str:
     if kind != "table" and not found and path.suffix.lower() in (".csv", ".tsv"):
         found = "a table"
     if kind == "sound" and "sound" in found:
-        return "" if is_wav(start) else not_wav(path, spec["rate_hz"])
+        return "" if is_wav(start) or not start else not_wav(path, spec["rate_hz"])
     if not found or (kind == "image" and found == "a picture"):
         return ""
     return f"this is {found}; this model takes {TAKES[kind]}."
