@@ -102,8 +102,8 @@ class BringForm(forms.Form):
         min_value=SAMPLE_RATES[0],
         max_value=SAMPLE_RATES[1],
         help_text=gettext_lazy(
-            "In Hz, such as 16000: for models whose input is a row of sound samples, mono, −1 to 1. They come without a "
-            "dataset. Left empty for all others."
+            "In Hz, such as 16000: for models whose input is a row of sound samples, mono, −1 to 1. They come without "
+            "a dataset. Left empty for all others."
         ),
     )
 

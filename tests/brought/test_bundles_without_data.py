@@ -15,9 +15,7 @@ from tests.export.conftest import Built, run_py
 pytestmark = pytest.mark.train
 
 
-def built(
-    take: Take, path: Path, labels: list[str], home: Path, target: Any = None, **more: Any
-) -> Built:
+def built(take: Take, path: Path, labels: list[str], home: Path, target: Any = None, **more: Any) -> Built:
     """The model taken in, and a bundle built of what that left."""
     from hardware.targets.registry import TARGETS
     from jobs.engine.events import Wish

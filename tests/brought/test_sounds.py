@@ -145,7 +145,9 @@ def test_every_window_of_a_sound_is_answered(bundle: Built, model: Any, tmp_path
     again = answers(run_py(bundle.bundle, "--json", record(tmp_path / "8k.wav", tone(LOW, 0.1))).stdout)
     x = (tone(LOW, 0.1) * 32_767).astype("<i2").astype(np.float32) / 2**15
     assert again[0]["input"] == str(tmp_path / "8k.wav")
-    assert list(again[0]["scores"].values()) == pytest.approx(np.asarray(model(x[None, :, None]))[0], abs=1e-5)
+    assert list(again[0]["scores"].values()) == pytest.approx(
+        np.asarray(model(x[None, :, None]))[0], abs=1e-5
+    )
 
 
 def test_folders_and_forms_of_answers(bundle: Built, tmp_path: Path) -> None:
@@ -162,14 +164,21 @@ def test_folders_and_forms_of_answers(bundle: Built, tmp_path: Path) -> None:
 
 
 def test_what_is_no_wav_is_called_by_its_name(bundle: Built, tmp_path: Path) -> None:
-    contents = {"a.mp3": b"ID3\x03", "b.png": b"\x89PNG\r\n\x1a\n", "empty.wav": b"", "cut.wav": b"RIFF\0\0\0\0WAVE"}
+    contents = {
+        "a.mp3": b"ID3\x03",
+        "b.png": b"\x89PNG\r\n\x1a\n",
+        "empty.wav": b"",
+        "cut.wav": b"RIFF\0\0\0\0WAVE",
+    }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     good = record(tmp_path / "good.wav", tone(HIGH, 0.1))
     law = bytearray(good.read_bytes())
     law[20] = 7
     (tmp_path / "law.wav").write_bytes(law)
-    done = run_py(bundle.bundle, "--json", *(tmp_path / name for name in contents), tmp_path / "law.wav", good)
+    done = run_py(
+        bundle.bundle, "--json", *(tmp_path / name for name in contents), tmp_path / "law.wav", good
+    )
     assert (done.returncode, told(answers(done.stdout))) == (1, ["high"])
     for part in (
         f"a.mp3: this is not a WAV file. Convert it: ffmpeg -i {tmp_path}/a.mp3 -ac 1 -ar 8000 {tmp_path}/a.wav",
@@ -219,7 +228,8 @@ def test_other_formats_answer_sounds_too(name: str, model: Any, take: Take, tmp_
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("browser", "takes pictures and tables, no sounds"), ("raspberry-pi-pico-2", "takes int8")]
+    ("name", "said"),
+    [("browser", "takes pictures and tables, no sounds"), ("raspberry-pi-pico-2", "takes int8")],
 )
 def test_what_is_not_built_of_them(name: str, said: str, model: Any, take: Take, tmp_path: Path) -> None:
     found = built(take, saved(model, tmp_path / "m.keras"), LABELS, tmp_path, TARGETS[name], sample_rate=RATE)
@@ -237,7 +247,9 @@ def test_what_is_no_model_of_sounds(refused: Callable[..., str], tmp_path: Path)
     assert "takes pictures, (8, 8, 3), and came with a sample rate" in said(8, 8, 3)
     assert "the shape (800, 2). With a sample rate" in said(800, 2)
     assert "of at most 192,000" in said(192_001, 1)
-    assert "no fixed size: (?, 1). Boards need one: give it, as in keras.Input(shape=(16000,))" in said(None, 1)
+    assert "no fixed size: (?, 1). Boards need one: give it, as in keras.Input(shape=(16000,)" in said(
+        None, 1
+    )
     assert "with their sample rate, of sounds" in said(800, 1, rate=None)
     assert "with their sample rate, of sounds" in said(4_000, 1, rate=None)
 

@@ -1,7 +1,9 @@
 """WAV files become rows of samples on the board: every encoding, broken and odd files, other rates, windows."""
 
+import contextlib
 import io
 import os
+import re
 import runpy
 import struct
 import wave
@@ -70,7 +72,11 @@ def test_integers_of_every_width(
         more = struct.pack("<HHIH", 22, 8 * width, 0, 1) + TAIL
         form = fmt(0xFFFE, channels, 8 * width, more=more)
     content = riff(
-        chunk(b"LIST", before), chunk(b"fmt ", form), chunk(b"junk", before), chunk(b"data", data), chunk(b"id3 ", b"xyz")
+        chunk(b"LIST", before),
+        chunk(b"fmt ", form),
+        chunk(b"junk", before),
+        chunk(b"data", data),
+        chunk(b"id3 ", b"xyz"),
     )
     np.testing.assert_array_equal(heard(content), numbers(data, width, channels))
     if not extensible:  # as Python's own reader sees it
@@ -109,8 +115,8 @@ FORM = chunk(b"fmt ", fmt(1, 1, 16))
         (riff(FORM, chunk(b"data", SAMPLES, 0x7FFFF000)), 6),  # sox into one
         (riff(FORM, chunk(b"data", SAMPLES))[:-3], 4),  # cut off in the middle of a sample
         (riff(FORM, chunk(b"data", SAMPLES + b"\x01")), 6),
-        (riff(chunk(b"ds64", struct.pack("<QQQI", 99, 8, 4, 0)), FORM, chunk(b"data", SAMPLES, 0xFFFFFFFF), form=b"RF64"),
-         4),
+        (riff(chunk(b"ds64", struct.pack("<QQQI", 99, 8, 4, 0)), FORM, chunk(b"data", SAMPLES, 0xFFFFFFFF),
+              form=b"RF64"), 4),
         (riff(FORM, chunk(b"data", SAMPLES), form=b"BW64"), 6),
     ],
 )  # fmt: skip
@@ -145,19 +151,16 @@ def test_sizes_that_are_not_what_is_there(content: bytes, count: int) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_said(content: bytes, said: str) -> None:
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=re.escape(said)):
         heard(content)
-    assert said in str(error.value)
 
 
 @given(st.binary(max_size=120), st.integers(0, 60))
 def test_nothing_else_comes_of_nonsense(noise: bytes, at: int) -> None:
     content = bytearray(plain(SAMPLES))
     content[at : at + len(noise)] = noise
-    try:
+    with contextlib.suppress(ValueError):
         assert len(heard(bytes(content)))
-    except ValueError as error:
-        assert str(error)
 
 
 # --- another rate ---------------------------------------------------------------------------------------------
@@ -173,7 +176,14 @@ def at_rate(x: Any, rate: int, wanted: int) -> Any:
     return sounds["resampled"](reader(x), rate, wanted, 0, -(-len(x) * wanted // rate))
 
 
-RATES = [(44_100, 16_000), (48_000, 16_000), (8_000, 16_000), (22_050, 8_000), (11_025, 16_000), (16_000, 15_999)]
+RATES = [
+    (44_100, 16_000),
+    (48_000, 16_000),
+    (8_000, 16_000),
+    (22_050, 8_000),
+    (11_025, 16_000),
+    (16_000, 15_999),
+]
 
 
 @pytest.mark.parametrize(("rate", "wanted"), RATES)
@@ -238,8 +248,8 @@ def test_a_longer_sound_has_windows_and_a_shorter_one_is_filled_up(
     found = of(tmp_path / "x.wav", 100)
     assert [start for _, _, start in found] == [start / RATE for start in starts]
     several = len(starts) > 1
-    digits = [f"{tmp_path}/x.wav@{start / RATE:.2f}s" for start in starts] if several else [f"{tmp_path}/x.wav"]
-    assert [name for name, _, _ in found] == digits
+    names = [f"{tmp_path}/x.wav" + several * f"@{start / RATE:.2f}s" for start in starts]
+    assert [name for name, _, _ in found] == names
     filled = np.concatenate([values, np.zeros(100)])
     for start, (_, x, _) in zip(starts, found, strict=True):
         assert (x.shape, x.dtype) == ((1, 100), np.float32)

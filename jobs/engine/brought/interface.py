@@ -88,8 +88,9 @@ def _check_sound(shape: Sequence[int | None]) -> None:
         )
     if sides[1:] not in ([], [1]) or not sides or not 1 <= sides[0] <= MAX_SAMPLES:
         raise NotTakenError(
-            f"The model's input has the shape {_told(shape)}. With a sample rate, one row of samples is taken, (samples) "
-            f"or (samples, 1), of at most {MAX_SAMPLES:,}. Spectrograms and the like are worked out inside of the model."
+            f"The model's input has the shape {_told(shape)}. With a sample rate, one row of samples is taken, "
+            f"(samples) or (samples, 1), of at most {MAX_SAMPLES:,}. Spectrograms and the like are worked out inside "
+            "of the model."
         )
 
 

@@ -1,4 +1,6 @@
-"""A brought model made to fit: pictures come as 0..255, sounds as a row, classes leave as probabilities in the order of the labels."""
+"""A brought model made to fit: pictures come as 0..255, sounds as a row; classes leave as probabilities in the order
+of the labels.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -19,10 +19,10 @@ class FileKind(StrEnum):
 class ImportTask(BaseModel):
     """One model to be taken in; paths are those that this process sees.
 
-    `file` is what the member brought, `filename` only what they call it. `labels` name the outputs in order: none for
-    a model that answers with a number, None for those of the data. `pixels` is what the model wants pictures' values
-    to be; `sample_rate`, in Hz, makes it a model of sounds. `data`, `data_key` and `cache` are as for training; `data` is None when nothing was brought to measure by.
-    `out` is the only other writable place.
+    `file` is what the member brought, `filename` only what they call it. `labels` name the outputs in order: none
+    for a model that answers with a number, None for those of the data. `pixels` is what the model wants pictures'
+    values to be; `sample_rate`, in Hz, makes it a model of sounds. `data`, `data_key` and `cache` are as for
+    training; `data` is None when nothing was brought to measure by. `out` is the only other writable place.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -28,10 +28,10 @@ _SOUNDS = """\
     python3 run.py --csv folder > all.csv # for a spreadsheet
     python3 run.py --watch ~/new          # answers each WAV that appears there, once, also after a restart
 
-A WAV (.wav, .wave) holds PCM of 8, 16, 24 or 32 bits, or floats of 32 or 64. Its channels are averaged, and from another
-rate it is brought to {rate_hz} Hz, as `sounds.py` says. The model hears {samples} samples ({seconds:.4g} s) at once: a
-longer sound gets an answer for each such window, one behind the other, a rest of less than half a window none; a shorter
-one is filled up with silence. Another sound, such as MP3, is converted first:
+A WAV (.wav, .wave) holds PCM of 8, 16, 24 or 32 bits, or floats of 32 or 64. Its channels are averaged, and from
+another rate it is brought to {rate_hz} Hz, as `sounds.py` says. The model hears {samples} samples ({seconds:.4g} s) at
+once: a longer sound gets an answer for each such window, one behind the other, a rest of less than half a window none;
+a shorter one is filled up with silence. Another sound, such as MP3, is converted first:
 `ffmpeg -i sound.mp3 -ac 1 -ar {rate_hz} sound.wav`."""
 _SERVICE = """\
 ## From when the board starts

@@ -23,7 +23,14 @@ NAMES = {
     2: "ADPCM of Microsoft", 6: "A-law", 7: "µ-law", 0x11: "ADPCM of IMA", 0x31: "GSM 6.10", 0x50: "MPEG",
     0x55: "MP3", 0xFF: "AAC",
 }  # fmt: skip
-PARTS = {(PCM, 8): "u1", (PCM, 16): "<i2", (PCM, 24): "u1", (PCM, 32): "<i4", (FLOAT, 32): "<f4", (FLOAT, 64): "<f8"}
+PARTS = {
+    (PCM, 8): "u1",
+    (PCM, 16): "<i2",
+    (PCM, 24): "u1",
+    (PCM, 32): "<i4",
+    (FLOAT, 32): "<f4",
+    (FLOAT, 64): "<f8",
+}
 SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")  # the end of the GUIDs that begin with such a tag
 WHOLE = (0, 0xFFFFFFFF)  # sizes that were never filled in, as of what comes through a pipe
 EMPTY = "is empty: there are no samples in it"
@@ -146,8 +153,8 @@ def encoding(form: bytes) -> Tuple[int, int, int, int]:
     width = 8 * ((bits + 7) // 8)  # of 12 bits and such: the upper ones of the next whole bytes
     if (tag, width) not in PARTS:
         raise ValueError(
-            f"its encoding is not read here: {NAMES.get(tag, 'an unknown one')} (tag {tag}), {bits} bits. PCM of 8, 16, "
-            "24 and 32 bits is, and floats of 32 and 64 (ffmpeg -i FILE -c:a pcm_s16le NEW.wav)"
+            f"its encoding is not read here: {NAMES.get(tag, 'an unknown one')} (tag {tag}), {bits} bits. PCM of 8, "
+            "16, 24 and 32 bits is, and floats of 32 and 64 (ffmpeg -i FILE -c:a pcm_s16le NEW.wav)"
         )
     if not 1 <= channels <= MOST_CHANNELS or not 1 <= rate <= MOST_HZ or block != channels * width // 8:
         raise ValueError(

@@ -270,11 +270,13 @@ def not_wav(path: Path, rate: int) -> str:
 
 def by_content(start: bytes) -> str:
     """What a file's first bytes say that it is."""
-    if is_wav(start):
-        return "a sound"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "a picture"
-    if start[:4] in (b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04", b"RIFX") or start[8:12] in (b"AIFF", b"AIFC"):
+    if (
+        is_wav(start)
+        or start[:4] in (b"fLaC", b"OggS", b"ID3\x03", b"ID3\x04", b"RIFX")
+        or start[8:12] in (b"AIFF", b"AIFC")
+    ):
         return "a sound"
     if start[:1] == b"\0" and start[4:8] == b"ftyp":
         kinds = {b"heic": "a HEIC picture (save it as JPEG)", b"avif": "an AVIF picture (save it as JPEG)"}

@@ -1,4 +1,4 @@
-"""What the READMEs of these bundles say of inputs: how a picture, a row or a sound becomes one, by the bundle's files."""
+"""What the READMEs of these bundles say of inputs: how a file becomes one, by `inputs.py` or `sounds.py` beside it."""
 
 from importlib import metadata
 
