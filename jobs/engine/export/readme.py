@@ -69,7 +69,7 @@ _VALUE = "A JSON object has {input} and `value`."
 _NAMED = {
     "image": "`input` (the file)",
     "table": "`input` (file:line, the names being line 1)",
-    "sound": "`input` (the file, or file@seconds of several windows), `start_s` (where the window begins, in seconds)",
+    "sound": "`input` (the file, or file@seconds of several windows), `start_s` (seconds to where it\nbegins)",
 }
 _BENCHMARK = """\
 `--benchmark --json` is one object too: `p50_ms`, `p95_ms`, `p99_ms` (milliseconds of an answer, once warm, of `runs`),
