@@ -52,19 +52,8 @@ def compiled(
     """
     said = identity(board, engine, verilog)
     outermost = shell(board, engine, said, divisor=DIVISOR, idle=IDLE, contained=contained)
-    return _compiled({**verilog, "board.v": outermost}, folder)
-
-
-def compiled_netlist(board: Board, verilog: Mapping[str, str], folder: Path) -> Path:
-    """The same of what yosys made of a board, and its models of the chip's cells; its serial line is as fast as the
-    board's.
-    """
-    # The models of cells have blocks that our own Verilog has not.
-    return _compiled(verilog, folder, f"-Pline.DIVISOR={board.divisor}", "-DNETLIST", "-Wno-all")
-
-
-def _compiled(verilog: Mapping[str, str], folder: Path, *options: str) -> Path:
-    for name, text in verilog.items():
+    files = {**verilog, "board.v": outermost}
+    for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     sources = [str(folder / name) for name in sorted(files) if name.endswith(".v")]
     program = folder / "line.vvp"

@@ -14,7 +14,7 @@ from hardware.fpga.boards import BOARDS
 from hardware.fpga.contained import files as contents
 from hardware.fpga.frontend import read_graph
 from hardware.fpga.identity import digest
-from hardware.fpga.image import Image as Net
+from hardware.fpga.image import Image
 from hardware.fpga.ir import Graph, Int8s
 from hardware.fpga.program import compiled as compiled_net
 from hardware.fpga.reference import run
@@ -38,32 +38,55 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(BOARD, BOARD.engine, sources(), tmp_path_factory.mktemp("engine"))
 
 
-def convolved(units: int) -> tuple[Graph, Int8s]:
+def summed(units: int) -> bytes:
+    """A net that ends in a convolution: the array writes its outputs."""
     weights = np.random.default_rng(units).integers(-127, 128, (units, 3, 3, 3)).astype(np.int8)
-    graph = read_graph(convolution(side=5, depth=3, weights=weights, activation="relu"))
-    return graph, steps(graph.values[graph.input].shape, VECTORS, seed=units)
+    return convolution(side=5, depth=3, weights=weights, activation="relu")
 
 
-def bundled(folder: Path, net: Net, vectors: tuple[Int8s, Int8s], **more: Any) -> Path:
+def added(units: int) -> bytes:
+    """One that ends in a sum of two convolutions: its bytes are written one by one."""
+    net = Net(seed=units)
+    source = net.value((4, 4, 3), 0.05, 11)
+    parts = [net.convolution(source, (4, 4, 3), units, size=size) for size in (3, 1)]
+    return net.content(source, net.operator("ADD", parts, net.value((4, 4, units), 0.2, 3), "AddOptions"))
+
+
+def bundled(folder: Path, net: Image, vectors: tuple[Int8s, Int8s], **more: Any) -> Path:
+    """What host.py needs, to load `net`."""
     programs_in(folder)
     image = of_net(net, title="one layer", inputs=vectors[0], outputs=vectors[1])
     circuit = digest(BOARD, BOARD.engine, sources())
     written = files(
-        image, digest=circuit, board=BOARD.name, loader=BOARD.loader, bitstream="board.bit", **more
+        image, digest=circuit, board=BOARD.name, loader=BOARD.loader, bitstream="board.bin", **more
     )
     for name, content in written.items():
         (folder / name).write_bytes(content)
     return folder
 
 
-@pytest.mark.parametrize("units", [3, 8])
-def test_a_net_answers_over_the_line_as_the_reference_does(program: Path, tmp_path: Path, units: int) -> None:
-    """Two nets in one circuit; `units` that fill a word of the activations, and that don't."""
-    graph, x = convolved(units)
+def asked(content: bytes) -> tuple[Graph, Int8s, Int8s]:
+    """A net, vectors, and the reference's answers."""
+    graph = read_graph(content)
+    x = steps(graph.values[graph.input].shape, VECTORS, seed=3)
+    return graph, x, run(graph, x)[graph.output]
+
+
+@pytest.mark.parametrize("content", [summed(3), summed(8), added(3)], ids=["summed 3", "summed 8", "added 3"])
+def test_a_net_answers_over_the_line_as_the_reference_does(
+    program: Path, tmp_path: Path, content: bytes
+) -> None:
+    """Nets in one circuit, whose channels fill a word of the activations and don't: what nobody writes of a word stays
+    what it was, and counts for nothing.
+    """
+    graph, x, y = asked(content)
     net = compiled_net(graph, BOARD.engine)
-    folder = bundled(tmp_path / "bundle", net, (x, run(graph, x)[graph.output]))
-    with Simulator(program) as simulator, Port(simulator) as port:
-        done = host(folder, "--port", port.name, "--selftest", "--json", "--patience", "20")
+    folder = bundled(tmp_path / "bundle", net, (x, y))
+    with Simulator(program) as simulator:
+        address, size = of_net(net, title="one layer", inputs=x, outputs=y).result
+        Client(simulator, patience=20.0).write(address, b"\xa5" * size)
+        with Port(simulator) as port:
+            done = host(folder, "--port", port.name, "--selftest", "--json", "--patience", "20")
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == {"vectors": VECTORS, "equal": VECTORS, "cycles": net.cycles}
 
@@ -72,15 +95,15 @@ def test_a_board_that_holds_the_net_answers_as_soon_as_it_is_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What there is to load is another net's: host.py finds by the board's digest that nothing has to be."""
-    graph, x = convolved(8)
+    graph, x, y = asked(summed(8))
     net = compiled_net(graph, BOARD.engine)
     held = sources() | contents(net)
-    other = dataclasses.replace(net, segments=compiled_net(convolved(5)[0], BOARD.engine).segments)
+    other = dataclasses.replace(net, segments=compiled_net(read_graph(summed(5)), BOARD.engine).segments)
     folder = bundled(
         tmp_path / "bundle",
         other,
-        (x, run(graph, x)[graph.output]),
-        contained=(digest(BOARD, BOARD.engine, held), "contained.bit"),
+        (x, y),
+        contained=(digest(BOARD, BOARD.engine, held), "contained.bin"),
     )
     (tmp_path / "board").mkdir()
     monkeypatch.chdir(tmp_path / "board")
