@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import shutil
 import time
 import zipfile
@@ -13,6 +12,7 @@ import pytest
 from hardware.nodes.probe.fpga import toolchain
 from hardware.nodes.probe.toolchains import toolchains
 from tests.e2e.portal import Portal, Scripter
+from tests.fpga.kept import KEPT
 
 pytestmark = [
     pytest.mark.long,
@@ -26,11 +26,11 @@ MINUTES = 30
 
 @pytest.fixture(scope="module", autouse=True)
 def prepared(portal: Portal) -> None:
-    """What is named by GRISTMILL_FPGA_CACHE (a folder that `hardware.fpga.prepare` filled) lies on the node's shelf:
-    then nothing is placed and routed here.
+    """What `make test-fpga` left lies on the node's shelf, as where boards were prepared: then the board's own
+    bitstream is not placed and routed anew.
     """
-    if cache := os.environ.get("GRISTMILL_FPGA_CACHE"):
-        shutil.copytree(cache, portal.home / "node" / "shelf" / "bitstreams", dirs_exist_ok=True)
+    if KEPT.is_dir():
+        shutil.copytree(KEPT, portal.home / "node" / "shelf" / "bitstreams", dirs_exist_ok=True)
 
 
 def body(digits: str, **more: Any) -> dict[str, Any]:
