@@ -20,15 +20,31 @@ _POINT = ((1, 1), (0, 0), (0, 0))
 
 def pair_points(graph: Graph, engine: Engine) -> Graph:
     layouts = {
-        layer.output: _layout(graph, layer, engine)
+        layer.output: layout(
+            map_after(graph.values[layer.inputs[0]].shape, layer.window, layer.weights.shape[2]),
+            layer.window,
+            engine,
+        )
         for layer in graph.layers
-        if isinstance(layer, Depthwise) and engine.banks > 1 and _allows(graph, layer)
+        if isinstance(layer, Depthwise) and _allows(graph, layer)
     }
     values = {
         number: replace(value, layout=layouts.get(number, value.layout))
         for number, value in graph.values.items()
     }
     return replace(graph, values=values)
+
+
+def layout(map_: tuple[int, int, int], window: Window, engine: Engine) -> Layout:
+    """How a depthwise layer's map (height, width, channels) takes the fewest cycles, where its readers allow that."""
+    height, width, channels = map_
+    words = -(-channels // WORD)
+    reads = window.taps * engine.outputs // WORD
+    cycles = {Layout.POINTS: height * width * -(-channels // engine.outputs) * max(reads, engine.slots)}
+    for each, axis in AXES.items() if engine.banks > 1 else ():
+        down, across = pairs(map_, axis)
+        cycles[each] = down * across * words * max(pair_window(window, axis).taps, engine.slots)
+    return min(cycles, key=lambda each: cycles[each])
 
 
 def pair_window(window: Window, axis: int) -> Window:
@@ -59,18 +75,6 @@ def _reads_planes(layer: Layer) -> bool:
         return False
     window = layer.window
     return (window.size, window.before, window.after) == _POINT
-
-
-def _layout(graph: Graph, layer: Depthwise, engine: Engine) -> Layout:
-    channels = layer.weights.shape[2]
-    map_ = map_after(graph.values[layer.inputs[0]].shape, layer.window, channels)
-    words = -(-channels // WORD)
-    reads = layer.window.taps * engine.outputs // WORD
-    cycles = {Layout.POINTS: map_[0] * map_[1] * -(-channels // engine.outputs) * max(reads, engine.slots)}
-    for layout, axis in AXES.items():
-        down, across = pairs(map_, axis)
-        cycles[layout] = down * across * words * max(pair_window(layer.window, axis).taps, engine.slots)
-    return min(cycles, key=lambda layout: cycles[layout])
 
 
 def _with(sides: Pair, axis: int, side: int) -> Pair:

@@ -6,15 +6,17 @@ both alike.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from hardware.fpga.boards import BOARDS
 from hardware.fpga.cycles import SETTLE
 from hardware.fpga.emit.contents import TABLE
 from hardware.fpga.engine import WORD, Engine, Memory
-from hardware.fpga.ir import Graph, Host, Layer, Shape, Value
+from hardware.fpga.ir import Graph, Host, Layer, Layout, Shape, Value, Window
 from hardware.fpga.operations import WORDS
+from hardware.fpga.passes import pair_points
 from hardware.fpga.plan import placed
 from hardware.targets.profiles import Target
 from jobs.engine.export.fit import Shortage
@@ -46,12 +48,13 @@ class Needs:
 
 @dataclass(frozen=True, kw_only=True)
 class _Step:
-    """One operation that makes a map of `shape`, with so many `reads` for each point and group of channels. `weights`,
-    `constants` and `tables` are words.
+    """One operation that goes over so many `points`, at each over so many `groups` of channels, with `reads` for each.
+    `weights`, `constants` and `tables` are words.
     """
 
     layer: Layer
-    shape: Shape
+    points: int
+    groups: int
     reads: int
     weights: int = 0
     constants: int = 1
@@ -66,15 +69,24 @@ def engine_of(target: Target) -> Engine:
 
 @lru_cache(maxsize=512)
 def needs(net: Net, engine: Engine) -> Needs:
-    """What a net takes of an engine of this size. Its input's columns are unfolded where there is room for that."""
-    found = _needs(net, engine, unfold=True)
+    """What a net takes of an engine of this size. Points are computed in pairs, and the input's columns unfolded, where
+    there is room for that.
+    """
+    found = _fed(net, engine, pair=True)
+    if all(words <= engine.words[memory] for memory, words in found.words.items()):
+        return found
+    return _fed(net, engine, pair=False)
+
+
+def _fed(net: Net, engine: Engine, *, pair: bool) -> Needs:
+    found = _needs(net, engine, unfold=True, pair=pair)
     if found.words[Memory.ACTIVATIONS] <= engine.activation_words:
         return found
-    return _needs(net, engine, unfold=False)
+    return _needs(net, engine, unfold=False, pair=pair)
 
 
-def _needs(net: Net, engine: Engine, *, unfold: bool) -> Needs:
-    reading = _Reading(net, engine, unfold=unfold)
+def _needs(net: Net, engine: Engine, *, unfold: bool, pair: bool) -> Needs:
+    reading = _Reading(net, engine, unfold=unfold, pair=pair)
     steps = reading.steps
     means, pools = (any(step.layer.operator == name for step in steps) for name in ("MEAN", "MAX_POOL_2D"))
     ones = max(WORD // engine.outputs, 1) * max(engine.outputs // WORD, 1) if means else 0
@@ -118,15 +130,16 @@ def latency_s(target: Target, net: Net) -> float:
 
 
 def _cycles(step: _Step, engine: Engine) -> int:
-    height, width, channels = step.shape
-    groups = -(-channels // (WORD if step.bytewise else engine.outputs))
     slots = WORD if step.bytewise else engine.slots
-    return _FETCH + height * width * groups * max(step.reads, slots) + SETTLE
+    return _FETCH + step.points * step.groups * max(step.reads, slots) + SETTLE
 
 
 def _activations(reading: "_Reading") -> int:
     layers = tuple(step.layer for step in reading.steps)
-    values = {number: Value(number, "", shape, 1.0, 0) for number, shape in reading.shapes.items()}
+    values = {
+        number: Value(number, "", shape, 1.0, 0, reading.layouts.get(number, Layout.POINTS))
+        for number, shape in reading.shapes.items()
+    }
     host = Host((), quantises=True, softmax=None, dequantises=True)
     graph = Graph(values, layers, reading.input, layers[-1].output, host)
     return placed(graph, word=WORD).memory.words
@@ -139,10 +152,11 @@ class _Reading:
     too.
     """
 
-    def __init__(self, net: Net, engine: Engine, *, unfold: bool) -> None:
+    def __init__(self, net: Net, engine: Engine, *, unfold: bool, pair: bool) -> None:
         self.engine = engine
-        self._unfold = unfold
+        self._unfold, self._pair = unfold, pair
         self.shapes: dict[int, Shape] = {}
+        self.layouts: dict[int, Layout] = {}
         self.steps: list[_Step] = []
         self._same: dict[int, int] = {}
         self.input = next(
@@ -172,7 +186,7 @@ class _Reading:
             self._mean(operator, inputs)
         elif operator.name == "ADD":
             shape = self.shapes[inputs[0]]
-            self._add(operator, inputs, shape, reads=2, tables=TABLE, bytewise=True)
+            self._add(operator, inputs, shape, reads=2, tables=TABLE)
 
     def _convolution(self, operator: Operator, inputs: tuple[int, ...]) -> None:
         found = operator.convolution
@@ -187,16 +201,36 @@ class _Reading:
         self._summed(operator, inputs, (*found.made, found.outputs), height * words)
 
     def _depthwise(self, operator: Operator, inputs: tuple[int, ...]) -> None:
-        """One input channel for each output channel: a group reads the words that its channels lie in."""
+        """One input channel for each output channel: a group reads the words that its channels lie in. In these nets a
+        convolution of one tap reads what it makes.
+        """
         found = operator.convolution
         assert found is not None  # noqa: S101 - every DEPTHWISE_CONV_2D has one
-        span = max(self.engine.outputs // WORD, 1)
-        self._summed(operator, inputs, (*found.made, found.outputs), found.taps * span)
+        shape, window = (*found.made, found.outputs), Window(found.kernel, found.strides)
+        layout = pair_points.layout(shape, window, self.engine) if self._pair else Layout.POINTS
+        if layout is Layout.POINTS:
+            span = max(self.engine.outputs // WORD, 1)
+            self._summed(operator, inputs, shape, found.taps * span)
+            return
+        axis, words = pair_points.AXES[layout], -(-found.outputs // WORD)
+        down, across = pair_points.pairs(shape, axis)
+        reads = pair_points.pair_window(window, axis).taps
+        self.layouts[operator.output] = layout
+        self._add(
+            operator,
+            inputs,
+            shape,
+            points=down * across,
+            groups=words,
+            reads=reads,
+            weights=words * reads,
+            constants=words * self.engine.slots,
+        )
 
     def _max_pool(self, operator: Operator, inputs: tuple[int, ...]) -> None:
         height, width, channels = self.shapes[inputs[0]]
         shape = (height // POOL, width // POOL, channels)
-        self._add(operator, inputs, shape, reads=POOL * POOL, constants=0, bytewise=True)
+        self._add(operator, inputs, shape, reads=POOL * POOL, constants=0)
 
     def _dense(self, operator: Operator, inputs: tuple[int, ...]) -> None:
         if inputs[0] == self.input:
@@ -208,12 +242,13 @@ class _Reading:
     def _summed(self, operator: Operator, inputs: tuple[int, ...], shape: Shape, reads: int) -> None:
         groups = -(-shape[2] // self.engine.outputs)
         weights, constants = groups * reads, groups * self.engine.slots
-        self._add(operator, inputs, shape, reads=reads, weights=weights, constants=constants)
+        self._add(operator, inputs, shape, groups=groups, reads=reads, weights=weights, constants=constants)
 
     def _mean(self, operator: Operator, inputs: tuple[int, ...]) -> None:
         height, width, channels = self.shapes[inputs[0]]
         reads = height * width * max(self.engine.outputs // WORD, 1)
-        self._add(operator, inputs, (1, 1, channels), reads=reads)
+        groups = -(-channels // self.engine.outputs)
+        self._add(operator, inputs, (1, 1, channels), groups=groups, reads=reads)
 
     def _add(
         self,
@@ -222,14 +257,20 @@ class _Reading:
         shape: Shape,
         *,
         reads: int,
-        weights: int = 0,
-        constants: int = 1,
-        tables: int = 0,
-        bytewise: bool = False,
+        points: int = 0,
+        groups: int = 0,
+        **more: Any,
     ) -> None:
+        """A step that makes a map of `shape`. Without `points` it goes over all of it, without `groups` bytewise."""
         self.shapes[operator.output] = shape
         layer = Layer(operator=operator.name, name="", inputs=inputs, output=operator.output)
-        step = _Step(layer=layer, shape=shape, reads=reads)
-        self.steps.append(
-            replace(step, weights=weights, constants=constants, tables=tables, bytewise=bytewise)
+        height, width, channels = shape
+        step = _Step(
+            layer=layer,
+            points=points or height * width,
+            groups=groups or -(-channels // WORD),
+            reads=reads,
+            bytewise=not groups,
+            **more,
         )
+        self.steps.append(step)
