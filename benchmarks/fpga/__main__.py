@@ -28,11 +28,11 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "fpga-measured.md"
 HEAD = """# Nets on FPGA boards, measured
 
 Each net was trained by a portal: a zip of pictures was uploaded, and a job of the image classifier ran on them, with
-the `network`, `width` and epochs that stand below, every other parameter the recipe's default. Spoken digits were
-uploaded as grey pictures of 49 × 10, a row for each 20 ms, a column for each band of tones. The model was converted as
-a build converts it and proved on the portal's test split: every picture in the engine's Verilog, a sample in the
-netlist that was routed. No board was attached: time on a board is reckoned from cycles, which simulation confirms, and
-the board's clock.
+the parameters that stand below and every other the recipe's default, but that it never stopped early. Spoken digits
+were uploaded as grey pictures of 49 × 10, a row for each 20 ms, a column for each band of tones. The model was
+converted as a build converts it and proved on the portal's test split: every picture in the engine's Verilog, a sample
+in the netlist that was routed. No board was attached: time on a board is reckoned from cycles, which simulation
+confirms, and the board's clock.
 
 The two accuracies of int8 may differ by a few pictures: LiteRT's default kernels and its reference kernels, which the
 engine follows bit by bit, do not round alike, and a picture whose two best classes are a few steps apart may go either

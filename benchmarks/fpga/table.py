@@ -24,7 +24,9 @@ def _row(each: Measured, board: Board) -> dict[str, str]:
     built = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report.seconds.items())
     return {
         "parameters": f"{each.parameters:,}",
-        "epochs": str(each.trained.epochs),
+        "parameters of the job": ", ".join(
+            f"{name} {value}" for name, value in each.trained.net.params.items()
+        ),
         "training, from the job to the model": f"{each.trained.seconds:.0f} s",
         "accuracy, floats": f"{each.trained.floats:.1%}",
         "accuracy, int8 in LiteRT": f"{each.litert:.1%}",

@@ -27,7 +27,6 @@ class Trained:
     model: Any
     arrays: Arrays
     floats: float
-    epochs: int
     seconds: float
 
 
@@ -76,4 +75,4 @@ def _opened(net: Net, folder: Path, told: dict[str, Any], seconds: float) -> Tra
     answers = model.predict(arrays.test.x.astype("float32"), verbose=0).argmax(axis=1)
     here = float((answers == arrays.test.y).mean())
     assert abs(here - floats) * len(answers) < 2, f"another test split: {here} instead of {floats}"
-    return Trained(net, model, arrays, floats, int(net.asked["epochs"]), seconds)
+    return Trained(net, model, arrays, floats, seconds)
