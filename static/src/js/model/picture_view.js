@@ -114,9 +114,12 @@ export class PictureView {
     const canvas = document.createElement("canvas");
     const context = canvas.getContext("2d", { willReadFrequently: true });
     while (this.stream === stream) {
-      [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-      context.drawImage(video, 0, 0);
-      await guarded(this.root, () => this.see(fromImageData(context.getImageData(0, 0, canvas.width, canvas.height), this.spec)));
+      // Until its first picture comes a camera has no size; that may be after it plays.
+      if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && video.videoWidth > 0) {
+        [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+        context.drawImage(video, 0, 0);
+        await guarded(this.root, () => this.see(fromImageData(context.getImageData(0, 0, canvas.width, canvas.height), this.spec)));
+      }
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
