@@ -15,7 +15,6 @@ sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != os.path
 
 import argparse
 import functools
-import hashlib
 import json
 import math
 import signal
@@ -56,9 +55,6 @@ class UncheckedError(UsageError):
     """A check that could not be made, so that nobody takes it for one that failed."""
 
     status = 2
-
-
-# --- the model ----------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=None)
@@ -120,13 +116,22 @@ def interpreter_class(manifest: dict[str, Any], name: str) -> Any:
     return Interpreter
 
 
+def sha256(content: bytes) -> str:
+    """In hex. Python's own knows it too, and loads no OpenSSL for it."""
+    own = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
+    try:
+        return str(__import__(own).sha256(content).hexdigest())
+    except ImportError:
+        return str(__import__("hashlib").sha256(content).hexdigest())
+
+
 class Model:
     """One model file, ready to run."""
 
     def __init__(self, manifest: dict[str, Any], variant: str, threads: int) -> None:
         name = manifest["variants"][variant]["file"]
         content = read(name)
-        if hashlib.sha256(content).hexdigest() != manifest["files"][name]["sha256"]:
+        if sha256(content) != manifest["files"][name]["sha256"]:
             raise UsageError(
                 f"{name} is damaged (its hash is not the manifest's); download the bundle again."
             )
@@ -149,9 +154,6 @@ class Model:
         except (RuntimeError, ValueError) as error:
             raise UsageError(f"{name}: this runtime fails to run the model: {first_line(error)}") from None
         return self.interpreter.get_tensor(self.output)[0]
-
-
-# --- answers ------------------------------------------------------------------------------------------------
 
 
 def answer(name: str, output: Any, labels: list[str], top: int) -> dict[str, Any]:
@@ -276,9 +278,6 @@ def verify(key: Optional[Path], bundles: list[Path], as_json: bool) -> int:
     return int(part("verify.py")["report"](bundles, HERE, key, as_json, plain))
 
 
-# --- the command line ---------------------------------------------------------------------------------------
-
-
 def plain(text: str) -> str:
     """Text that cannot steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
@@ -308,7 +307,8 @@ def load_manifest() -> dict[str, Any]:
 
 
 def arguments() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(description="Runs this bundle's model on your files.", epilog=STATUSES)
+    wide = functools.partial(argparse.HelpFormatter, width=78)  # asking the terminal takes a module more
+    options = argparse.ArgumentParser(epilog=STATUSES, formatter_class=wide)
     add = options.add_argument
     add("inputs", nargs="*", type=Path, metavar="INPUT", help="pictures, CSV tables, WAVs, folders of them")
     form = options.add_mutually_exclusive_group()
