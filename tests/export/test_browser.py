@@ -37,6 +37,14 @@ in_chromium = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed"),
 ]
 
+LATE_CAMERA = """
+const width = Object.getOwnPropertyDescriptor(HTMLVideoElement.prototype, "videoWidth").get;
+let asked = 0;
+Object.defineProperty(HTMLVideoElement.prototype, "videoWidth", {
+  get() { asked += 1; return asked < 4 ? 0 : width.call(this); },
+});
+"""
+
 # A model of alice's with the bundle that was built, in another process's database.
 STORE = """
 import django; django.setup()
@@ -200,6 +208,13 @@ class TestInChromium:
         watched.page.wait_for_selector("[data-part=video]:visible")
         watched.page.click("[data-part=camera]")
         assert watched.page.is_hidden("[data-part=video]")
+
+    def test_a_camera_s_first_picture_is_waited_for(self, watched: Watched, pictures: Built) -> None:
+        """It may play before that comes; until then it has no size."""
+        watched.page.add_init_script(LATE_CAMERA)
+        watched.page.goto((pictures.bundle / "index.html").as_uri())
+        watched.page.click("[data-part=camera]")
+        watched.answer("answer")
 
     def test_rows_are_answered_from_a_form_and_from_a_file(
         self, watched: Watched, rows: Built, tmp_path: Path
