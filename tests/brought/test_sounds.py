@@ -120,6 +120,7 @@ def test_what_the_bundle_says_of_itself(bundle: Built) -> None:
         "rate_hz": RATE, "samples": SAMPLES,
     }  # fmt: skip
     assert (manifest["measured"], list(manifest["variants"])) == (False, ["fp32"])
+    assert "there are no datasets of sounds yet" in manifest["left_out"]["int8"]
     assert manifest["runtime"]["packages"] == ["numpy", "ai-edge-litert"]
     assert "sounds.py" in manifest["files"]
     done = run_py(bundle.bundle, "--selftest")

@@ -21,6 +21,7 @@ NO_INT8 = (
     "There is no data to calibrate int8 with: the model came without a dataset. Bring it again with one, and bundles "
     "get an int8 model, a quarter as large."
 )
+NO_INT8_YET = "There is no data to calibrate int8 with: there are no datasets of sounds yet."
 DRAWN = f"drawn by chance (numpy's default_rng, seed {SEED}), for the model came without data"
 
 
@@ -56,6 +57,11 @@ def _sounds(chance: np.random.Generator, samples: int, count: int) -> NDArray[np
 def column_names(count: int) -> list[str]:
     """What the columns of a table are called when nobody has said: by their place, as files without names have it."""
     return [f"column {number}" for number in range(1, count + 1)]
+
+
+def no_int8(arrays: Arrays) -> str:
+    """Why there is no int8 model without samples, and what would help."""
+    return NO_INT8_YET if arrays.kind == "sounds" else NO_INT8
 
 
 def is_measured(arrays: Arrays) -> bool:

@@ -210,7 +210,7 @@ def _convert(
         elif variant is Variant.FP32:
             contents[variant] = fp32
         elif not dataless.is_measured(arrays):
-            left_out[variant] = dataless.NO_INT8
+            left_out[variant] = dataless.no_int8(arrays)
         else:
             try:
                 contents[variant] = _int8(converter, arrays, fp32)

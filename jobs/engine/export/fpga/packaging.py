@@ -81,7 +81,7 @@ def add(build: Build) -> Added:
 def _content(build: Build) -> bytes:
     made = build.exports.made.get(Variant.INT8)
     if made is None or not dataless.is_measured(build.arrays):
-        reason = build.exports.left_out.get(Variant.INT8, dataless.NO_INT8)
+        reason = build.exports.left_out.get(Variant.INT8, dataless.no_int8(build.arrays))
         raise RefusedError(f"{build.target.title} takes int8. {reason}")
     return made.content
 

@@ -51,7 +51,7 @@ class Model:
 def add(build: Build) -> Added:
     """Write the project; RefusedError when the board can't run the model, or nothing measures it."""
     if not dataless.is_measured(build.arrays):
-        raise RefusedError(f"{build.target.title} takes int8. {dataless.NO_INT8}")
+        raise RefusedError(f"{build.target.title} takes int8. {dataless.no_int8(build.arrays)}")
     model = checked(_content(build), build.target)
     outputs = model.micro.run(build.arrays.test.x, lambda part: build.tick("packing", part))
     metrics = _metrics(build, outputs)
