@@ -42,12 +42,10 @@ def main() -> int:
         parser.error(f"there is no board {unknown[0]}: {', '.join(BOARDS)}")
     if asked.write and asked.engine:
         parser.error("--write is for our own engine")
-    verilog = sources()
-    if asked.engine:
-        verilog["engine.v"] = asked.engine.read_text(encoding="utf-8")
+    other = {"engine.v": asked.engine.read_text(encoding="utf-8")} if asked.engine else {}
     found = {}
     for name in asked.boards or BOARDS:
-        found[name] = measured(BOARDS[name], verilog, asked.cache)
+        found[name] = measured(BOARDS[name], sources(BOARDS[name]) | other, asked.cache)
         if asked.write:
             write({**RUNS, **found})
     print(table(found))

@@ -37,7 +37,8 @@ class Family(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Pins:
     """Where the chip is connected, as its tools name the places. `rx` is what the chip reads; the LED is lit by a low
-    level where `led_low`; `high` has to be held high, where it is not empty.
+    level where `led_low`; `high` has to be held high, where it is not empty. `clock_of_pll`: the clock's pin is a PLL's
+    own.
     """
 
     clock: str
@@ -46,13 +47,15 @@ class Pins:
     led: str
     led_low: bool = False
     high: str = ""
+    clock_of_pll: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
     """`device` and `package` as the place-and-route tool names them, `loader` as openFPGALoader names the board.
     `clock_hz` is the oscillator's, `core_hz` what the engine runs at: more where a PLL makes it. `capacity_bits`: a
-    frame on the serial line holds up to 2^capacity_bits bytes of data.
+    frame on the serial line holds up to 2^capacity_bits bytes of data. `large_ram_bytes`: in memories of one port, which
+    begin with nothing and hold the weights.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Board:
     block_ram_bits: int
     flash_bytes: int
     engine: Engine
+    large_ram_bytes: int = 0
     capacity_bits: int = 11
     experimental: bool = False
 
@@ -79,12 +83,14 @@ class Board:
         """Cycles of the engine's clock a bit on the serial line."""
         return self.core_hz // BAUD
 
+    @property
+    def faster(self) -> bool:
+        """Whether a PLL makes the engine's clock of the oscillator's."""
+        return self.core_hz != self.clock_hz
+
 
 MIB = 1024**2
 _MHZ = 1_000_000
-_SMALLEST = Engine(
-    lanes=16, program_words=256, weight_words=256, constant_words=256, table_words=256, activation_words=512
-)
 _ULX3S_PINS = Pins(clock="G2", rx="M1", tx="L4", led="B2", high="L2")
 
 
@@ -175,14 +181,22 @@ _ALL = (
         package="sg48",
         loader="ice40_generic",
         clock_hz=12 * _MHZ,
-        core_hz=12 * _MHZ,
-        pins=Pins(clock="35", rx="6", tx="9", led="37", led_low=True),
+        core_hz=18 * _MHZ,
+        pins=Pins(clock="35", rx="6", tx="9", led="37", led_low=True, clock_of_pll=True),
         cells=5280,
         multipliers=8,
         block_rams=30,
         block_ram_bits=4 * 1024,
         flash_bytes=16 * MIB,
-        engine=_SMALLEST,
+        large_ram_bytes=128 * 1024,
+        engine=Engine(
+            lanes=8,
+            program_words=256,
+            weight_words=16_384,
+            constant_words=256,
+            table_words=256,
+            activation_words=1024,
+        ),
         capacity_bits=9,
     ),
     Board(
@@ -194,14 +208,21 @@ _ALL = (
         package="ct256",
         loader="ice40_generic",
         clock_hz=12 * _MHZ,
-        core_hz=12 * _MHZ,
+        core_hz=48 * _MHZ,
         pins=Pins(clock="J3", rx="B10", tx="B12", led="B5"),
         cells=7680,
         multipliers=0,
         block_rams=32,
         block_ram_bits=4 * 1024,
         flash_bytes=4 * MIB,
-        engine=_SMALLEST,
+        engine=Engine(
+            lanes=8,
+            program_words=256,
+            weight_words=512,
+            constant_words=256,
+            table_words=256,
+            activation_words=512,
+        ),
         capacity_bits=9,
     ),
     Board(
@@ -213,7 +234,7 @@ _ALL = (
         package="GW2A-18C",
         loader="tangnano20k",
         clock_hz=27 * _MHZ,
-        core_hz=27 * _MHZ,
+        core_hz=108 * _MHZ,
         pins=Pins(clock="4", rx="70", tx="69", led="15", led_low=True),
         cells=20_736,
         multipliers=48,

@@ -51,7 +51,7 @@ CHIPS = {
         router=tools.NEXTPNR_ICE40,
         packer=tools.ICEPACK,
         ending="bin",
-        synthesis=lambda board: f"synth_ice40 -device {'u -dsp' if board.multipliers else 'hx'}",
+        synthesis=lambda board: f"synth_ice40 -device {'u -spram' if board.large_ram_bytes else 'hx'}",
         place=lambda board, constraints, routed: [
             f"--{board.device}", "--package", board.package, "--pcf", constraints, "--asc", routed,
         ],

@@ -5,7 +5,8 @@ from enum import IntEnum
 
 WORD = 8  # bytes of a word of the activations; the inputs of each output channel at once
 _BANK = 8  # output channels that share a requantiser
-LANES = (16, 32, 64, 128)
+LANES = (8, 16, 32, 64, 128)
+_SERIAL = 8  # lanes, whose requantiser takes its time
 _MOST_WORDS = 1 << 16
 
 
@@ -54,8 +55,13 @@ class Engine:
 
     @property
     def slots(self) -> int:
-        """Channels of a bank, each of which leaves in a cycle of its own."""
+        """Channels of a bank, each of which leaves at its own time."""
         return self.outputs // self.banks
+
+    @property
+    def pace(self) -> int:
+        """Cycles from one channel's leaving to the next's."""
+        return 16 if self.lanes == _SERIAL else 1
 
     @property
     def words(self) -> dict[Memory, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.fpga.boards import Board, Family
+from hardware.fpga.clocks import pll
 from hardware.fpga.contained import files
 from hardware.fpga.engine import Engine
 from hardware.fpga.identity import SIZE, digest, identity
@@ -16,7 +17,6 @@ RTL = Path(__file__).with_name("rtl")
 MODULE = "board"
 
 _IDLE_S = 0.02  # how long a frame may pause: a computer's USB driver holds bytes back for some milliseconds
-_VCO_HZ = 600_000_000  # ECP5 PLLs oscillate at 400 to 800 MHz (FPGA-DS-02012)
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,15 @@ class Circuit:
     digest: bytes
 
 
-def sources() -> dict[str, str]:
-    """Our Verilog by file name, headers included."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(RTL.glob("*.v*"))}
+def sources(board: Board | None = None) -> dict[str, str]:
+    """Our Verilog by file name, headers included; for a board with the modules that are made of its chip's own cells."""
+    plain = {path.name: path.read_text(encoding="utf-8") for path in sorted(RTL.glob("*.v*"))}
+    return plain if board is None else plain | of_cells(board)
+
+
+def of_cells(board: Board) -> dict[str, str]:
+    """Modules that are made of cells of the board's chip, in place of those that any tool can read."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted((RTL / board.device).glob("*.v"))}
 
 
 def circuit(
@@ -49,7 +55,7 @@ def circuit(
     ValueError for a clock that can't be made.
     """
     engine = engine or board.engine
-    found = dict(sources() if verilog is None else verilog) | ({} if image is None else files(image))
+    found = dict(sources(board) if verilog is None else verilog) | ({} if image is None else files(image))
     said = identity(board, engine, found)
     name, write = _CONSTRAINTS[board.family]
     return Circuit(
@@ -84,12 +90,7 @@ def shell(
         f"// {board.title}: written by hardware/fpga/shell.py.",
         f"module {MODULE} ({', '.join(ports)});",
         "    wire clk, locked, led;",
-        *([] if simulated else _clock(board)),
-        *(
-            ["    assign clk = clk_pin, locked = 1'b1;"]
-            if simulated or board.core_hz == board.clock_hz
-            else []
-        ),
+        *(["    assign clk = clk_pin, locked = 1'b1;"] if simulated or not board.faster else pll(board)),
         "",
         "    reg [7:0] begun = 8'd0;",
         "    always @(posedge clk) if (locked && !begun[7]) begun <= begun + 8'd1;",
@@ -103,38 +104,6 @@ def shell(
         "endmodule",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _clock(board: Board) -> list[str]:
-    """A PLL where the engine's clock is not the oscillator's."""
-    if board.core_hz == board.clock_hz:
-        return []
-    if board.family is not Family.ECP5 or board.core_hz % board.clock_hz or _VCO_HZ % board.core_hz:
-        raise ValueError(f"{board.name}: no PLL settings for {board.clock_hz} to {board.core_hz} Hz")
-    divide = _VCO_HZ // board.core_hz
-    texts = {
-        "PLLRST_ENA": "DISABLED", "INTFB_WAKE": "DISABLED", "STDBY_ENABLE": "DISABLED", "DPHASE_SOURCE": "DISABLED",
-        "OUTDIVIDER_MUXA": "DIVA", "CLKOP_ENABLE": "ENABLED", "FEEDBK_PATH": "CLKOP",
-    }  # fmt: skip
-    numbers = {
-        "CLKI_DIV": 1, "CLKFB_DIV": board.core_hz // board.clock_hz, "CLKOP_DIV": divide,
-        "CLKOP_CPHASE": divide // 2, "CLKOP_FPHASE": 0,
-    }  # fmt: skip
-    levels = {
-        "RST": 0, "STDBY": 0, "PHASESEL0": 0, "PHASESEL1": 0, "PHASEDIR": 1, "PHASESTEP": 1, "PHASELOADREG": 1,
-        "PLLWAKESYNC": 0, "ENCLKOP": 0,
-    }  # fmt: skip
-    values = {name: f'"{value}"' for name, value in texts.items()} | numbers
-    return [
-        f'    (* FREQUENCY_PIN_CLKI="{board.clock_hz / 1e6:g}", FREQUENCY_PIN_CLKOP="{board.core_hz / 1e6:g}",',
-        '       ICP_CURRENT="12", LPF_RESISTOR="8", MFG_ENABLE_FILTEROPAMP="1", MFG_GMCREF_SEL="2" *)',
-        "    EHXPLLL #(",
-        ",\n".join(f"        .{name}({value})" for name, value in values.items()),
-        "    ) pll (",
-        "        .CLKI(clk_pin), .CLKFB(clk), .CLKOP(clk), .LOCK(locked),",
-        "        " + ", ".join(f".{name}(1'b{level})" for name, level in levels.items()),
-        "    );",
-    ]
 
 
 def _ports(board: Board) -> dict[str, str]:

@@ -1,9 +1,10 @@
 // The array: OUTPUTS channels that each multiply the same eight inputs by weights of their own, and what holds their
-// sums while they are taken out one a cycle, from the first channel up: in banks of eight (of OUTPUTS, if fewer).
+// sums while they are taken out one by one, from the first channel up: in banks of eight (of OUTPUTS, if fewer).
 //
 // data, weights      weights[64*o +: 64] are those of channel o
 // add, first         three cycles behind `data`
 // take               one cycle behind the group's last `add`: the sums are held, the array is free
+// step               the next channel's sums, from the next cycle on
 // sums               32 bits of each bank, from the cycle behind `take` on
 module array #(
     parameter OUTPUTS = 8,
@@ -16,6 +17,7 @@ module array #(
     input  wire                  add,
     input  wire                  first,
     input  wire                  take,
+    input  wire                  step,
     output wire [  BANKS*32-1:0] sums
 );
   wire [OUTPUTS*32-1:0] sum;
@@ -33,7 +35,7 @@ module array #(
     end
     for (at = 0; at < BANKS; at = at + 1) begin : bank
       reg [SLOTS*32-1:0] held;
-      always @(posedge clk) held <= take ? sum[32*SLOTS*at+:32*SLOTS] : held >> 32;
+      always @(posedge clk) held <= take ? sum[32*SLOTS*at+:32*SLOTS] : step ? held >> 32 : held;
       assign sums[32*at+:32] = held[31:0];
     end
   endgenerate

@@ -1,6 +1,7 @@
 // The engine: an int8 net, one operation after another, from a program in its memory (docs/fpga.md says how).
 //
-// LANES              16, 32, 64 or 128 multipliers: LANES / 8 output channels times 8 inputs
+// LANES              8, 16, 32, 64 or 128 multipliers: LANES / 8 output channels times 8 inputs; with 8 a sum takes 16
+//                    cycles to become a byte, else one
 // *_WORDS            words of the memories: program 64 bits, weights LANES bytes, constants 75 bits for each bank of
 //                    eight channels, tables two entries of 32 bits, activations 8 bytes; each at most 2^16
 // INIT               1: the memories begin with the files that hardware/fpga/contained.py writes
@@ -12,7 +13,7 @@
 //
 // A read of the walker's in cycle 0 is data in 2, products in 3, and in an accumulator in 6; a group's sums leave for
 // the requantisers from cycle 7 on (bytes for the elements: 4), are constants' and sums' in 3 cycles more, a byte 11
-// later and in the activations another 2.
+// later (17 with 8 lanes) and in the activations another 2.
 module engine #(
     parameter LANES = 64,
     parameter PROGRAM_WORDS = 512,
@@ -40,6 +41,8 @@ module engine #(
   localparam OUTPUT_BITS = $clog2(OUTPUTS);
   localparam WORDS = 9;
   localparam [2:0] LAST_SLOT = SLOTS - 1;
+  localparam PACE = LANES < 16 ? 16 : 1;  // cycles from one sum to the next
+  localparam PACE_BITS = $clog2(8 * PACE);
 
   // -- The host's side -----------------------------------------------------------------------------------------------
   wire [63:0] word;
@@ -63,7 +66,7 @@ module engine #(
       .clk(clk), .write(to_program), .write_address(place[15:0]), .write_data(word),
       .read_address(program_address), .read_data(program_word)
   );
-  sequencer #(.WORDS(WORDS)) sequencer (
+  sequencer #(.WORDS(WORDS), .SETTLE(24 + 8 * PACE)) sequencer (
       .clk(clk), .reset(reset), .start(start), .busy(busy), .cycles(cycles), .program_address(program_address),
       .program_data(program_word), .operation(operation), .load(load), .finished(finished)
   );
@@ -72,6 +75,7 @@ module engine #(
   wire has_b = operation[4];
   wire [1:0] constants_by = operation[9:8];
   wire [2:0] last_slot = bytewise ? 3'd7 : LAST_SLOT;
+  wire [PACE_BITS-1:0] least = bytewise ? 8 * PACE - 1 : SLOTS * PACE - 1;
   wire [7:0] fill = `SLOT(27, 8);
   wire [7:0] zero = `SLOT(29, 8);
   wire [7:0] low = operation[16*29+8+:8];
@@ -80,7 +84,7 @@ module engine #(
   // -- Reads ---------------------------------------------------------------------------------------------------------
   wire issue, outside, first, last, tap, second, group_first, group_last;
   wire [15:0] read_address, weight_address;
-  walker walker (
+  walker #(.PACE_BITS(PACE_BITS)) walker (
       .clk(clk), .reset(reset), .load(load), .finished(finished),
       .groups(`SLOT(1, 10)), .rows(`SLOT(2, 10)), .columns(`SLOT(3, 10)), .taps_down(`SLOT(4, 10)),
       .taps_across(`SLOT(5, 10)), .words(`SLOT(6, 10)), .hold(`SLOT(7, 10)), .advance(operation[15:14]),
@@ -89,7 +93,7 @@ module engine #(
       .top(`SLOT(13, 12)), .left(`SLOT(14, 12)), .down(`SLOT(15, 12)), .across(`SLOT(16, 12)),
       .tap_down(`SLOT(17, 12)), .tap_across(`SLOT(18, 12)), .height(`SLOT(19, 12)), .width(`SLOT(20, 12)),
       .weights(`SLOT(21, 16)), .reuse(operation[7]), .b(has_b), .b_step(operation[10]),
-      .b_source(`SLOT(24, 16)), .b_row_stride(`SLOT(25, 16)), .b_column_stride(`SLOT(26, 16)), .slots(last_slot),
+      .b_source(`SLOT(24, 16)), .b_row_stride(`SLOT(25, 16)), .b_column_stride(`SLOT(26, 16)), .least(least),
       .issue(issue), .address(read_address), .weight(weight_address), .outside(outside), .first(first), .last(last),
       .tap(tap), .second(second), .group_first(group_first), .group_last(group_last)
   );
@@ -152,19 +156,26 @@ module engine #(
   generate
     for (at = 0; at < OUTPUTS; at = at + 1) begin : weight
       localparam [7:0] LETTER = 97 + at;
-      memory #(.WIDTH(64), .DEPTH(WEIGHT_WORDS), .INIT(INIT ? {"weights_", LETTER, ".hex"} : "")) memory (
-          .clk(clk), .write(to_weights && place[OUTPUT_BITS-1:0] == at),
-          .write_address(weight_place), .write_data(word),
-          .read_address(weight_address), .read_data(weights_read[64*at+:64])
-      );
+      if (OUTPUTS == 1 && WEIGHT_WORDS >= 16384) begin : of_one_port
+        single_port_memory #(.WIDTH(64), .DEPTH(WEIGHT_WORDS), .INIT(INIT ? "weights_a.hex" : "")) memory (
+            .clk(clk), .write(to_weights), .address(to_weights ? weight_place : weight_address), .write_data(word),
+            .read_data(weights_read)
+        );
+      end else begin : of_two_ports
+        memory #(.WIDTH(64), .DEPTH(WEIGHT_WORDS), .INIT(INIT ? {"weights_", LETTER, ".hex"} : "")) memory (
+            .clk(clk), .write(to_weights && (place & (OUTPUTS - 1)) == at), .write_address(weight_place),
+            .write_data(word), .read_address(weight_address), .read_data(weights_read[64*at+:64])
+        );
+      end
     end
   endgenerate
   always @(posedge clk) weights <= weights_read;
 
+  wire step;
   wire [32*BANKS-1:0] array_sums;
   array #(.OUTPUTS(OUTPUTS), .SLOTS(SLOTS), .BANKS(BANKS)) array (
       .clk(clk), .data(data), .weights(weights), .add(read_5[ISSUE]), .first(read_5[FIRST]), .take(read_6[LAST]),
-      .sums(array_sums)
+      .step(step), .sums(array_sums)
   );
   reg [9:0] taps_inside;
   always @(posedge clk)
@@ -176,7 +187,7 @@ module engine #(
   wire [31:0] entry_a, entry_b, element_sum;
   elements elements (
       .clk(clk), .data(data), .add(read_2[ISSUE]), .first(read_2[FIRST]), .second(read_2[SECOND]),
-      .take(read_3[LAST]), .operation(operation[3:2]), .still_a(operation[5]), .still_b(operation[6]),
+      .take(read_3[LAST]), .step(step), .operation(operation[3:2]), .still_a(operation[5]), .still_b(operation[6]),
       .zero_a(`SLOT(28, 8)), .zero_b(operation[16*28+8+:8]), .index_a(index_a), .index_b(index_b),
       .entry_a(entry_a), .entry_b(entry_b), .sum(element_sum)
   );
@@ -193,11 +204,11 @@ module engine #(
   wire [15:0] constant_address;
   wire [1:0] slot_valid;
   wire [7:0] taken = bytewise ? read_3 : read_6;
-  slots slots (
+  slots #(.PACE(PACE)) slots (
       .clk(clk), .reset(reset), .take(taken[LAST]), .group_first(taken[GROUP_FIRST]),
       .group_last(taken[GROUP_LAST]), .taps_inside(taps_inside), .slots(last_slot), .by(constants_by), .base(`SLOT(22, 16)),
       .first_valid(operation[16*30+8+:4]), .second_valid(operation[16*30+12+:4]), .constant(constant_address),
-      .valid(slot_valid)
+      .valid(slot_valid), .step(step)
   );
   reg [1:0] valid_1, valid_2, valid_3;
   always @(posedge clk) begin
@@ -225,22 +236,31 @@ module engine #(
           .clk(clk), .write(chosen && place[0]), .write_address(constant_place), .write_data(word[31:0]),
           .read_address(constant_address), .read_data(bias_read)
       );
-      reg [42:0] scale_2, scale_3;
-      reg [31:0] bias_2, bias_3, sum_1, sum_2, sum_3;
-      always @(posedge clk) begin
-        scale_2 <= scale_read;
-        scale_3 <= scale_2;
-        bias_2 <= bias_read;
-        bias_3 <= bias_2;
-        sum_1 <= array_sums[32*at+:32];
-        sum_2 <= sum_1;
-        sum_3 <= sum_2;
+      if (PACE > 1) begin : slow
+        // All of a slot's sums and constants stay until its last cycle.
+        serial_requantiser requantiser (
+            .clk(clk), .reset(reset), .valid(valid_3[at]), .sum(bytewise ? element_sum : array_sums[32*at+:32]),
+            .bias(bias_read), .scale(scale_read), .zero(zero), .low(low), .high(high), .valid_out(byte_valid[at]),
+            .result(bytes[8*at+:8])
+        );
+      end else begin : fast
+        reg [42:0] scale_2, scale_3;
+        reg [31:0] bias_2, bias_3, sum_1, sum_2, sum_3;
+        always @(posedge clk) begin
+          scale_2 <= scale_read;
+          scale_3 <= scale_2;
+          bias_2 <= bias_read;
+          bias_3 <= bias_2;
+          sum_1 <= array_sums[32*at+:32];
+          sum_2 <= sum_1;
+          sum_3 <= sum_2;
+        end
+        requantiser requantiser (
+            .clk(clk), .reset(reset), .valid(valid_3[at]), .sum(bytewise && at == 0 ? element_sum : sum_3),
+            .bias(bias_3), .scale(scale_3), .zero(zero), .low(low), .high(high), .valid_out(byte_valid[at]),
+            .result(bytes[8*at+:8])
+        );
       end
-      requantiser requantiser (
-          .clk(clk), .reset(reset), .valid(valid_3[at]), .sum(bytewise && at == 0 ? element_sum : sum_3),
-          .bias(bias_3), .scale(scale_3), .zero(zero), .low(low), .high(high), .valid_out(byte_valid[at]),
-          .result(bytes[8*at+:8])
-      );
     end
     if (BANKS == 1) begin : alone
       assign byte_valid[1] = 1'b0;

@@ -16,13 +16,12 @@ module mac_row (
   genvar at;
   generate
     for (at = 0; at < 4; at = at + 1) begin : couple
-      reg signed [15:0] even, odd;
+      wire signed [15:0] even, odd;
       reg signed [16:0] pair;
-      always @(posedge clk) begin
-        even <= $signed(data[16*at+:8]) * $signed(weights[16*at+:8]);
-        odd  <= $signed(data[16*at+8+:8]) * $signed(weights[16*at+8+:8]);
-        pair <= even + odd;
-      end
+      products two (
+          .clk(clk), .a(data[16*at+:16]), .b(weights[16*at+:16]), .products({odd, even})
+      );
+      always @(posedge clk) pair <= even + odd;
       assign pairs[17*at+:17] = pair;
     end
   endgenerate

@@ -26,7 +26,7 @@ module sequencer #(
   localparam IDLE = 3'd0, FETCH = 3'd1, LOAD = 3'd2, RUN = 3'd3, WAIT = 3'd4;
 
   reg [2:0] state;
-  reg [5:0] count;
+  reg [$clog2(SETTLE)-1:0] count;
 
   assign busy = state != IDLE;
   assign load = state == LOAD;
@@ -42,27 +42,27 @@ module sequencer #(
       IDLE:
       if (start) begin
         state <= FETCH;
-        count <= 6'd0;
+        count <= 0;
         cycles <= 32'd0;
         program_address <= 16'd0;
       end
       FETCH:
       if (count == WORDS) state <= LOAD;
       else begin
-        count <= count + 6'd1;
+        count <= count + 1'b1;
         program_address <= program_address + 16'd1;
       end
       LOAD: state <= RUN;
       RUN:
       if (finished) begin
         state <= WAIT;
-        count <= 6'd0;
+        count <= 0;
       end
       default: begin  // WAIT
-        count <= count + 6'd1;
+        count <= count + 1'b1;
         if (count == SETTLE - 1) begin
           state <= operation[0] ? IDLE : FETCH;
-          count <= 6'd0;
+          count <= 0;
         end
       end
     endcase

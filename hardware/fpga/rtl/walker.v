@@ -1,8 +1,8 @@
 // Walks through an operation: for each point of the output (rows, columns), each group of its channels, each tap of the
 // window (down, across), each word of a tap's point: one read a cycle, of the activations and of the weights.
 //
-// All counts are given minus one. Addresses are in words and wrap at 2^16. A group takes at least `slots` + 1 cycles,
-// as what follows empties one sum a cycle; with `b`, a word of the second operand is read behind a group's taps.
+// All counts are given minus one. Addresses are in words and wrap at 2^16. A group takes at least `least` + 1 cycles,
+// until its sums have left; with `b`, a word of the second operand is read behind a group's taps.
 //
 // load              for one cycle: take the fields, begin in the next
 // finished          in the cycle of the last step
@@ -13,7 +13,9 @@
 // tap               the first word of a tap
 // second            the word of the second operand
 // group_first, group_last   of a point's groups
-module walker (
+module walker #(
+    parameter PACE_BITS = 3
+) (
     input  wire        clk,
     input  wire        reset,
     input  wire        load,
@@ -45,7 +47,7 @@ module walker (
     input  wire [15:0] b_source,
     input  wire [15:0] b_row_stride,
     input  wire [15:0] b_column_stride,
-    input  wire [ 2:0] slots,
+    input  wire [PACE_BITS-1:0] least,
     output wire        finished,
     output reg         issue,
     output reg  [15:0] address,
@@ -62,7 +64,7 @@ module walker (
 
   reg active;
   reg [1:0] phase;
-  reg [2:0] pace;
+  reg [PACE_BITS-1:0] pace;
   reg [9:0] word_count, across_count, down_count, held, group, column, row;
 
   wire word_end = word_count == words;
@@ -70,7 +72,7 @@ module walker (
   wire down_end = down_count == taps_down;
   wire taps_end = phase == TAPS && word_end && across_end && down_end;
   wire reads_end = b ? phase == SECOND : taps_end;
-  wire group_end = (reads_end || phase == PAUSE) && pace == 3'd0;
+  wire group_end = (reads_end || phase == PAUSE) && pace == 0;
   wire held_end = held == hold;
   wire point_end = group_end && group == groups;
   wire row_end = point_end && column == columns;
@@ -109,7 +111,7 @@ module walker (
     group_last <= group == groups;
 
     if (active) begin
-      if (pace != 3'd0) pace <= pace - 3'd1;
+      if (pace != 0) pace <= pace - 1'b1;
       if (phase == TAPS) step_tap;
       else phase <= PAUSE;
       if (group_end) next_group;
@@ -155,7 +157,7 @@ module walker (
   task next_group;
     begin
       phase <= TAPS;
-      pace <= slots;
+      pace <= least;
       group <= group + 10'd1;
       held <= held_end ? 10'd0 : held + 10'd1;
       tap_row_at <= point_at;
@@ -186,7 +188,7 @@ module walker (
   task begin_point(input [15:0] at, input [11:0] from_y, input [11:0] from_x);
     begin
       phase <= TAPS;
-      pace <= slots;
+      pace <= least;
       word_count <= 10'd0;
       across_count <= 10'd0;
       down_count <= 10'd0;

@@ -4,8 +4,9 @@ The module made of it is called `engine` and has the ports of rtl/engine.v, so t
 the wires of the engine's bus, between rtl/commands.v and rtl/engine.v, are cut open. With `direct` low they are as they
 were, and the circuit is driven over its serial line, `rx` and `tx`.
 
-An iCE40's cells are simulated as our models have them (ice40/), an ECP5's and Gowin's as yosys' own have them, but for
-block RAMs, multipliers and the PLL, of which there are none (ecp5/, gowin/).
+Cells are simulated as yosys' own models have them, but for block RAMs, multipliers and PLLs of an ECP5 and Gowin's, of
+which there are none (ecp5/, gowin/). Of an iCE40 only multipliers and the large RAMs are yosys', as the others lean on
+macros (ice40/).
 """
 
 import json
@@ -26,7 +27,7 @@ from hardware.fpga.verilator import SimulationError
 _OF_YOSYS: Mapping[Family, tuple[str, ...]] = {
     Family.ECP5: ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"),
     Family.GOWIN: ("gowin/cells_sim.v",),
-    Family.ICE40: (),
+    Family.ICE40: ("ice40/cells_sim.v",),
 }
 """Of each family files of yosys with models of cells, beside ours in the folder of that name."""
 
@@ -53,6 +54,7 @@ module engine (
 """
 
 _MODULE = re.compile(r"^module (\w+)\b.*?^\s*endmodule", re.DOTALL | re.MULTILINE)
+_BLACK_BOX = re.compile(r"\(\*[^)]*\bblackbox\b[^)]*\*\)\s*module \w+\b.*?\bendmodule\b", re.DOTALL)
 
 Netlist = Mapping[str, Any]
 Bit = int | str
@@ -235,6 +237,6 @@ def models(family: Family, types: set[str]) -> str:
 
 
 def _modules(text: str) -> dict[str, str]:
-    """Modules by name, without what they say of delays."""
-    plain = re.sub(r"\bspecify\b.*?\bendspecify\b", "", text, flags=re.DOTALL)
+    """Modules by name, without what they say of delays; none of which only the ports are known."""
+    plain = re.sub(r"\bspecify\b.*?\bendspecify\b", "", _BLACK_BOX.sub("", text), flags=re.DOTALL)
     return {found[1]: found[0] for found in _MODULE.finditer(plain)}

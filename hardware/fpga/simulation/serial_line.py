@@ -24,7 +24,7 @@ from typing import Self
 from hardware.fpga.boards import BOARDS, Board
 from hardware.fpga.engine import Engine
 from hardware.fpga.identity import identity
-from hardware.fpga.shell import shell, sources
+from hardware.fpga.shell import of_cells, shell, sources
 from portal.kit import process
 
 DIVISOR = 8
@@ -52,13 +52,14 @@ def compiled(
     """
     said = identity(board, engine, verilog)
     outermost = shell(board, engine, said, divisor=DIVISOR, idle=IDLE, contained=contained)
-    files = {**verilog, "board.v": outermost}
+    plain = {name: text for name, text in sources().items() if name in of_cells(board)}
+    files = {**verilog, **plain, "board.v": outermost}
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    sources = [str(folder / name) for name in sorted(files) if name.endswith(".v")]
+    paths = [str(folder / name) for name in sorted(files) if name.endswith(".v")]
     program = folder / "line.vvp"
     argv = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-I", str(folder), "-s", "line"]
-    argv += [f"-Pline.DIVISOR={DIVISOR}", "-o", str(program), str(_HERE / "line.v"), *sources]
+    argv += [f"-Pline.DIVISOR={DIVISOR}", "-o", str(program), str(_HERE / "line.v"), *paths]
     try:
         done = process.run(argv, timeout=_COMPILING_S)
     except FileNotFoundError:
@@ -216,7 +217,7 @@ def main(argv: Sequence[str]) -> int:
     options.add_argument("verilog", nargs="*", type=Path, help="further sources, such as another engine")
     given = options.parse_args(argv)
     board = BOARDS[given.board]
-    verilog = sources() | {path.name: path.read_text(encoding="utf-8") for path in given.verilog}
+    verilog = sources(board) | {path.name: path.read_text(encoding="utf-8") for path in given.verilog}
     with tempfile.TemporaryDirectory() as folder:
         try:
             program = compiled(board, board.engine, verilog, Path(folder))

@@ -1,6 +1,6 @@
 """Our models of cells: what yosys makes of our own modules, simulated with them, answers as the modules do.
 
-Of an ECP5's and Gowin's the models of other cells are yosys' own.
+Models of other cells are yosys' own.
 """
 
 import re
@@ -53,14 +53,24 @@ CELLS = {
         ),
     ),
     Family.ICE40: (
-        *("SB_RAM40_4K", "SB_LUT4", "SB_CARRY", "SB_DFF", "SB_DFFE", "SB_DFFSR", "SB_DFFSS"),
+        *(
+            "SB_MAC16",
+            "SB_SPRAM256KA",
+            "SB_RAM40_4K",
+            "SB_LUT4",
+            "SB_CARRY",
+            "SB_DFF",
+            "SB_DFFE",
+            "SB_DFFSR",
+            "SB_DFFSS",
+        ),
         *("SB_DFFESR", "SB_DFFESS"),
     ),
 }
 SYNTHESIS = {
     Family.ECP5: "synth_ecp5",
     Family.GOWIN: "synth_gowin -family gw2a",
-    Family.ICE40: "synth_ice40 -device hx",
+    Family.ICE40: "synth_ice40 -device u -spram",
 }
 
 
@@ -136,7 +146,13 @@ MULTIPLIERS = {
 }
 """What takes multipliers: an iCE40-HX has none."""
 MULTIPLIER = {Family.ECP5: "MULT18X18D", Family.GOWIN: "MULT18X18"}
-MODULES = {"mac_row": (RTL / "mac_row.v").read_text(), "flip_flops": FLIP_FLOPS}
+MODULES = {
+    "mac_row": "".join((RTL / f"{name}.v").read_text() for name in ("mac_row", "products")),
+    "flip_flops": FLIP_FLOPS,
+}
+OF_CELLS = {Family.ICE40: {path.stem: path for path in sorted((RTL / "up5k").glob("*.v"))}}
+"""Modules of ours that are made of the family's own cells."""
+LARGE = {Family.ICE40: {"single_port_memory": RTL / "single_port_memory.v"}}
 
 
 def netlists(home: Path, family: Family) -> Path:
@@ -151,8 +167,12 @@ def netlists(home: Path, family: Family) -> Path:
     for name, text in modules.items():
         for ending in ("v", "rtl.v"):
             (home / f"{name}.{ending}").write_text(text)
+    given = OF_CELLS.get(family, {}) | LARGE.get(family, {})
+    for name, path in given.items():
+        (home / f"{name}.v").write_text(path.read_text())
+        (home / f"{name}.rtl.v").write_text((RTL / f"{name}.v").read_text())
     lines = []
-    for name in [*(memory.name for memory in MEMORIES[family]), *modules]:
+    for name in [*(memory.name for memory in MEMORIES[family]), *modules, *given]:
         lines += [
             "design -reset", f"read_verilog {tools.INSIDE}/{name}.v", f"{SYNTHESIS[family]} -top {name}",
             f"write_verilog -noattr {tools.INSIDE}/{name}.netlist.v",
@@ -304,6 +324,41 @@ def test_signed_multipliers(folder: Path) -> None:
     assert len({row["sum"] for row in ours}) > 400
 
 
+@pytest.mark.parametrize("family", OF_CELLS, ids=str)
+@pytest.mark.parametrize(("name", "bits", "made"), [("products", 16, 32), ("product", 9, 18)])
+def test_modules_made_of_a_chip_s_own_cells(
+    folder: Path, family: Family, name: str, bits: int, made: int
+) -> None:
+    chance = np.random.default_rng(5)
+    ends = [0, 1, (1 << bits) - 1, 1 << (bits - 1), (1 << (bits - 1)) - 1, 0x80, 0x7F]
+    pairs = [(a, b) for a in ends for b in ends] + chance.integers(0, 1 << bits, (500, 2)).tolist()
+    cycles = [{"a": int(a), "b": int(b)} for a, b in pairs]
+    port = name  # each is called as its module
+    ours, theirs = both(folder, name, {"a": bits, "b": bits}, {port: made}, [*cycles, {}])
+    assert ours[1:] == theirs[1:]
+    assert len({row[port] for row in ours}) > 300
+    assert set(OF_CELLS[family]) == {"products", "product"}
+    assert (folder / f"{name}.netlist.v").read_text().count("SB_MAC16 ") == 1
+
+
+@pytest.mark.parametrize("family", LARGE, ids=str)
+def test_large_rams(folder: Path) -> None:
+    chance = np.random.default_rng(6)
+    places = [0, 1, (1 << 14) - 1, *chance.integers(1 << 14, size=500).tolist()]
+    word = [int(each) for each in chance.integers(1 << 62, size=len(places))]
+    cycles = [
+        {"write": 1, "address": at, "write_data": value << 1 | 1}
+        for at, value in zip(places, word, strict=True)
+    ]
+    cycles += [{"address": at} for at in chance.permutation(places).tolist()]
+    inputs = {"write": 1, "address": 16, "write_data": 64}
+    ours, theirs = both(folder, "single_port_memory", inputs, {"read_data": 64}, [*cycles, {}])
+    first = len(places) + 1
+    assert ours[first:] == theirs[first:]
+    assert len({row["read_data"] for row in ours[first:]}) > 400
+    assert (folder / "single_port_memory.netlist.v").read_text().count("SB_SPRAM256KA ") == 4
+
+
 @pytest.mark.parametrize("family", MULTIPLIER, ids=str)
 def test_multipliers_without_signs(folder: Path) -> None:
     """The requantiser's four, of 18 × 18 and less."""
@@ -338,6 +393,9 @@ def test_multipliers_without_signs(folder: Path) -> None:
         ("gowin", "SDPX9B", "BIT_WIDTH_1(4)"),
         ("gowin", "MULT9X9", "OUT_REG(1)"),
         ("gowin", "MULT18X18", "AREG(1)"),
+        ("gowin", "rPLL", 'CLKFB_SEL("external")'),
+        ("ice40", "SB_PLL40_CORE", 'FEEDBACK_PATH("DELAY")'),
+        ("ice40", "SB_PLL40_PAD", 'FEEDBACK_PATH("DELAY")'),
     ],
 )
 def test_what_is_not_modelled_ends_the_simulation(
@@ -356,7 +414,7 @@ def test_what_is_not_modelled_ends_the_simulation(
 
 @pytest.mark.parametrize(
     ("family", "known", "missing"),
-    [("ecp5", "LUT4", "DCCA"), ("gowin", "LUT4", "SDPB"), ("ice40", "SB_LUT4", "SB_DFFN")],
+    [("ecp5", "LUT4", "DCCA"), ("gowin", "LUT4", "PLLVR"), ("ice40", "SB_LUT4", "SB_PLL40_2_PAD")],
 )
 def test_a_cell_without_a_model_is_named(family: str, known: str, missing: str) -> None:
     with pytest.raises(SimulationError, match=f"no model of the cell {missing}"):

@@ -16,7 +16,7 @@ from tests.fpga.kept import CACHE
 from tests.fpga.test_passes import Net
 
 
-@pytest.mark.parametrize("lanes", [16, 128])
+@pytest.mark.parametrize("lanes", [8, 16, 128])
 def test_it_computes_what_it_was_made_with(
     lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from tests.fpga import drawn, halves
 from tests.fpga.compared import steps
 from tests.fpga.rtl.simulated import assert_circuit_equals, engine_of, simulator
 
-LANES = (16, 32, 64, 128)
+LANES = (8, 16, 32, 64, 128)
 TOO_STEEP = "it makes steps 16 times as large, or more"
 """Why a net is refused that hypothesis draws now and then: its channels' scales are far apart."""
 

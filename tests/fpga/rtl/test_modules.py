@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hardware.fpga.arithmetic import narrowed
-from hardware.fpga.cycles import SETTLE
+from hardware.fpga.cycles import settling
+from hardware.fpga.engine import Engine
 from hardware.fpga.factors import UNCHANGED, constant_words
 from hardware.fpga.ir import Once, Output, Scaling, Twice
 from hardware.fpga.operations import WORDS, operation
@@ -14,6 +15,8 @@ from hardware.fpga.single_rounding import divider
 from tests.fpga.rtl.benches import Trace, signed, traced
 
 Row = dict[str, int]
+PACES = (1, 16)
+SETTLE = settling(Engine())
 
 
 def packed(values: Any, bits: int = 8) -> int:
@@ -94,6 +97,11 @@ def test_the_sequencer_runs_operations_until_the_final_one() -> None:
     assert trace[2 + each + WORDS + 1]["operation"] == trace[-3]["operation"] == whole
 
 
+def stepping(slots: int, pace: int) -> list[Row]:
+    """Cycles in which so many sums leave, one every `pace` cycles."""
+    return [{"step": int(at % pace == pace - 1)} for at in range(slots * pace)]
+
+
 def test_a_row_of_the_array_adds_products_up() -> None:
     chance = np.random.default_rng(1)
     data, weights = chance.integers(-128, 128, (2, 40, 8))
@@ -114,20 +122,32 @@ def test_a_row_of_the_array_adds_products_up() -> None:
     assert [signed(trace[end + 4]["sum"], 32) for end in ends] == wanted
 
 
-@pytest.mark.parametrize(("outputs", "slots", "banks"), [(2, 2, 1), (8, 8, 1), (16, 8, 2)])
-def test_the_arrays_sums_leave_channel_by_channel(outputs: int, slots: int, banks: int) -> None:
+def test_a_memory_of_one_port_is_written_or_read() -> None:
+    writes = [{"write": 1, "address": at, "write_data": 7 * at + 1} for at in range(16)]
+    reads = [{"address": at, "write_data": 99} for at in (3, 15)]
+    kept = [{"write": 1, "address": 0, "write_data": 5}, {"address": 0}, {}]
+    trace = traced(
+        "single_port_memory", {"write": 1, "address": 16, "write_data": 12}, {"read_data": 12},
+        [*writes, *reads, *kept], {"WIDTH": 12, "DEPTH": 16},
+    )  # fmt: skip
+    assert [row["read_data"] for row in trace[17:]] == [22, 106, 106, 5]
+
+
+@pytest.mark.parametrize("pace", PACES)
+@pytest.mark.parametrize(("outputs", "slots", "banks"), [(1, 1, 1), (2, 2, 1), (8, 8, 1), (16, 8, 2)])
+def test_the_arrays_sums_leave_channel_by_channel(outputs: int, slots: int, banks: int, pace: int) -> None:
     chance = np.random.default_rng(2)
     data, weights = chance.integers(-128, 128, 8), chance.integers(-128, 128, (outputs, 8))
     cycles: list[Row] = [{"data": packed(data), "weights": packed(weights.ravel())}]
-    cycles += [{}, {}, {"add": 1, "first": 1}, {"take": 1}, *({} for _ in range(slots))]
+    cycles += [{}, {}, {"add": 1, "first": 1}, {"take": 1}, *stepping(slots, pace)]
     trace = traced(
-        "array", {"data": 64, "weights": 64 * outputs, "add": 1, "first": 1, "take": 1}, {"sums": 32 * banks},
-        cycles, {"OUTPUTS": outputs, "SLOTS": slots, "BANKS": banks},
+        "array", {"data": 64, "weights": 64 * outputs, "add": 1, "first": 1, "take": 1, "step": 1},
+        {"sums": 32 * banks}, cycles, {"OUTPUTS": outputs, "SLOTS": slots, "BANKS": banks},
     )  # fmt: skip
     sums = weights @ data
     for slot in range(slots):
         wanted = packed([sums[bank * slots + slot] for bank in range(banks)], 32)
-        assert trace[5 + slot]["sums"] == wanted
+        assert {row["sums"] for row in trace[5 + slot * pace : 5 + (slot + 1) * pace]} == {wanted}
 
 
 def scalings() -> list[tuple[Scaling, int]]:
@@ -148,8 +168,11 @@ def scalings() -> list[tuple[Scaling, int]]:
     ]
 
 
+@pytest.mark.parametrize(
+    ("module", "pace", "latency"), [("requantiser", 1, 11), ("serial_requantiser", 16, 17)]
+)
 @pytest.mark.parametrize("number", range(len(scalings())))
-def test_the_requantiser_rounds_as_litert_does(number: int) -> None:
+def test_requantisers_round_as_litert_does(number: int, module: str, pace: int, latency: int) -> None:
     scaling, reach = scalings()[number]
     chance = np.random.default_rng(3)
     spread = (reach * 2.0 ** -chance.uniform(0, 30, 2000)) * chance.choice([-1, 1], 2000)
@@ -160,27 +183,29 @@ def test_the_requantiser_rounds_as_litert_does(number: int) -> None:
     words = constant_words(scaling, np.zeros(1, np.int64), reach)
     common = {"scale": int(words[0, 0]), "zero": out.zero, "low": out.low, "high": out.high}
     cycles = [
-        {**common, "valid": 1, "sum": int(total), "bias": int(bias)}
+        cycle
         for total, bias in zip(sums, biases, strict=True)
+        for cycle in ({**common, "valid": 1, "sum": int(total), "bias": int(bias)}, *[common] * (pace - 1))
     ]
     inputs = {"reset": 1, "valid": 1, "sum": 32, "bias": 32, "scale": 43, "zero": 8, "low": 8, "high": 8}
     trace = traced(
-        "requantiser", inputs, {"valid_out": 1, "result": 8},
-        [{"reset": 1}, *cycles, *({**common} for _ in range(12))],
+        module, inputs, {"valid_out": 1, "result": 8},
+        [{"reset": 1}, *cycles, *({**common} for _ in range(latency + 1))],
     )  # fmt: skip
     found = [signed(row["result"], 8) for row in trace if row["valid_out"] == 1]
-    assert trace[11]["valid_out"] == 0
-    assert trace[12]["valid_out"] == 1
+    times = [at for at, row in enumerate(trace) if row["valid_out"] == 1]
+    assert times == list(range(1 + latency, 1 + latency + pace * len(sums), pace))
     assert np.array_equal(found, narrowed(sums + biases, scaling, out))
 
 
-def test_elements() -> None:
+@pytest.mark.parametrize("pace", PACES)
+def test_elements(pace: int) -> None:
     """The greatest of a window beside a second operand; then their bytes plain, from tables, as products."""
     chance = np.random.default_rng(4)
     windows, other = chance.integers(-128, 128, (3, 8)), chance.integers(-128, 128, 8)
     inputs = {
         "data": 64, "add": 1, "first": 1, "second": 1, "take": 1, "operation": 2, "still_a": 1, "still_b": 1,
-        "zero_a": 8, "zero_b": 8, "entry_a": 32, "entry_b": 32,
+        "step": 1, "zero_a": 8, "zero_b": 8, "entry_a": 32, "entry_b": 32,
     }  # fmt: skip
     a = windows.max(axis=0)
     for function in range(3):
@@ -191,19 +216,25 @@ def test_elements() -> None:
                 for at, row in enumerate(windows)
             ]
             cycles += [{**common, "data": packed(other), "add": 1, "second": 1}, {**common, "take": 1}]
-            cycles += [{**common} for _ in range(12)]
+            cycles += [{**common, **cycle} for cycle in stepping(8, pace)]
+            cycles += [{**common} for _ in range(4)]
             b = other[[0] * 8] if still else other
-            for at in range(8):  # an entry comes one cycle after its index, which comes one after `take`
-                cycles[6 + at] |= {"entry_a": int(a[at]) << 20, "entry_b": -int(b[at]) << 3}
+            for at in range(
+                8 * pace
+            ):  # an entry comes one cycle after its index, which comes one after `take`
+                byte = at // pace
+                cycles[6 + at] |= {"entry_a": int(a[byte]) << 20, "entry_b": -int(b[byte]) << 3}
             trace = traced("elements", inputs, {"index_a": 8, "index_b": 8, "sum": 32}, cycles)
-            assert seen(trace[5:13], "index_a", "index_b") == [
-                (x + 128, y + 128) for x, y in zip(a, b, strict=True)
+            assert seen(trace[5 : 5 + 8 * pace], "index_a", "index_b") == [
+                (x + 128, y + 128) for x, y in zip(a, b, strict=True) for _ in range(pace)
             ]
             wanted = [a, (a << 20) - (b << 3), (a + 128) * (b - 100)][function]
-            assert [signed(row["sum"], 32) for row in trace[8:16]] == wanted.tolist()
+            found = [signed(row["sum"], 32) for row in trace[8 : 8 + 8 * pace]]
+            assert found == np.repeat(wanted, pace).tolist()
 
 
-def test_slots_find_each_channels_constants() -> None:
+@pytest.mark.parametrize("pace", PACES)
+def test_slots_find_each_channels_constants(pace: int) -> None:
     inputs = {
         "reset": 1, "take": 1, "group_first": 1, "group_last": 1, "taps_inside": 10, "slots": 3, "by": 2,
         "base": 16, "first_valid": 4, "second_valid": 4,
@@ -212,11 +243,22 @@ def test_slots_find_each_channels_constants() -> None:
         common = {"slots": 7, "by": by, "base": 100, "first_valid": 8, "second_valid": 3}
         taken = {"take": 1, "taps_inside": 6}
         groups = [{**taken, "group_first": 1}, {**taken, "group_last": 1, "taps_inside": 4}]
-        cycles = [{"reset": 1}, *({**common, **(groups[at // 8] if at % 8 == 0 else {})} for at in range(16))]
-        trace = traced("slots", inputs, {"constant": 16, "valid": 2}, [*cycles, *[common] * 4])
-        found = [row["constant"] for row in trace[2:18]]
-        assert found == [[100] * 16, list(range(100, 116)), [106] * 8 + [104] * 8][by]
-        assert [row["valid"] for row in trace[2:20]] == [3] * 8 + [3] * 3 + [1] * 5 + [0] * 2
+        group, end = 8 * pace, 2 + 16 * pace
+        taking = ({**common, **(groups[at // group] if at % group == 0 else {})} for at in range(2 * group))
+        trace = traced(
+            "slots", inputs, {"constant": 16, "valid": 2, "step": 1},
+            [{"reset": 1}, *taking, *[common] * 4], {"PACE": pace},
+        )  # fmt: skip
+        found = [row["constant"] for row in trace[2:end]]
+        assert (
+            found == np.repeat([[100] * 16, list(range(100, 116)), [106] * 8 + [104] * 8][by], pace).tolist()
+        )
+        assert [row["valid"] for row in trace[2:end:pace]] == [3] * 8 + [3] * 3 + [1] * 5
+        assert {row["valid"] for at, row in enumerate(trace[2:end]) if at % pace} <= {0}
+        assert [row["valid"] for row in trace[end : end + 2]] == [0, 0]
+        assert [row["step"] for row in trace[2:end]] == [
+            int(at % pace == pace - 1) for at in range(16 * pace)
+        ]
 
 
 def written(trace: Trace) -> dict[int, int]:

@@ -34,5 +34,5 @@ def test_digits(net: Callable[[Any], Any], digits: Digits, tmp_path: Path) -> No
     x = quantised(digits.test, graph.values[graph.input])
     wanted = run(graph, x)[graph.output]
     assert len(np.unique(wanted.reshape(len(x), -1), axis=0)) > 100
-    for lanes in (16, 64, 128):
+    for lanes in (8, 16, 64, 128):
         assert_circuit_equals(graph, x, lanes, wanted)

@@ -17,7 +17,7 @@ WIDTHS = {
     "weights": 16,
     **dict.fromkeys(("reuse", "b", "b_step"), 1),
     **dict.fromkeys(("b_source", "b_row_stride", "b_column_stride"), 16),
-    "slots": 3,
+    "least": 7,
 }
 READ = {"address": 16, "weight": 16} | dict.fromkeys(
     ("outside", "first", "last", "tap", "second", "group_first", "group_last"), 1
@@ -56,10 +56,10 @@ class Walk:
     b_source: int
     b_row_stride: int
     b_column_stride: int
-    slots: int
+    least: int
 
     def driven(self) -> dict[str, int]:
-        counts = {"groups", "rows", "columns", "taps_down", "taps_across", "words", "hold", "slots"}
+        counts = {"groups", "rows", "columns", "taps_down", "taps_across", "words", "hold", "least"}
         return {each.name: getattr(self, each.name) - (each.name in counts) for each in fields(self)}
 
 
@@ -74,7 +74,7 @@ walks = st.builds(
     tap_row_stride=strides, tap_column_stride=strides, top=steps, left=steps, down=steps, across=steps,
     tap_down=steps, tap_across=steps, height=st.integers(0, 6), width=st.integers(0, 6), weights=addresses,
     reuse=st.integers(0, 1), b=st.integers(0, 1), b_step=st.integers(0, 1), b_source=addresses,
-    b_row_stride=strides, b_column_stride=strides, slots=st.sampled_from([2, 4, 8]),
+    b_row_stride=strides, b_column_stride=strides, least=st.sampled_from([2, 4, 8, 16, 128]),
 )  # fmt: skip
 
 
@@ -121,11 +121,11 @@ def taps(walk: Walk, row: int, column: int, group: int, weight: int) -> Iterator
 @given(walks)
 def test_reads_are_those_of_nested_loops(walk: Walk) -> None:
     groups = list(reads(walk))
-    cycles = sum(max(len(group), walk.slots) for group in groups)
+    cycles = sum(max(len(group), walk.least) for group in groups)
     driven = walk.driven()
     trace = traced(
         "walker", {"reset": 1, "load": 1, **WIDTHS}, {"finished": 1, "issue": 1, **READ},
-        [{"reset": 1}, {**driven, "load": 1}, *[driven] * (cycles + 3)],
+        [{"reset": 1}, {**driven, "load": 1}, *[driven] * (cycles + 3)], {"PACE_BITS": 7},
     )  # fmt: skip
     assert [at for at, row in enumerate(trace) if row["finished"] == 1] == [1 + cycles]
     wanted = [
@@ -139,5 +139,5 @@ def test_reads_are_those_of_nested_loops(walk: Walk) -> None:
         assert {name: found[name] for name in read} == read
     begins = [at for at, row in enumerate(trace) if row["issue"] == 1 and row["first"] == 1]
     assert begins == [
-        3 + sum(max(len(group), walk.slots) for group in groups[:number]) for number in range(len(groups))
+        3 + sum(max(len(group), walk.least) for group in groups[:number]) for number in range(len(groups))
     ]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from hardware.fpga.boards import BOARDS
-from hardware.fpga.cycles import SETTLE
+from hardware.fpga.cycles import walked
 from hardware.fpga.emit.contents import TABLE
 from hardware.fpga.engine import WORD, Engine, Memory
 from hardware.fpga.ir import Graph, Host, Layer, Layout, Shape, Value, Window
@@ -23,7 +23,6 @@ from jobs.engine.export.fit import Shortage
 from jobs.engine.recipes.sizing.images import POOL
 from jobs.engine.recipes.sizing.net import Net, Operator
 
-_FETCH = WORDS + 2  # as hardware.fpga.cycles has it
 # How far the activations may be from the count: the file's order of layers may be another, and with it what lives at
 # once. Everything else is exact.
 ACTIVATIONS_TOLERANCE = 0.05
@@ -130,8 +129,7 @@ def latency_s(target: Target, net: Net) -> float:
 
 
 def _cycles(step: _Step, engine: Engine) -> int:
-    slots = WORD if step.bytewise else engine.slots
-    return _FETCH + step.points * step.groups * max(step.reads, slots) + SETTLE
+    return walked(engine, step.points * step.groups, step.reads, bytewise=step.bytewise)
 
 
 def _activations(reading: "_Reading") -> int:
