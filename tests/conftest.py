@@ -1,5 +1,6 @@
 """The suite's surroundings: a home folder of its own, a real Redis, and a cast of members."""
 
+import dataclasses
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,6 +63,17 @@ def bob(make_member: Callable[..., object]) -> object:
 def cora(make_member: Callable[..., object]) -> object:
     """A steward."""
     return make_member("cora", steward=True)
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A target that nothing is built for yet, as a board is until a run of the tools is recorded for it."""
+    from hardware.targets.profiles import Status
+    from hardware.targets.registry import TARGETS
+
+    name = "ice40-hx8k"
+    monkeypatch.setitem(TARGETS, name, dataclasses.replace(TARGETS[name], status=Status.PLANNED))
+    return name
 
 
 @pytest.fixture

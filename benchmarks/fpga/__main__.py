@@ -1,8 +1,8 @@
-"""`make bench-fpga`: whole nets on an FPGA board's circuit, trained by a portal and proved vector by vector.
+"""`make bench-fpga`: whole nets on FPGA boards' circuits, trained by a portal and proved vector by vector.
 
 Usage: python -m benchmarks.fpga FOLDER [--only NAME ...] [--board NAME] [--cache FOLDER] [--trained] [--write]. FOLDER
-holds cifar10-5k.zip and spoken-digits.zip. With --write the table goes to docs/fpga-measured.md; --trained ends when
-the nets are trained.
+holds cifar10-5k.zip and spoken-digits.zip. --board: that one alone, with all nets or those that --only names. With
+--write the tables go to docs/fpga-measured.md; --trained ends when the nets are trained.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.__main__ import machine
 from benchmarks.fpga.measured import Measured, measure
+from benchmarks.fpga.nets import BOARDS as MEASURED
 from benchmarks.fpga.nets import NETS
 from benchmarks.fpga.sets import PICTURES, RECORDINGS
 from benchmarks.fpga.table import table
@@ -32,8 +33,8 @@ the parameters that stand below and every other the recipe's default, but that i
 were uploaded as grey pictures of 49 × 10, a row for each 20 ms, a column for each band of tones. The model was
 converted as a build converts it and proved on the portal's test split: every picture in the engine's Verilog, a sample
 in the netlist that was routed. No board was attached: time on a board is reckoned from cycles, which simulation
-confirms, and the board's clock. The first net's proof waits for the netlist's simulation, which is built once for a
-board.
+confirms, and the board's clock. The first net's proof on each board waits for the netlist's simulation, which is built
+once for a board.
 
 The two accuracies of int8 may differ by a few pictures: LiteRT's default kernels and its reference kernels, which the
 engine follows bit by bit, do not round alike, and a picture whose two best classes are a few steps apart may go either
@@ -46,7 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.fpga", description=__doc__)
     parser.add_argument("folder", type=Path, help=f"with {PICTURES} and {RECORDINGS}")
     parser.add_argument("--only", nargs="+", choices=[each.name for each in NETS], help="(default: all)")
-    parser.add_argument("--board", choices=sorted(BOARDS), default="ulx3s-85f")
+    parser.add_argument("--board", choices=sorted(BOARDS))
     parser.add_argument("--cache", type=Path, help="where bitstreams and simulations are kept")
     parser.add_argument("--trained", action="store_true", help="train the nets, and no more")
     parser.add_argument("--write", action="store_true", help=f"write docs/{DOCS.name}")
@@ -54,29 +55,39 @@ def main() -> int:
     if lacking := [name for name in (PICTURES, RECORDINGS) if not (asked.folder / name).exists()]:
         sys.stderr.write(f"{asked.folder} has no {lacking[0]}: name the folder that has it (DATA=folder).\n")
         return 2
-    nets = [net for net in NETS if not asked.only or net.name in asked.only]
+    named = asked.only or [net.name for net in NETS]
+    wanted = {asked.board: tuple(named)} if asked.board else MEASURED
+    plan = {board: [each for each in names if each in named] for board, names in wanted.items()}
+    nets = [net for net in NETS if any(net.name in names for names in plan.values())]
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         cache = asked.cache or home / "cache"
-        board = BOARDS[asked.board]
         ready = trained(nets, asked.folder, home / "trained")
         for each in ready:
             print(f"{each.net.title}: {each.floats:.1%} right, trained in {each.seconds:.0f} s", flush=True)
         if asked.trained:
             return 0
-        found = [measure(each, board, home / each.net.name, cache, told) for each in ready]
-    text = table(found)
+        found = [
+            [
+                measure(each, BOARDS[board], home / board / each.net.name, cache, told)
+                for each in ready
+                if each.net.name in names
+            ]
+            for board, names in plan.items()
+            if names
+        ]
+    text = "\n".join(map(table, found))
     print(text)
     if asked.write:
         write(found, text)
     return 0
 
 
-def write(found: list[Measured], text: str) -> None:
-    versions = found[0].proved.built.report.versions
+def write(found: list[list[Measured]], text: str) -> None:
+    versions = {pair for on_one in found for pair in on_one[0].proved.built.report.versions.items()}
     how = (
         f"Measured by `make bench-fpga ARGS=--write` on {time.strftime('%Y-%m-%d')} on {machine()}, with "
-        f"{', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}.\n\n"
+        f"{', '.join(f'{name} {version}' for name, version in sorted(versions))}.\n\n"
     )
     DOCS.write_text(HEAD + how + text, encoding="utf-8")
 

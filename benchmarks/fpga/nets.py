@@ -54,4 +54,16 @@ NETS = (
         pictures,
         {"network": "residual", "width": 16, "depth": 3, "epochs": 40},
     ),
+    Net(
+        "narrow",
+        "Narrow CNN, 8 × 8 grey",
+        digits,
+        {"network": "plain", "width": 8, "epochs": 40},
+    ),
 )
+BOARDS = {
+    "ulx3s-85f": ("digits-cnn", "lenet", "ds-cnn", "resnet-8"),
+    "icebreaker": ("digits-cnn",),
+    "ice40-hx8k": ("narrow",),
+}
+"""On which board each is measured: the smallest have room for some alone."""

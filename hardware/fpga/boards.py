@@ -54,7 +54,7 @@ class Pins:
 class Board:
     """`device` and `package` as the place-and-route tool names them, `loader` as openFPGALoader names the board.
     `clock_hz` is the oscillator's, `core_hz` what the engine runs at: more where a PLL makes it. `capacity_bits`: a
-    frame on the serial line holds up to 2^capacity_bits bytes of data. `large_ram_bytes`: in memories of one port, which
+    frame on the serial line holds up to 2^capacity_bits bytes of data. `large_ram_bytes`: in memories of one port, that
     begin with nothing and hold the weights.
     """
 
@@ -82,6 +82,11 @@ class Board:
     def divisor(self) -> int:
         """Cycles of the engine's clock a bit on the serial line."""
         return self.core_hz // BAUD
+
+    @property
+    def holds_nets(self) -> bool:
+        """Whether all of the engine's memories can begin with a net."""
+        return not self.large_ram_bytes
 
     @property
     def faster(self) -> bool:

@@ -1,6 +1,5 @@
 """The links of the chain of proofs, each a function that compares or raises: proof.py says in which order."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 
 from hardware.fpga import simulator, unpacked
 from hardware.fpga.boards import Board
-from hardware.fpga.comparison import Vectors, compare, difference
+from hardware.fpga.comparison import Vectors, compare
 from hardware.fpga.engine import Engine
 from hardware.fpga.flow import Built, FlowError
 from hardware.fpga.image import Image
@@ -92,9 +91,8 @@ def rtl(task: Task, engine: Engine, image: Image) -> Stage:
     def work() -> tuple[int, str]:
         task.vectors.progress("rtl", f"Verilator, {engine.lanes} lanes")
         program = simulator.build(engine, task.simulations, limits=task.limits, cancelled=task.cancelled)
-        workers = min(len(os.sched_getaffinity(0)), len(task.vectors.inputs))
-        compare("rtl", lambda: Simulator(program), image, task.vectors, workers=workers)
         count = len(task.vectors.inputs)
+        compare("rtl", lambda: Simulator(program), image, task.vectors, np.arange(count))
         return (
             count,
             f"The Verilog answers {count:,} vectors alike, each in the {image.cycles:,} cycles predicted.",
@@ -132,19 +130,13 @@ def _wired(
     board, vectors = task.board, task.vectors
     vectors.progress(name, "Verilator, from the netlist that was routed")
     program = netlist.build(routed, board, task.simulations, limits=task.limits, cancelled=task.cancelled)
-    numbers = vectors.sample(count)
+    numbers, loads = vectors.sample(count), name == "netlist"
+    compare(name, lambda: Wired(program, board), image, vectors, numbers, loads=loads)
     with Wired(program, board) as simulated:
-        if name == "netlist":
+        if loads:
             simulated.load(image)
-
-        def stepped(done: int) -> bool:
-            vectors.told(name, done, len(numbers))
-            return True
-
-        if found := difference(simulated, image, vectors, numbers, stepped):
-            raise vectors.mismatch(name, found)
         _over_the_line(task, name, simulated, circuit, image, int(numbers[-1]))
-    loaded = "loaded at run time" if name == "netlist" else "in the block RAMs from the start"
+    loaded = "loaded at run time" if loads else "in the block RAMs from the start"
     return len(numbers), (
         f"The netlist, with the net {loaded}, answers {len(numbers):,} vectors alike; the last one again over the "
         "serial line, whose first bytes came over it too, the others over the engine's bus."

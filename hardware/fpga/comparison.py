@@ -1,5 +1,6 @@
 """Answers of simulated circuits held against those that are expected, vector by vector; one that differs is kept."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -57,15 +58,22 @@ class Vectors:
 
 
 def compare(
-    stage: str, start: Callable[[], Simulator], image: Image, vectors: Vectors, *, workers: int
+    stage: str,
+    start: Callable[[], Simulator],
+    image: Image,
+    vectors: Vectors,
+    numbers: Numbers,
+    *,
+    loads: bool = True,
 ) -> None:
-    """Every vector, in `workers` simulators at once, into which the image is loaded.
+    """These vectors, in as many simulators at once as there are processors; the image is loaded first, where it
+    `loads`.
 
     MismatchError for the first that differs. SimulationError where a run takes other cycles than predicted, or never
     ends; CancelledError.
     """
-    numbers = np.arange(len(vectors.inputs))
-    parts = [part for part in np.array_split(numbers, max(1, workers)) if len(part)]
+    workers = len(os.sched_getaffinity(0))
+    parts = [part for part in np.array_split(numbers, workers) if len(part)]
     stopped, counts = threading.Event(), [0] * len(parts)
 
     def work(place: int) -> Difference | None:
@@ -74,10 +82,11 @@ def compare(
             return not stopped.is_set()
 
         with start() as circuit:
-            circuit.load(image)
+            if loads:
+                circuit.load(image)
             return difference(circuit, image, vectors, parts[place], stepped)
 
-    with ThreadPoolExecutor(max(1, len(parts))) as pool:
+    with ThreadPoolExecutor(len(parts)) as pool:
         running = [pool.submit(work, place) for place in range(len(parts))]
         try:
             while not _ended(running):

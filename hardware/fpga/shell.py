@@ -32,7 +32,7 @@ class Circuit:
 
 
 def sources(board: Board | None = None) -> dict[str, str]:
-    """Our Verilog by file name, headers included; for a board with the modules that are made of its chip's own cells."""
+    """Our Verilog by file name, headers included; for a board with what is made of its chip's own cells."""
     plain = {path.name: path.read_text(encoding="utf-8") for path in sorted(RTL.glob("*.v*"))}
     return plain if board is None else plain | of_cells(board)
 
@@ -52,8 +52,10 @@ def circuit(
     """All that the tools need for this board, with an engine of this size (default: the board's).
 
     `verilog`: other sources than ours. `image`: a net that the memories begin with, made for this size of engine.
-    ValueError for a clock that can't be made.
+    ValueError for a clock that can't be made, and for a net that they can't begin with.
     """
+    if image is not None and not board.holds_nets:
+        raise ValueError(f"{board.name}: its large memories begin with nothing, so no bitstream holds a net")
     engine = engine or board.engine
     found = dict(sources(board) if verilog is None else verilog) | ({} if image is None else files(image))
     said = identity(board, engine, found)

@@ -1,8 +1,8 @@
 """FPGA boards whose chips open tools can place and route, as `hardware.fpga.boards` describes them.
 
 A board is offered once a recorded run (`make fpga-boards`) gave a routed bitstream that met timing:
-`hardware.fpga.runs` has them. `ram_bytes` is the chip's block RAM, `ram_free_bytes` what the engine there keeps
-activations in.
+`hardware.fpga.runs` has them. `ram_bytes` is the chip's block RAM, and what else of RAM it has; `ram_free_bytes` what
+the engine there keeps activations in.
 """
 
 from hardware.fpga.boards import BOARDS, Board
@@ -51,7 +51,7 @@ def _target(board: Board) -> Target:
         title=board.title,
         kind=Kind.FPGA,
         arch=board.chip.lower(),
-        ram_bytes=board.block_rams * board.block_ram_bits // 8,
+        ram_bytes=board.block_rams * board.block_ram_bits // 8 + board.large_ram_bytes,
         ram_free_bytes=board.engine.activation_words * WORD,
         flash_bytes=board.flash_bytes,
         clock_hz=board.clock_hz,
@@ -63,6 +63,7 @@ def _target(board: Board) -> Target:
             note=_why_not(board) if planned else _ON_THE_DESK,
         ),
         variants=(Variant.INT8,),
+        holds_model=board.holds_nets,
     )
 
 

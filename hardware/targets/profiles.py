@@ -71,7 +71,8 @@ class Target:
 
     `operators` are the names of LiteRT's operators that its runtime knows; none named: all of LiteRT's own.
     `core` is what `gcc -mcpu` calls the processor ("" where nothing is compiled for it); `kernels` are those of the
-    library that people use there, whose scratch lies in the arena too.
+    library that people use there, whose scratch lies in the arena too. `holds_model`: a bitstream of it can begin with
+    the model.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Target:
     operators: tuple[str, ...] = ()
     core: str = ""
     kernels: Kernels = Kernels.REFERENCE
+    holds_model: bool = False
 
     @property
     def buildable(self) -> bool:

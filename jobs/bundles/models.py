@@ -205,6 +205,12 @@ class Bundle(Identified):
         return self.kind is Kind.FPGA
 
     @property
+    def may_hold(self) -> bool:
+        """Whether there can be another with a bitstream that holds the model."""
+        target = TARGETS.get(self.target)
+        return target is not None and target.holds_model and not self.options.get("contained")
+
+    @property
     def is_table(self) -> bool:
         return self.model.is_table
 

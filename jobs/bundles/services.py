@@ -233,6 +233,13 @@ def _check_suits(target: str, options: Mapping[str, Any]) -> None:
     if options.get("contained") and TARGETS[target].kind is not Kind.FPGA:
         sentence = _("Only bitstreams for FPGA boards can hold the model (“contained”).")
         raise UserError("invalid", sentence, errors=[FieldError("options", sentence)])
+    if options.get("contained") and not TARGETS[target].holds_model:
+        sentence = _(
+            "No bitstream for %(target)s can hold the model (“contained”): the memories that its weights lie in begin "
+            "with nothing. Build it without; host.py loads the model."
+        )
+        sentence %= {"target": TARGETS[target].title}
+        raise UserError("invalid", sentence, errors=[FieldError("options", sentence)])
 
 
 def _check_size(model: TrainedModel, target: str) -> None:

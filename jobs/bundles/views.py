@@ -81,12 +81,13 @@ def model_delete(request: HttpRequest, pk: str) -> HttpResponse:
 @login_required
 @require_POST
 def bundle_build(request: HttpRequest, pk: str) -> HttpResponse:
-    """Ask for a bundle of a model for the target in the form."""
-    member = signed_in(request)
+    """Ask for a bundle of a model for the target in the form; `contained` counts where the target knows it."""
+    member, name = signed_in(request), request.POST.get("target", "")
     model = get_object_or_404(queries.visible_models(member), pk=pk)
+    holds = name in TARGETS and TARGETS[name].holds_model and "contained" in request.POST
     try:
         bundle, made = services.request_bundle(
-            model=model, target=request.POST.get("target", ""), actor=member
+            model=model, target=name, options={"contained": holds}, actor=member
         )
     except UserError as error:
         messages.error(request, error.detail)

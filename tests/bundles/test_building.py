@@ -92,7 +92,6 @@ class TestRequest:
             services.request_bundle(model=model, target=PI, options={"turbo": True})
         assert not Job.objects.filter(kind="build").exists()
 
-    @pytest.mark.parametrize("planned", [name for name, each in TARGETS.items() if not each.buildable])
     def test_what_is_planned_is_refused_in_words(self, planned: str, model: TrainedModel) -> None:
         with pytest.raises(UserError, match="can't be built yet") as refused:
             services.request_bundle(model=model, target=planned)

@@ -111,6 +111,33 @@ class TestBuild:
         assert (again, made) == (bundle, False)
         with pytest.raises(UserError, match="Only bitstreams for FPGA boards"):
             services.request_bundle(model=bundle.model, target=PI, options={"contained": True})
+        with pytest.raises(UserError, match=r"No bitstream for iCEBreaker .* can hold the model"):
+            services.request_bundle(model=bundle.model, target="icebreaker", options={"contained": True})
+
+    @pytest.mark.usefixtures("tools")
+    @pytest.mark.parametrize(
+        ("target", "options"),
+        [("ulx3s-45f", {"contained": True}), ("icebreaker", {}), (PI, {})],
+    )
+    def test_the_form_asks_for_it_where_there_is_one(
+        self, target: str, options: dict[str, bool], bundle: Bundle, client_for: ClientFor
+    ) -> None:
+        client = client_for(bundle.model.owner)
+        client.post(f"/models/{bundle.model.pk}/bundles", {"target": target, "contained": "on"})
+        made = Bundle.objects.get(model=bundle.model, target=target)
+        assert made.options == options
+        page = client.get("/models").content.decode()
+        assert " data-holds>ULX3S (Lattice ECP5 25F)" in page
+        assert " data-holds>Raspberry" not in page
+
+    @pytest.mark.parametrize("contained", [True, False])
+    def test_a_bundle_offers_to_build_the_other(
+        self, contained: bool, bundle: Bundle, client_for: ClientFor
+    ) -> None:
+        options = {"contained": True} if contained else {}
+        Bundle.objects.filter(pk=bundle.pk).update(state=BundleState.READY, options=options)
+        page = client_for(bundle.model.owner).get("/models").content.decode()
+        assert page.count("Build one with a bitstream that holds the model") == int(not contained)
 
     def test_what_the_tools_said_is_kept_for_who_sees_the_job(
         self, bundle: Bundle, build: Path, client_for: ClientFor, bob: Member

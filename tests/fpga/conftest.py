@@ -15,7 +15,7 @@ from tests.fpga.kept import alone
 HERE = Path(__file__).parent
 FIRST = (
     *("test_packaging.py", "test_flow.py", "link/test_host.py", "rtl/test_cells.py", "rtl/test_engine.py"),
-    *("test_proof.py", "test_bundle.py", "link/test_classify.py"),
+    *("test_proof.py", "test_ice40.py", "test_bundle.py", "link/test_classify.py"),
 )
 """What takes longest; of files that use the same bitstream or engine the one that makes it stands before the others."""
 COMPILED = (tools.YOSYS, tools.NEXTPNR_ECP5, tools.ECPPACK, tools.NEXTPNR_ICE40, tools.ICEPACK)

@@ -7,12 +7,15 @@ import zlib
 import pytest
 
 from hardware.fpga.boards import BAUD, BOARDS, Board, Family
+from hardware.fpga.frontend import read_graph
 from hardware.fpga.identity import SIZE, identity
+from hardware.fpga.program import compiled
 from hardware.fpga.runs import offered
-from hardware.fpga.shell import circuit, shell
+from hardware.fpga.shell import circuit, shell, sources
 from hardware.fpga.wire import link
 from hardware.targets.profiles import Kind
 from hardware.targets.registry import TARGETS
+from tests.fpga.test_passes import Net
 
 every_board = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 SOURCES = {"top.v": "module top; endmodule\n"}
@@ -29,7 +32,7 @@ def test_a_board_is_a_target_with_its_memory(board: Board) -> None:
     target = TARGETS[board.name]
     assert target.kind is Kind.FPGA
     assert target.title == board.title
-    assert target.ram_bytes == board.block_rams * board.block_ram_bits // 8
+    assert target.ram_bytes == board.block_rams * board.block_ram_bits // 8 + board.large_ram_bytes
     assert target.clock_hz == board.clock_hz
     assert target.buildable == offered(board.name)
 
@@ -38,12 +41,15 @@ def test_a_board_is_a_target_with_its_memory(board: Board) -> None:
 def test_an_engine_of_its_size_can_fit(board: Board) -> None:
     size = board.engine
     memories = [
-        (64, size.program_words), (8 * size.lanes, size.weight_words),
-        (75 * max(1, size.lanes // 64), size.constant_words),
-        (64, size.table_words), (64, size.activation_words), (8, 1 << board.capacity_bits),
+        (64, size.program_words), (75 * max(1, size.lanes // 64), size.constant_words), (64, size.table_words),
+        (64, size.activation_words), (8, 1 << board.capacity_bits),
     ]  # fmt: skip
-    bits = sum(width * depth for width, depth in memories)
-    assert bits < board.block_rams * board.block_ram_bits
+    weights = 8 * size.lanes * size.weight_words
+    if board.large_ram_bytes:
+        assert weights == 8 * board.large_ram_bytes
+        weights = 0
+    bits = weights + sum(width * depth for width, depth in memories)
+    assert bits <= board.block_rams * board.block_ram_bits
     assert size.lanes <= board.multipliers or board.family is Family.ICE40
 
 
@@ -95,15 +101,58 @@ def test_the_identity_tells_boards_sizes_and_sources_apart() -> None:
     assert identity(board, board.engine, dict(SOURCES)) == said[0]
 
 
-def test_a_clock_that_no_pll_makes_is_refused() -> None:
-    board = dataclasses.replace(BOARDS["icebreaker"], core_hz=30_000_000)
-    with pytest.raises(ValueError, match="no PLL settings for 12000000 to 30000000 Hz"):
+@pytest.mark.parametrize(
+    ("name", "core_hz"),
+    [("icebreaker", 31_000_000), ("tang-nano-20k", 100_000_000), ("ulx3s-12f", 2_000_000)],
+)
+def test_a_clock_that_no_pll_makes_is_refused(name: str, core_hz: int) -> None:
+    board = dataclasses.replace(BOARDS[name], core_hz=core_hz)
+    with pytest.raises(ValueError, match=f"{name}: no PLL settings for {board.clock_hz} to {core_hz} Hz"):
         shell(board, board.engine, bytes(64))
 
 
-def test_the_pll_of_an_ecp5_makes_the_engines_clock() -> None:
-    board = BOARDS["ulx3s-85f"]
+@every_board
+def test_a_pll_makes_the_engines_clock(board: Board) -> None:
+    """By the formulas of the sources that clocks.py names."""
     text = shell(board, board.engine, bytes(64))
-    settings = {name: int(value) for name, value in re.findall(r"\.(CLK\w+_DIV)\((\d+)\)", text)}
-    assert board.clock_hz * settings["CLKFB_DIV"] // settings["CLKI_DIV"] == board.core_hz
-    assert 400e6 <= board.core_hz * settings["CLKOP_DIV"] <= 800e6
+    found = re.findall(r"\.((?:CLK|DIV|FB|ID|OD)\w+)\((?:\d'd)?(\d+)\)", text)
+    of = {name: int(value) for name, value in found}
+    if board.family is Family.ECP5:
+        clock = board.clock_hz * of["CLKFB_DIV"] / of["CLKI_DIV"]
+        oscillator, within = clock * of["CLKOP_DIV"], (400e6, 800e6)
+        assert of["CLKOP_CPHASE"] == of["CLKOP_DIV"] // 2
+    elif board.family is Family.ICE40:
+        oscillator, within = board.clock_hz * (of["DIVF"] + 1) / (of["DIVR"] + 1), (533e6, 1066e6)
+        clock = oscillator / 2 ** of["DIVQ"]
+        assert of["DIVF"] < 1 << 7
+    else:
+        clock = board.clock_hz * (of["FBDIV_SEL"] + 1) / (of["IDIV_SEL"] + 1)
+        oscillator, within = clock * of["ODIV_SEL"], (500e6, 1250e6)
+    assert clock == board.core_hz
+    assert within[0] <= oscillator <= within[1]
+
+
+def test_the_clock_of_a_plls_own_pin_comes_in_there() -> None:
+    told = {
+        name: shell(BOARDS[name], BOARDS[name].engine, bytes(64)) for name in ("icebreaker", "ice40-hx8k")
+    }
+    assert "SB_PLL40_PAD" in told["icebreaker"]
+    assert ".PACKAGEPIN(clk_pin)" in told["icebreaker"]
+    assert "SB_PLL40_CORE" in told["ice40-hx8k"]
+    assert ".REFERENCECLK(clk_pin)" in told["ice40-hx8k"]
+
+
+def test_a_chip_has_modules_of_its_own_cells() -> None:
+    plain, own = sources(), sources(BOARDS["icebreaker"])
+    assert {name for name in plain if plain[name] != own[name]} == {"product.v", "products.v"}
+    assert set(own) == set(plain)
+    assert sources(BOARDS["ulx3s-85f"]) == plain
+
+
+def test_no_net_lies_in_memories_that_begin_with_nothing() -> None:
+    board = BOARDS["icebreaker"]
+    net = Net()
+    source = net.value((4, 4, 3), 0.05, 11)
+    graph = read_graph(net.content(source, net.convolution(source, (4, 4, 3), 8)))
+    with pytest.raises(ValueError, match="icebreaker: its large memories begin with nothing"):
+        circuit(board, image=compiled(graph, board.engine))

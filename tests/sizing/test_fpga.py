@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def test_activations_alone_are_in_doubt() -> None:
     assert "its activations" in limit(estimate, BOARD, margin=1000.0)
 
 
-def shrunk(target: Target, data: Data, **asked: int) -> ImageClassifierParams:
+def shrunk(target: Target, data: Data, **asked: Any) -> ImageClassifierParams:
     found = fitted(IMAGES, ImageClassifierParams(**asked), data, [target], shrink=True).params
     assert isinstance(found, ImageClassifierParams)
     return found
@@ -165,6 +166,17 @@ def test_the_largest_that_fits_is_taken(name: str) -> None:
     assert on_board(IMAGES.estimate(found, photos), target).fits is Fits.FITS
     wider = found.model_copy(update={"width": found.width + 4})
     assert limit(IMAGES.estimate(wider, photos), target)
+
+
+def test_another_kind_of_network_is_named_where_one_fits() -> None:
+    small = next(each for each in FPGA if each.name == "ice40-hx8k")
+    said = "Not even the smallest residual network fits there; a separable or plain one does, made to fit"
+    with pytest.raises(UnfitError, match=said):
+        shrunk(small, DIGITS)
+    for network in ("separable", "plain"):
+        assert (
+            on_board(IMAGES.estimate(shrunk(small, DIGITS, network=network), DIGITS), small).fits is Fits.FITS
+        )
 
 
 def test_what_no_net_of_the_recipe_fits_is_said() -> None:

@@ -132,5 +132,5 @@ RECIPE = Recipe(
     params=ImageClassifierParams,
     target_kinds=frozenset(Kind),
     trainer="jobs.engine.training.images:train_images",
-    sizing=Sizing(_net, _knobs),
+    sizing=Sizing(_net, _knobs, kind="network"),
 )

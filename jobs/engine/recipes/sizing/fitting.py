@@ -5,7 +5,7 @@ The portal does this when a job is submitted, the engine again before the first 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from hardware.targets.profiles import Target
 from jobs.engine.recipes.params import TrainParams
@@ -126,8 +126,25 @@ def unfit(
     if not most and (together := sizing.largest(params, data, targets, margin=margin)):
         both = _named(params, _sizes(sizing, together, data))
         return UnfitError(f"{reason} It would fit with {_and(both)} together; {_ASK}", {})
-    nothing = "" if most else " Not even the smallest network of this recipe fits there."
-    return UnfitError(reason + nothing, {})
+    return UnfitError(reason if most else f"{reason} {_nothing(sizing, params, data, targets, margin)}", {})
+
+
+def _nothing(
+    sizing: Sizing, params: TrainParams, data: Data, targets: Sequence[Target], margin: float
+) -> str:
+    """That no size will do; and which other kinds of networks have one that will."""
+    kind = sizing.kind
+    kinds = get_args(type(params).model_fields[kind].annotation) if kind else ()
+    others = [
+        each
+        for each in kinds
+        if each != getattr(params, kind)
+        and sizing.largest(params.model_copy(update={kind: each}), data, targets, margin=margin)
+    ]
+    if not others:
+        return "Not even the smallest network of this recipe fits there."
+    asked = getattr(params, kind)
+    return f"Not even the smallest {asked} network fits there; a {_or(others)} one does, made to fit (“fit”)."
 
 
 _ASK = "or have it made to fit (“fit”)."

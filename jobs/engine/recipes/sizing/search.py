@@ -28,10 +28,14 @@ class Knobs:
 
 @dataclass(frozen=True)
 class Sizing:
-    """How a recipe's network follows from its parameters and the data. Called with the recipe's own parameters."""
+    """How a recipe's network follows from its parameters and the data. Called with the recipe's own parameters.
+
+    `kind` names the parameter that chooses among kinds of networks, if there are several: it is never changed.
+    """
 
     net: Callable[[Any, Data], Net]
     knobs: Callable[[Any, Data], Knobs]
+    kind: str = ""
 
     def estimate(self, params: TrainParams, data: Data) -> Estimate:
         return estimate(self.net(params, data))
