@@ -4,8 +4,11 @@ Each run has a process group of its own, a limit of time and of memory, and a lo
 one folder, under the same name wherever it lies, so that no path of a machine gets into what it writes.
 """
 
+import contextlib
+import fcntl
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -106,7 +109,46 @@ def run(
     """
     argv = [sys.executable, *options(tool, arguments)]
     env = _environment(folder)
+    if tool.function:
+        _compile(tool, env, limits, cancelled)
     return followed(tool.name, argv, env=env, log=log, limits=limits, cancelled=cancelled)
+
+
+def _compile(tool: Tool, env: Mapping[str, str], limits: Limits, cancelled: Callable[[], bool]) -> None:
+    """Has a tool of YoWASP's compiled, unless it is in the cache. It would do so itself when it first runs, into a file
+    that another, started meanwhile, reads half written: so one at a time does it, elsewhere, and moves it there.
+    CancelledError.
+    """
+    cache = Path(env["YOWASP_CACHE_DIR"])
+    done = cache / f"{tool.name}-{metadata.version(tool.package)}"
+    if done.exists():
+        return
+    cache.mkdir(parents=True, exist_ok=True)
+    with (
+        (cache / f"{tool.name}.lock").open("w") as lock,
+        tempfile.TemporaryDirectory(dir=cache, prefix=".making-") as name,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if done.exists():
+            return
+        made = Path(name) / "cache"
+        argv, elsewhere = [sys.executable, *options(tool, ["--help"])], {"YOWASP_CACHE_DIR": str(made)}
+        with contextlib.suppress(ToolError):  # each ends with a status of its own; a run says what is wrong
+            followed(
+                tool.name,
+                argv,
+                env={**env, **elsewhere},
+                log=Path(name) / "log",
+                limits=limits,
+                cancelled=cancelled,
+            )
+        files = [path for path in made.rglob("*") if path.is_file()]
+        for path in files:
+            target = cache / path.relative_to(made)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+        if files:
+            done.touch()
 
 
 def followed(
@@ -166,7 +208,8 @@ def _ending(code: int) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """No more than the tools need. YoWASP keeps what it compiled in the user's cache or YOWASP_CACHE_DIR."""
+    """No more than the tools need. YoWASP keeps what it compiled in YOWASP_CACHE_DIR, or the user's cache."""
     passed = ("PATH", "HOME", "XDG_CACHE_HOME", "YOWASP_CACHE_DIR", "TMPDIR")
     kept = {name: os.environ[name] for name in passed if name in os.environ}
-    return {**kept, **SETTINGS, "YOWASP_MOUNT": f"{INSIDE}={folder}"}
+    users = Path(kept.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "YoWASP"
+    return {"YOWASP_CACHE_DIR": str(users), **kept, **SETTINGS, "YOWASP_MOUNT": f"{INSIDE}={folder}"}

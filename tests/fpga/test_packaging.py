@@ -26,7 +26,7 @@ from jobs.engine.events import Wish
 from jobs.engine.export.fpga.packaging import SELFTEST
 from tests.export.conftest import check, digits_zip
 from tests.fpga.compared import LiteRT
-from tests.fpga.kept import KEPT, alone
+from tests.fpga.kept import HOME, KEPT, alone
 from tests.fpga.link.test_host import host
 
 pytestmark = [pytest.mark.fpga, pytest.mark.train, pytest.mark.timeout(600)]
@@ -67,10 +67,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         "out": str(folder / "out"),
         "provenance": {"job": "j1", "name": "digits"},
     }
-    from platformdirs import user_cache_dir  # comes with YoWASP, which only the `fpga` environment has
-
     with pytest.MonkeyPatch.context() as patch:  # the tools that other tests compiled
-        patch.setenv("YOWASP_CACHE_DIR", user_cache_dir("YoWASP", appauthor=False))
+        patch.setenv("YOWASP_CACHE_DIR", str(HOME.with_name("YoWASP")))
         yield task
 
 
