@@ -43,7 +43,7 @@ def pll(board: Board) -> list[str]:
 
 
 def _ecp5(board: Board, divide: int) -> list[str]:
-    settings = {
+    settings: dict[str, str | int] = {
         **_texts(
             PLLRST_ENA="DISABLED", INTFB_WAKE="DISABLED", STDBY_ENABLE="DISABLED", DPHASE_SOURCE="DISABLED",
             OUTDIVIDER_MUXA="DIVA", CLKOP_ENABLE="ENABLED", FEEDBK_PATH="CLKOP",
@@ -63,7 +63,7 @@ def _ecp5(board: Board, divide: int) -> list[str]:
 
 
 def _ice40(board: Board, divide: int) -> list[str]:
-    settings = {
+    settings: dict[str, str | int] = {
         **_texts(FEEDBACK_PATH="SIMPLE"),
         "DIVR": "4'd0", "DIVF": f"7'd{board.core_hz * divide // board.clock_hz - 1}",
         "DIVQ": f"3'd{divide.bit_length() - 1}",
@@ -77,7 +77,7 @@ def _ice40(board: Board, divide: int) -> list[str]:
 
 
 def _gowin(board: Board, divide: int) -> list[str]:
-    settings = {
+    settings: dict[str, str | int] = {
         **_texts(FCLKIN=f"{board.clock_hz / 1e6:g}", DEVICE=board.package, CLKFB_SEL="internal"),
         "IDIV_SEL": 0, "FBDIV_SEL": board.core_hz // board.clock_hz - 1, "ODIV_SEL": divide,
     }  # fmt: skip

@@ -11,8 +11,9 @@ from pathlib import Path
 from hardware.fpga import tools
 from hardware.fpga.tools import Limits, ToolError
 
+# Verilator's makefile has -Os behind what -CFLAGS says; -O2 simulates a quarter faster and builds as fast.
 _FLAGS = (
-    *("--cc", "--exe", "--build", "--top-module", "engine", "-O3", "-CFLAGS", "-O1"),
+    *("--cc", "--exe", "--build", "--top-module", "engine", "-O3", "-MAKEFLAGS", "OPT_FAST=-O2"),
     *("--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-lint"),
 )
 _PROGRAM = "Vengine"
