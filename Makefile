@@ -57,7 +57,7 @@ fpga-node: .venv/run .venv/fpga system-fpga ## this node's tools for FPGA boards
 fpga-boards: .venv/dev .venv/fpga ## a bitstream for each board: what it takes, how fast it may run (ARGS=--write: docs/fpga-boards.md)
 	$(BIN)/python -m benchmarks.fpga_boards $(ARGS)
 
-bench-fpga: .venv/dev .venv/fpga system-fpga ## nets on an FPGA board, proved and measured (DATA=folder; ARGS=--write: docs/fpga-measured.md)
+bench-fpga: .venv/dev .venv/fpga system-fpga ## nets on FPGA boards, proved and measured (DATA=folder; ARGS=--write: docs/fpga-measured.md)
 	$(BIN)/python -m benchmarks.fpga $(DATA) $(ARGS)
 
 test-fast: .venv/dev system front-end ## what neither trains, nor starts the portal, nor opens a browser

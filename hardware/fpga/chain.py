@@ -131,11 +131,11 @@ def _wired(
     vectors.progress(name, "Verilator, from the netlist that was routed")
     program = netlist.build(routed, board, task.simulations, limits=task.limits, cancelled=task.cancelled)
     numbers, loads = vectors.sample(count), name == "netlist"
-    compare(name, lambda: Wired(program, board), image, vectors, numbers, loads=loads)
-    with Wired(program, board) as simulated:
-        if loads:
-            simulated.load(image)
+
+    def over_the_line(simulated: Wired) -> None:
         _over_the_line(task, name, simulated, circuit, image, int(numbers[-1]))
+
+    compare(name, lambda: Wired(program, board), image, vectors, numbers, loads=loads, then=over_the_line)
     loaded = "loaded at run time" if loads else "in the block RAMs from the start"
     return len(numbers), (
         f"The netlist, with the net {loaded}, answers {len(numbers):,} vectors alike; the last one again over the "
@@ -178,7 +178,7 @@ def timing(builds: list[Built]) -> Stage:
         margin = slowest.fmax_hz / slowest.wanted_hz - 1
         said = f"routed {slowest.fmax_hz / 1e6:.1f} MHz, needed {slowest.wanted_hz / 1e6:g} MHz"
         if not slowest.met:
-            raise FlowError("timing", f"Timing is not met: {said}. Try fewer lanes.")
+            raise FlowError("timing", f"Timing is not met: {said}. Try a smaller engine.")
         return 0, f"Timing is met with a margin of {margin:.0%}: {said}."
 
     return timed("timing", work)

@@ -4,6 +4,7 @@ Sources: Lattice's FPGA-TN-02200 (ECP5's sysCLOCK PLLs), FPGA-TN-02052 (iCE40's)
 oscillators may go: FPGA-DS-02012, FPGA-DS-02008 and FPGA-DS-02029, DS226 (grade C8/I7).
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,27 +13,56 @@ from hardware.fpga.boards import Board, Family
 
 @dataclass(frozen=True)
 class _Oscillator:
-    """Its slowest and fastest (Hz), and what its clock can be divided by."""
+    """How fast it may go, what its clock can be divided by, and how fast what comes in and goes out may be; all in Hz,
+    from the slowest to the fastest.
+    """
 
     slowest: int
     fastest: int
     dividers: tuple[int, ...]
+    entering: tuple[int, int]
+    leaving: tuple[int, int]
 
     def divider(self, board: Board) -> int:
         """The one that has it go nearest to the middle. ValueError for a clock that can't be made."""
         middle = (self.slowest + self.fastest) / 2
         best = min(self.dividers, key=lambda each: abs(each * board.core_hz - middle))
         fed_back = board.core_hz * (best if board.family is Family.ICE40 else 1)
-        if not self.slowest <= best * board.core_hz <= self.fastest or fed_back % board.clock_hz:
+        if (
+            not self.slowest <= best * board.core_hz <= self.fastest
+            or not self.entering[0] <= board.clock_hz <= self.entering[1]
+            or not self.leaving[0] <= board.core_hz <= self.leaving[1]
+            or fed_back % board.clock_hz
+        ):
             raise ValueError(f"{board.name}: no PLL settings for {board.clock_hz} to {board.core_hz} Hz")
         return best
 
 
 _OSCILLATORS = {
-    Family.ECP5: _Oscillator(400_000_000, 800_000_000, tuple(range(1, 129))),
-    Family.ICE40: _Oscillator(533_000_000, 1_066_000_000, tuple(1 << power for power in range(1, 7))),
-    Family.GOWIN: _Oscillator(500_000_000, 1_250_000_000, (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)),
+    Family.ECP5: _Oscillator(
+        slowest=400_000_000,
+        fastest=800_000_000,
+        dividers=tuple(range(1, 129)),
+        entering=(8_000_000, 400_000_000),
+        leaving=(3_125_000, 400_000_000),
+    ),
+    Family.ICE40: _Oscillator(
+        slowest=533_000_000,
+        fastest=1_066_000_000,
+        dividers=tuple(1 << power for power in range(1, 7)),
+        entering=(10_000_000, 133_000_000),
+        leaving=(16_000_000, 275_000_000),
+    ),
+    Family.GOWIN: _Oscillator(
+        slowest=500_000_000,
+        fastest=1_250_000_000,
+        dividers=(2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128),
+        entering=(3_000_000, 500_000_000),
+        leaving=(3_906_250, 625_000_000),
+    ),
 }
+_FILTERS = (17_000_000, 26_000_000, 44_000_000, 66_000_000, 101_000_000)
+"""Up to which clock each of an iCE40's filters is for, from the first: as Project IceStorm's icepll has them."""
 
 
 def pll(board: Board) -> list[str]:
@@ -67,7 +97,7 @@ def _ice40(board: Board, divide: int) -> list[str]:
         **_texts(FEEDBACK_PATH="SIMPLE"),
         "DIVR": "4'd0", "DIVF": f"7'd{board.core_hz * divide // board.clock_hz - 1}",
         "DIVQ": f"3'd{divide.bit_length() - 1}",
-        "FILTER_RANGE": "3'd1",  # for 10 to 17 MHz, as icepll has it
+        "FILTER_RANGE": f"3'd{bisect_right(_FILTERS, board.clock_hz) + 1}",
     }  # fmt: skip
     name, port = (
         ("SB_PLL40_PAD", "PACKAGEPIN") if board.pins.clock_of_pll else ("SB_PLL40_CORE", "REFERENCECLK")

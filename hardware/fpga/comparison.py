@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from hardware.fpga.verilator import SimulationError
 
 _EVERY_S = 1.0  # how often a comparison says how far it is, and asks whether it is called off
 
+Circuit = TypeVar("Circuit", bound=Simulator)
 Numbers = NDArray[np.intp]
 Difference = tuple[int, Int8s]
 """The number of a vector, and the output that was found."""
@@ -59,32 +61,40 @@ class Vectors:
 
 def compare(
     stage: str,
-    start: Callable[[], Simulator],
+    start: Callable[[], Circuit],
     image: Image,
     vectors: Vectors,
     numbers: Numbers,
     *,
     loads: bool = True,
+    then: Callable[[Circuit], None] = lambda _circuit: None,
 ) -> None:
-    """These vectors, in as many simulators at once as there are processors; the image is loaded first, where it
-    `loads`.
+    """These vectors, in rising order, in as many simulators at once as there are processors; the image is loaded first,
+    where it `loads`. `then` gets the simulator that answered the last of them.
 
     MismatchError for the first that differs. SimulationError where a run takes other cycles than predicted, or never
-    ends; CancelledError.
+    ends; CancelledError; and what `then` raises.
     """
     workers = len(os.sched_getaffinity(0))
     parts = [part for part in np.array_split(numbers, workers) if len(part)]
     stopped, counts = threading.Event(), [0] * len(parts)
+    differing = [len(vectors.inputs)]  # those behind the first of them need not be looked at
 
     def work(place: int) -> Difference | None:
+        part = parts[place]
+
         def stepped(done: int) -> bool:
             counts[place] = done
-            return not stopped.is_set()
+            return not stopped.is_set() and (done == len(part) or part[done] < min(differing))
 
         with start() as circuit:
             if loads:
                 circuit.load(image)
-            return difference(circuit, image, vectors, parts[place], stepped)
+            if found := difference(circuit, image, vectors, part, stepped):
+                differing.append(found[0])
+            elif part is parts[-1] and counts[place] == len(part):
+                then(circuit)
+            return found
 
     with ThreadPoolExecutor(len(parts)) as pool:
         running = [pool.submit(work, place) for place in range(len(parts))]

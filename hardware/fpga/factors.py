@@ -1,4 +1,4 @@
-"""Scalings and biases as rtl/requantiser.v takes them."""
+"""Scalings and biases as rtl/requantiser.v and rtl/serial_requantiser.v take them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ UNCHANGED = Once(np.array([1 << 16]), np.array([16]))
 """A sum becomes itself."""
 
 _MULTIPLIER_BITS = 35
+_MOST_PLACES = 62
 _SUM_LIMIT = 1 << 31
 
 
@@ -21,7 +22,8 @@ class FactorError(Exception):
 def constant_words(scaling: Scaling, biases: Integers, reach: int) -> Words:
     """(channels, 2): scale and bias. Sums, biases included, lie within ±`reach`.
 
-    FactorError for a factor of 16 or more, or one that takes a sum past 32 bits.
+    FactorError for a factor of 16 or more, one that takes a sum past 32 bits, or places that the serial requantiser
+    has no room for.
     """
     if isinstance(scaling, Twice):
         scales = _twice(scaling, reach)
@@ -47,6 +49,9 @@ def _twice(scaling: Twice, reach: int) -> Words:
 
 
 def _packed(multipliers: Integers, places: Integers, *, twice: bool) -> Words:
+    first = 31 if twice else 0  # places that the first of two roundings takes
+    if (places + first < 1).any() or (places + first > _MOST_PLACES).any():
+        raise FactorError("it shifts sums farther than the engine does")
     rounds = places > 0
     shifts = np.where(rounds, places - 1, 0)
     words = multipliers | (shifts << _MULTIPLIER_BITS) | (rounds.astype(np.int64) << 41) | (int(twice) << 42)

@@ -212,21 +212,13 @@ def build_largest(
 def _too_slow(board: Board, report: Report) -> str:
     return (
         f"What was routed on {board.title} may run at {report.fmax_hz / 1e6:.1f} MHz; "
-        f"{report.wanted_hz / 1e6:.1f} MHz are needed: try fewer lanes."
+        f"{report.wanted_hz / 1e6:.1f} MHz are needed: try a smaller engine."
     )
 
 
 def _key(made: Circuit, board: Board, seeds: Sequence[int], versions: dict[str, str]) -> str:
-    said = [
-        made.sources,
-        made.constraints,
-        board.device,
-        board.package,
-        board.core_hz,
-        list(seeds),
-        versions,
-        _KEPT,
-    ]
+    run = [[call.arguments for call in calls(made, board, seed)] for seed in seeds]
+    said = [made.sources, made.constraints, script(made, board), run, versions, _KEPT]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -290,8 +282,8 @@ def _routed(run: _Run, made: Circuit, seeds: Sequence[int]) -> tuple[Routed, ...
     if not best.fmax_hz:
         raise FlowError(
             "place and route",
-            f"Nothing was routed on {run.board.title} with seeds {', '.join(map(str, seeds))}: try fewer lanes or less "
-            f"memory. {best.failure}",
+            f"Nothing was routed on {run.board.title} with seeds {', '.join(map(str, seeds))}: try a smaller "
+            f"engine (fewer lanes, less memory). {best.failure}",
         )
     return (*(each for each in tried if each is not best), best)
 

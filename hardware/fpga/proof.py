@@ -106,8 +106,14 @@ def prove(
     the netlist is simulated with. `progress` is told a stage's name, of STAGES or flow.py, and what is being done.
 
     UnsupportedError, FitError, FlowError, MismatchError, CancelledError; LookupError for a tool that is not installed;
-    ValueError for no vectors, or others than there are answers.
+    ValueError for no vectors, or others than there are answers, and for `contained` on a board that holds no net.
     """
+    if contained and not board.holds_nets:
+        raise ValueError(
+            f"{board.title}: no bitstream holds a net, as its large memories begin with nothing."
+        )
+    if netlist_vectors < 1:
+        raise ValueError("The netlist has to be simulated with one vector at least.")
     if not len(vectors) or len(vectors) != len(expected):
         raise ValueError(
             f"{len(vectors)} vectors and {len(expected)} answers: there must be as many, and some."

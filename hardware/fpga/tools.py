@@ -7,12 +7,14 @@ one folder, under the same name wherever it lies, so that no path of a machine g
 import contextlib
 import fcntl
 import os
+import shutil
 import sys
-import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import IO
 
 from portal.kit import clock, process
 
@@ -31,6 +33,10 @@ _START_MAIN = (
     "import importlib, sys; name = sys.argv[1]; sys.argv[1:] = sys.argv[2:]; "
     "sys.exit(importlib.import_module(name).main())"
 )
+_RUNTIME = ("yowasp-runtime", "wasmtime")
+"""What else, beside a tool's own version, decides whether it takes what was compiled before."""
+_COMPILING = "Preparing to run"
+"""YoWASP says so when it compiles a tool."""
 SETTINGS = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
 """The environment that the tools run in, beside where they find themselves."""
 
@@ -110,45 +116,87 @@ def run(
     argv = [sys.executable, *options(tool, arguments)]
     env = _environment(folder)
     if tool.function:
-        _compile(tool, env, limits, cancelled)
+        with contextlib.suppress(
+            OSError
+        ):  # the tool says better what is wrong with its cache, if it needs one
+            _compile(tool, env, limits, cancelled)
     return followed(tool.name, argv, env=env, log=log, limits=limits, cancelled=cancelled)
 
 
 def _compile(tool: Tool, env: Mapping[str, str], limits: Limits, cancelled: Callable[[], bool]) -> None:
     """Has a tool of YoWASP's compiled, unless it is in the cache. It would do so itself when it first runs, into a file
-    that another, started meanwhile, reads half written: so one at a time does it, elsewhere, and moves it there.
-    CancelledError.
+    that another, started meanwhile, reads half written: so one at a time does it, elsewhere, and moves it there whole.
+
+    What can't be compiled so, or moved, is left to the tool. CancelledError; ToolError after so long a wait for another
+    as a run may take; OSError where the cache can't be written.
     """
     cache = Path(env["YOWASP_CACHE_DIR"])
-    done = cache / f"{tool.name}-{metadata.version(tool.package)}"
-    if done.exists():
+    versions_ = "-".join(metadata.version(name) for name in (tool.package, *_RUNTIME))
+    marker = cache / f"{tool.name}-{versions_}"
+    if _is_there(marker):
         return
     cache.mkdir(parents=True, exist_ok=True)
-    with (
-        (cache / f"{tool.name}.lock").open("w") as lock,
-        tempfile.TemporaryDirectory(dir=cache, prefix=".making-") as name,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if done.exists():
+    with (cache / f"{tool.name}.lock").open("w") as lock:
+        _lock(lock, tool, limits, cancelled)
+        making = cache / f".making-{tool.name}"
+        shutil.rmtree(making, ignore_errors=True)  # of one that was killed
+        if _is_there(marker):
             return
-        made = Path(name) / "cache"
-        argv, elsewhere = [sys.executable, *options(tool, ["--help"])], {"YOWASP_CACHE_DIR": str(made)}
-        with contextlib.suppress(ToolError):  # each ends with a status of its own; a run says what is wrong
-            followed(
-                tool.name,
-                argv,
-                env={**env, **elsewhere},
-                log=Path(name) / "log",
-                limits=limits,
-                cancelled=cancelled,
-            )
-        files = [path for path in made.rglob("*") if path.is_file()]
-        for path in files:
-            target = cache / path.relative_to(made)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
-        if files:
-            done.touch()
+        making.mkdir()
+        try:
+            if _compiled(tool, env, making, limits, cancelled):
+                _move(making / "cache", cache, marker)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+
+
+def _is_there(marker: Path) -> bool:
+    """Whether all is there that a marker says was moved into its folder."""
+    try:
+        return all((marker.parent / name).exists() for name in marker.read_text().splitlines())
+    except OSError:
+        return False
+
+
+def _lock(lock: IO[str], tool: Tool, limits: Limits, cancelled: Callable[[], bool]) -> None:
+    began = clock.monotonic()
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if cancelled():
+                raise CancelledError(f"{tool.name} was called off") from None
+            if clock.monotonic() - began > limits.seconds:
+                reason = f"waited {limits.seconds:.0f} seconds for another run that compiles it"
+                raise ToolError(tool.name, reason, Path(lock.name)) from None
+            time.sleep(_PATIENCE_S)
+        else:
+            return
+
+
+def _compiled(
+    tool: Tool, env: Mapping[str, str], making: Path, limits: Limits, cancelled: Callable[[], bool]
+) -> bool:
+    """Whether it was compiled whole: another run then compiles nothing. Its help is asked for, whose exit status is
+    each tool's own.
+    """
+    argv = [sys.executable, *options(tool, ["--help"])]
+    own = {**env, "YOWASP_CACHE_DIR": str(making / "cache")}
+    for log in (making / "first.log", making / "second.log"):
+        with contextlib.suppress(ToolError):
+            followed(tool.name, argv, env=own, log=log, limits=limits, cancelled=cancelled)
+    said = (making / "second.log").read_text(errors="replace")
+    return bool(said) and not any(word in said for word in (_COMPILING, "Traceback"))
+
+
+def _move(made: Path, cache: Path, marker: Path) -> None:
+    names = [str(path.relative_to(made)) for path in made.rglob("*") if path.is_file()]
+    for name in names:
+        (cache / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).replace(cache / name)
+    written = made / "marker"
+    written.write_text("\n".join(names))
+    written.replace(marker)
 
 
 def followed(
@@ -208,7 +256,9 @@ def _ending(code: int) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """No more than the tools need. YoWASP keeps what it compiled in YOWASP_CACHE_DIR, or the user's cache."""
+    """No more than the tools need. YoWASP keeps what it compiled in YOWASP_CACHE_DIR; where none is set, in the user's
+    cache, which is named here as it would find it (platformdirs, on Linux).
+    """
     passed = ("PATH", "HOME", "XDG_CACHE_HOME", "YOWASP_CACHE_DIR", "TMPDIR")
     kept = {name: os.environ[name] for name in passed if name in os.environ}
     users = Path(kept.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "YoWASP"

@@ -36,7 +36,7 @@ def program(
 
     SimulationError with what Verilator said, CancelledError, LookupError where it is not installed.
     """
-    said = json.dumps([sorted(files.items()), list(options)])
+    said = json.dumps([sorted(files.items()), list(options), _FLAGS])
     kept = folder / hashlib.sha256(said.encode()).hexdigest()[:32] / _PROGRAM
     if kept.exists():
         return kept

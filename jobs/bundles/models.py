@@ -106,9 +106,7 @@ class TrainedModel(Identified):
         """The targets that a bundle may be asked for: not those that have one, or are getting it."""
         if self.state != ModelState.READY or (self.version_id is None and not self.is_dataless):
             return []
-        taken = {
-            row.target for row in self.bundle_rows if row.state in {BundleState.READY, BundleState.BUILDING}
-        }
+        taken = {row.target for row in self.bundle_rows if row.state in CURRENT}
         return [
             target
             for name, target in TARGETS.items()
@@ -133,6 +131,10 @@ class BundleState(models.TextChoices):
     READY = "ready", _("ready")
     REFUSED = "refused", _("refused")
     FAILED = "failed", _("failed")
+
+
+CURRENT = (BundleState.BUILDING, BundleState.READY)
+"""Of these there is one for each model, target and set of options."""
 
 
 class Bundle(Identified):
@@ -206,9 +208,12 @@ class Bundle(Identified):
 
     @property
     def may_hold(self) -> bool:
-        """Whether there can be another with a bitstream that holds the model."""
+        """Whether another can be asked for, with a bitstream that holds the model."""
         target = TARGETS.get(self.target)
-        return target is not None and target.holds_model and not self.options.get("contained")
+        if target is None or not target.buildable or not target.holds_model:
+            return False
+        rows = (row for row in self.model.bundle_rows if row.target == self.target)
+        return not any(row.options.get("contained") and row.state in CURRENT for row in rows)
 
     @property
     def is_table(self) -> bool:

@@ -14,7 +14,7 @@ from hardware.nodes.models import AcceleratorKind
 from hardware.targets.profiles import Kind
 from hardware.targets.registry import TARGETS
 from jobs.bundles import explanations, receipts, reports
-from jobs.bundles.models import Bundle, BundleState, ModelState, TrainedModel
+from jobs.bundles.models import CURRENT, Bundle, BundleState, ModelState, TrainedModel
 from jobs.bundles.queries import visible_models
 from jobs.engine.recipes.registry import RECIPES
 from jobs.queue import fitting
@@ -34,7 +34,6 @@ KERAS_FILE = "model.keras"
 REPORT_FILE = "report.json"
 BUILD = "build"
 FPGA_MINUTES = 60  # for all stages of a bitstream and its proof
-CURRENT = (BundleState.BUILDING, BundleState.READY)
 
 
 class Options(BaseModel):

@@ -103,7 +103,13 @@ def test_the_identity_tells_boards_sizes_and_sources_apart() -> None:
 
 @pytest.mark.parametrize(
     ("name", "core_hz"),
-    [("icebreaker", 31_000_000), ("tang-nano-20k", 100_000_000), ("ulx3s-12f", 2_000_000)],
+    [
+        ("icebreaker", 31_000_000),
+        ("ice40-hx8k", 12_000_000 * 23),
+        ("tang-nano-20k", 100_000_000),
+        ("tang-nano-20k", 27_000_000 * 24),
+        ("ulx3s-12f", 2_000_000),
+    ],
 )
 def test_a_clock_that_no_pll_makes_is_refused(name: str, core_hz: int) -> None:
     board = dataclasses.replace(BOARDS[name], core_hz=core_hz)
@@ -115,7 +121,7 @@ def test_a_clock_that_no_pll_makes_is_refused(name: str, core_hz: int) -> None:
 def test_a_pll_makes_the_engines_clock(board: Board) -> None:
     """By the formulas of the sources that clocks.py names."""
     text = shell(board, board.engine, bytes(64))
-    found = re.findall(r"\.((?:CLK|DIV|FB|ID|OD)\w+)\((?:\d'd)?(\d+)\)", text)
+    found = re.findall(r"\.((?:CLK|DIV|FB|FILTER|ID|OD)\w+)\((?:\d'd)?(\d+)\)", text)
     of = {name: int(value) for name, value in found}
     if board.family is Family.ECP5:
         clock = board.clock_hz * of["CLKFB_DIV"] / of["CLKI_DIV"]
@@ -125,6 +131,7 @@ def test_a_pll_makes_the_engines_clock(board: Board) -> None:
         oscillator, within = board.clock_hz * (of["DIVF"] + 1) / (of["DIVR"] + 1), (533e6, 1066e6)
         clock = oscillator / 2 ** of["DIVQ"]
         assert of["DIVF"] < 1 << 7
+        assert of["FILTER_RANGE"] == 1, "which icepll has for 10 to 17 MHz"
     else:
         clock = board.clock_hz * (of["FBDIV_SEL"] + 1) / (of["IDIV_SEL"] + 1)
         oscillator, within = clock * of["ODIV_SEL"], (500e6, 1250e6)

@@ -3,15 +3,12 @@
 The engine's place is taken by a small memory: these are tests of the flow.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -176,32 +173,6 @@ def test_a_tool_that_writes_nothing_is_no_success(tmp_path: Path) -> None:
     run = _Run(ICE40, CHIPS[ICE40.family], tmp_path, Limits(), lambda: False, lambda *_: None)
     with pytest.raises(ToolError, match="wrote no netlist"):
         run.tool(tools.YOSYS, ["-V"], "yosys.log", "netlist.json")
-
-
-def test_tools_that_begin_at_once_find_one_whole_compiled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And one that was ended while it compiled left nothing."""
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("YOWASP_CACHE_DIR", str(cache))
-
-    def packed(name: str, **options: Any) -> str:
-        log = tmp_path / name
-        with contextlib.suppress(ToolError, CancelledError):  # its help is no success
-            tools.run(tools.ICEPACK, ["--help"], folder=tmp_path, log=log, **{"limits": Limits(), **options})
-        return log.read_text() if log.exists() else ""
-
-    assert packed("ended", cancelled=lambda: True) == ""
-    assert [path for path in cache.rglob("*") if path.is_file()] == [cache / "icepack.lock"]
-    with ThreadPoolExecutor(3) as pool:
-        said = list(pool.map(packed, "abc"))
-    assert all("unpack mode" in each for each in said)
-    assert not any("Preparing to run" in each for each in said), (
-        "that is YoWASP compiling into the cache itself"
-    )
-    (compiled,) = [path for path in cache.rglob("icepack.wasm/*") if path.is_file()]
-    assert compiled.stat().st_size > 1_000_000
-    assert not list(cache.glob(".making-*"))
 
 
 def test_a_tool_that_is_not_installed_is_named() -> None:

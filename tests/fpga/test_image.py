@@ -6,9 +6,10 @@ from hypothesis import given
 
 from hardware.fpga.engine import Engine, Memory
 from hardware.fpga.errors import UnsupportedError
+from hardware.fpga.factors import FactorError, constant_words
 from hardware.fpga.frontend import read_graph
 from hardware.fpga.image import ImageError, image_of
-from hardware.fpga.ir import Graph
+from hardware.fpga.ir import Graph, Once, Scaling, Twice
 from hardware.fpga.passes.feed_input import feed_input, unfolded
 from hardware.fpga.plan import lowered
 from hardware.fpga.program import compiled
@@ -60,6 +61,19 @@ def test_factors_up_to_16_have_bits_in_the_requantiser() -> None:
         UnsupportedError, match=r"CONV_2D .*: it makes steps 16 times as large, or more. Instead: the"
     ):
         compiled(above, Engine())
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        Once(np.array([5]), np.array([0])),
+        Once(np.array([5]), np.array([63])),
+        Twice(np.array([1 << 30]), np.array([-32])),
+    ],
+)
+def test_shifts_that_no_requantiser_has_bits_for(scaling: Scaling) -> None:
+    with pytest.raises(FactorError, match="shifts sums farther than the engine does"):
+        constant_words(scaling, np.zeros(1, np.int64), 1000)
 
 
 def test_engines_have_sizes_that_can_be() -> None:

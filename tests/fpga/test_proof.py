@@ -116,6 +116,20 @@ def test_there_are_as_many_answers_as_vectors_and_some(tmp_path: Path) -> None:
             prove(content, board=BOARD, vectors=vectors, expected=expected, folder=tmp_path)
 
 
+def test_a_board_that_holds_no_net_says_so_before_anything_takes_minutes(tmp_path: Path) -> None:
+    content = net()
+    x, y = asked(content)
+    with pytest.raises(ValueError, match=r"iCEBreaker .*: no bitstream holds a net"):
+        prove(content, board=BOARDS["icebreaker"], vectors=x, expected=y, folder=tmp_path, contained=True)
+
+
+def test_a_netlist_is_simulated_with_some_vector(tmp_path: Path) -> None:
+    content = net()
+    x, y = asked(content)
+    with pytest.raises(ValueError, match="one vector at least"):
+        prove(content, board=BOARD, vectors=x, expected=y, folder=tmp_path, netlist_vectors=0)
+
+
 def test_fewer_lanes_have_as_much_memory() -> None:
     found = sizes(read_graph(net()), BOARDS["ulx3s-85f"])
     assert [engine.lanes for engine in found] == [128, 64, 32, 16, 8]

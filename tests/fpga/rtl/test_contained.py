@@ -16,9 +16,9 @@ from tests.fpga.kept import CACHE
 from tests.fpga.test_passes import Net
 
 
-@pytest.mark.parametrize("lanes", [8, 16, 128])
+@pytest.mark.parametrize(("lanes", "weight_words"), [(8, 2048), (8, 16384), (16, 2048), (128, 2048)])
 def test_it_computes_what_it_was_made_with(
-    lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lanes: int, weight_words: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net = Net()
     source = net.value((4, 4, 3), 0.05, 11)
@@ -27,7 +27,7 @@ def test_it_computes_what_it_was_made_with(
     each = net.constant(net.chance.integers(-128, 128, 20).astype(np.int8), [0.01])
     out = net.operator("MUL", [added, each], net.value((4, 4, 20), 0.2, 3), "MulOptions")
     graph = read_graph(net.content(source, out))
-    engine = Engine(lanes=lanes, activation_words=512)
+    engine = Engine(lanes=lanes, weight_words=weight_words, activation_words=512)
     image = compiled(graph, engine)
     for name, content in files(image).items():
         (tmp_path / name).write_text(content)

@@ -222,9 +222,8 @@ def test_elements(pace: int) -> None:
             cycles += [{**common, **cycle} for cycle in stepping(8, pace)]
             cycles += [{**common} for _ in range(4)]
             b = other[[0] * 8] if still else other
-            for at in range(
-                8 * pace
-            ):  # an entry comes one cycle after its index, which comes one after `take`
+            # An entry comes one cycle after its index, which comes one after `take`.
+            for at in range(8 * pace):
                 byte = at // pace
                 cycles[6 + at] |= {"entry_a": int(a[byte]) << 20, "entry_b": -int(b[byte]) << 3}
             trace = traced("elements", inputs, {"index_a": 8, "index_b": 8, "sum": 32}, cycles)

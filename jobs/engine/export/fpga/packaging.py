@@ -117,6 +117,11 @@ def _samples(build: Build, content: bytes, said: dict[str, Any]) -> Samples:
 
 
 def _proved(build: Build, content: bytes, samples: Samples) -> Proved:
+    contained = bool(build.task.options.get("contained"))
+    if contained and not build.target.holds_model:
+        raise RefusedError(
+            f"No bitstream for {build.target.title} can hold the model: leave “contained” out."
+        )
     telling = Telling(build.tick, build.log)
     cache = build.task.cache / _CACHE_FOLDER
     if build.task.prepared is not None:
@@ -131,7 +136,7 @@ def _proved(build: Build, content: bytes, samples: Samples) -> Proved:
             expected=samples.outputs,
             folder=build.task.out / WORK_FOLDER,
             cache=cache,
-            contained=bool(build.task.options.get("contained")),
+            contained=contained,
             progress=telling.stage,
             cancelled=telling.look,
         )
