@@ -20,8 +20,8 @@ from portal.kit import process
 RTL = Path(__file__).with_name("rtl")
 MAIN = Path(__file__).with_name("simulation") / "engine.cpp"
 MODULES = (
-    "engine", "loader", "memory", "single_port_memory", "sequencer", "walker", "array", "mac_row", "products", "product",
-    "elements", "slots", "requantiser", "serial_requantiser", "packer",
+    "engine", "loader", "memory", "single_port_memory", "sequencer", "walker", "array", "mac_row", "products",
+    "product", "elements", "slots", "requantiser", "serial_requantiser", "packer",
 )  # fmt: skip
 """The engine's own modules, a file each in RTL."""
 _ENDLESS = (1 << 32) - 1
