@@ -116,9 +116,8 @@ def run(
     argv = [sys.executable, *options(tool, arguments)]
     env = _environment(folder)
     if tool.function:
-        with contextlib.suppress(
-            OSError
-        ):  # the tool says better what is wrong with its cache, if it needs one
+        # The tool says better what is wrong with its cache, if it needs one.
+        with contextlib.suppress(OSError):
             _compile(tool, env, limits, cancelled)
     return followed(tool.name, argv, env=env, log=log, limits=limits, cancelled=cancelled)
 
