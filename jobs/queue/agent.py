@@ -165,7 +165,10 @@ class Agent:
         return self.is_draining or self.displaced or bool(self.trouble)
 
     def take(self, attempt_id: str) -> None:
-        """Run the attempt in a thread of its own, unless somebody has claimed it."""
+        """Run the attempt in a thread of its own, unless somebody has claimed it, or this node has come into trouble: a
+        beat gives it back then.
+        """
+        self.trouble = self._find_trouble()  # a disk may have filled up since the last beat
         with self._lock:
             if attempt_id in self._threads or self.stopping.is_set() or self._takes_nothing:
                 return

@@ -90,6 +90,7 @@ def test_a_job_on_a_disk_that_is_full_for_a_while(mill: Mill, eve: Patient, data
             assert lives(mill, eve)
     done = eve.ended(scene.job)
     reasons = [attempt["end_reason"] for attempt in done["attempts"]]
-    assert reasons in (["done"], ["disk_full", "done"])
+    ran = [reason for reason in reasons if reason != "drained"]  # given back, as the disk was full still
+    assert ran in (["done"], ["disk_full", "done"])
     sound.succeeded(mill, eve, scene.job, reasons)
     sound.succeeded(mill, eve, phases.submit(eve, data, epochs=1), ["done"])

@@ -186,6 +186,25 @@ def test_a_node_in_trouble_gets_no_work_and_gives_back_what_waits(
     assert dispatch.dispatch(now=0, epoch=epoch) == 1
 
 
+def test_a_disk_that_filled_up_since_the_last_beat_takes_no_work(
+    submit: Submit, node: Node, agent: Agent, settings: Any
+) -> None:
+    """Else a job that is tried again at once would fail for a disk that is full for a moment."""
+    settings.NODE_DISK_RESERVE_MB = 0
+    agent._beat()
+    assert agent.trouble == ""
+    job = submit()
+    attempt = lifecycle.begin(job, node=node, accelerators=list(node.accelerators.all()))
+    settings.NODE_DISK_RESERVE_MB = 10**12
+    agent.take(attempt.pk)
+    assert agent._threads == {}
+    attempt.refresh_from_db()
+    assert attempt.claimed_at is None
+    agent._beat()
+    job.refresh_from_db()
+    assert (job.status, job.attempts.get().end_reason) == (Status.QUEUED, EndReason.DRAINED)
+
+
 def test_a_worker_of_this_machine_that_died_is_missed_before_its_lease_runs_out(
     submit: Submit, node: Node
 ) -> None:
