@@ -35,7 +35,8 @@ _TERMS = {
     "fewer cycles an answer takes",
     "cell": "is the smallest part of the chip that computes: a table with an entry for each state of four inputs",
     "multiplier": "is a part of the chip that does nothing else; lanes are made of them as far as they go",
-    "block RAM": "is one of the chip's own small memories; the model lies in them, and what it works on",
+    "block RAM": "is one of the chip's own small memories; the model lies in them or in larger ones "
+    "beside them, and what it works on",
     "word": "is what a memory gives in one cycle",
 }
 
@@ -167,8 +168,9 @@ def _drawn(layers: Sequence[LayerCycles]) -> str:
 def _energy(proved: Proved) -> str:
     found = proved.energy
     return (
-        f"<h2>Energy, an estimate</h2><p>About {found.joules * 1e6:.3g} µJ an answer: {found.static_watts:.3g} W at "
-        f"rest and {found.dynamic_watts:.3g} W at work. {escape(found.formula)}.</p>"
+        f"<h2>Energy, an estimate</h2><p>About {found.joules * 1e6:.3g} µJ an answer: "
+        f"{found.static_watts * 1e3:.4g} mW at rest and {found.dynamic_watts * 1e3:.4g} mW at work. "
+        f"{escape(found.formula)}.</p>"
         f"<p><small>{escape(found.source)}</small></p>"
     )
 

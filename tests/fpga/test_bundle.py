@@ -143,6 +143,9 @@ def test_the_page_shows_what_was_proved_and_what_it_takes(whole: Proved) -> None
     ):
         assert said in text, said
     assert "Energy, an estimate" in text
+    assert re.search(r"µJ an answer: [\d.]+ mW at rest and [\d.]+ mW at work\.", text), (
+        "in figures that people read"
+    )
     for layer in whole.layers:
         assert f'<td class="said">{layer.cycles:,}</td>' in text
     figures = [part.split("</svg>")[0] + "</svg>" for part in text.split("<svg")[1:]]
