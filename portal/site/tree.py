@@ -39,10 +39,10 @@ def programs(*, host: str, port: int) -> list[Program]:
                 "warning",
                 "--ws-ping-interval",
                 "20",
-                "--ws-max-size",  # browsers send nothing; the default is 16 MB, 32 of them waiting
+                "--ws-max-size",  # browsers send nothing; the default is 16 MB
                 "65536",
-                "--ws-max-queue",
-                "4",
+                "--ws-per-message-deflate",  # what is read at once can unpack to 200 MB, all of it held
+                "false",
                 "--timeout-graceful-shutdown",
                 "5",
             ],
