@@ -43,6 +43,7 @@ module engine #(
   localparam [2:0] LAST_SLOT = SLOTS - 1;
   localparam PACE = LANES < 16 ? 16 : 1;  // cycles from one sum to the next
   localparam PACE_BITS = $clog2(8 * PACE);
+  localparam ONE_PORT = OUTPUTS == 1 && WEIGHT_WORDS >= 16384;  // weights in an UltraPlus's large RAMs
 
   // -- The host's side -----------------------------------------------------------------------------------------------
   wire [63:0] word;
@@ -156,7 +157,7 @@ module engine #(
   generate
     for (at = 0; at < OUTPUTS; at = at + 1) begin : weight
       localparam [7:0] LETTER = 97 + at;
-      if (OUTPUTS == 1 && WEIGHT_WORDS >= 16384) begin : of_one_port
+      if (ONE_PORT) begin : of_one_port
         single_port_memory #(.WIDTH(64), .DEPTH(WEIGHT_WORDS), .INIT(INIT ? "weights_a.hex" : "")) memory (
             .clk(clk), .write(to_weights), .address(to_weights ? weight_place : weight_address), .write_data(word),
             .read_data(weights_read)

@@ -1,13 +1,15 @@
 // One sum in sixteen cycles becomes one byte, as requantiser.v makes it: for chips without multipliers to spare.
 //
 // valid, sum, bias   at most every sixteenth cycle; their sum must fit 32 bits
-// scale              as requantiser.v has it, and stays for 8 cycles more; `round` = 0 with `twice` alone
+// scale              as requantiser.v has it, and stays for 8 cycles more. `round` may be 0 with `twice` alone, and at
+//                    most 62 places are shifted away in all
 // zero, low, high    stay until the result is there
 // result             17 cycles after `valid`; so is `valid_out`
 //
-// In two's complement. Four bits of the sum a cycle are multiplied; with `twice` the product begins with 2^30, so that
-// what lies above its 31st bit is rounded half up. Of what is then shifted away, `half` is the highest bit, and `more`
-// tells whether any other is set: halves go away from zero.
+// In two's complement. Eight cycles multiply by four bits of the sum each; with `twice` the product begins with 2^30, so
+// that what lies above its 31st bit is rounded half up. Up to seven more shift by four bits each, and the last by what is
+// left of the places but one: the lowest bit of `shifted` is then the highest of those to be shifted away. `more` and
+// `more_near` tell whether a lower one is set: halves go away from zero.
 module serial_requantiser (
     input  wire        clk,
     input  wire        reset,
