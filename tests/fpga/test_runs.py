@@ -9,6 +9,7 @@ from hardware.fpga.boards import BOARDS
 from hardware.fpga.energy import estimate
 from hardware.fpga.flow import Report, Routed
 from hardware.fpga.runs import RUNS, Run, offered, read, written
+from hardware.fpga.shell import circuit
 
 BOARD = BOARDS["ulx3s-12f"]
 REPORT = Report(
@@ -61,6 +62,13 @@ def test_what_is_recorded_names_boards_that_there_are() -> None:
         assert name in BOARDS
         assert bool(run.failure) == (run.report is None)
         assert run.report is None or run.report.cells <= BOARDS[name].cells
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_what_is_recorded_is_of_the_circuit_as_it_is(name: str) -> None:
+    """Members are told these figures, so Verilog that changes is routed anew: make fpga-boards ARGS=--write."""
+    run = RUNS[name]
+    assert run.digest == circuit(BOARDS[name], run.engine).digest.hex()
 
 
 def test_energy_is_an_estimate_of_what_rests_and_what_moves() -> None:

@@ -1,6 +1,7 @@
 """YoWASP's tools are compiled once, by one of those that need them, and lie in the cache whole or not at all."""
 
 import contextlib
+import dataclasses
 import fcntl
 import time
 from collections.abc import Callable
@@ -16,6 +17,18 @@ from hardware.fpga.tools import CancelledError, Limits, ToolError
 pytestmark = [pytest.mark.fpga, pytest.mark.timeout(120)]
 
 Run = Callable[..., str]
+FAILING = """
+import os
+from pathlib import Path
+
+def run(arguments):
+    cache = Path(os.environ["YOWASP_CACHE_DIR"])
+    cache.mkdir(exist_ok=True)
+    if not (cache / "half").exists():
+        print("Preparing to run")
+    (cache / "half").touch()
+    raise OSError("cannot go on")
+"""
 
 
 @pytest.fixture
@@ -74,6 +87,18 @@ def test_what_is_not_compiled_whole_is_not_moved(cache: Path, run: Run) -> None:
     run(limits=Limits(memory_bytes=1 << 20))
     assert compiled(cache) == []
     assert [path for path in cache.rglob("*") if path.is_file()] == [cache / "icepack.lock"]
+
+
+def test_what_a_tool_left_that_fails_is_not_moved(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its second run compiles nothing, as one does that finds all compiled; it comes to no good end either."""
+    (tmp_path / "failing.py").write_text(FAILING)
+    monkeypatch.chdir(tmp_path)
+    tool = dataclasses.replace(tools.ICEPACK, module="failing", function="run")
+    with pytest.raises(ToolError, match="cannot go on"):
+        tools.run(tool, [], folder=tmp_path, log=tmp_path / "log", limits=Limits())
+    assert not list(cache.glob("icepack-*")), "that names what was moved"
 
 
 def test_one_that_is_lost_is_compiled_again(cache: Path, run: Run) -> None:
