@@ -15,12 +15,13 @@ NOT_TRIED = "No board was attached to any of this: the other end of the line was
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a202c;background:#fff}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}small,figcaption{color:#4a5568}
-table{border-collapse:collapse;margin:.5rem 0}th,td{padding:.25rem .6rem;border:1px solid #cbd5e0;text-align:right}
-th[scope=row],td.said{text-align:left;overflow-wrap:break-word;max-width:22rem}figure{margin:.5rem 0}
-th[scope=row],td.said:last-child{min-width:9rem}.wide{overflow-x:auto}
-svg{width:100%;height:auto;max-width:40rem}code{overflow-wrap:anywhere}
+table{border-collapse:collapse;margin:.5rem 0}th,td{padding:.25rem .6rem;border:1px solid #cbd5e0;text-align:left}
+th[scope=row],td.said{overflow-wrap:anywhere;min-width:9rem;max-width:22rem}.wide{overflow-x:auto}
+.number{text-align:right;font-variant-numeric:tabular-nums}figure{margin:.5rem 0}
+svg{display:block;max-width:40rem;margin-top:.3rem}code{overflow-wrap:anywhere}
 @media(prefers-color-scheme:dark){body{color:#e2e8f0;background:#171923}th,td{border-color:#4a5568}
 small,figcaption{color:#a0aec0}}
+@media(max-width:40rem){table{font-size:.875rem}th,td{padding:.25rem .4rem}}
 """
 _STAGES = {
     "reference": "LiteRT's reference kernels = integer reference",
@@ -85,7 +86,9 @@ def _proof(proved: Proved) -> str:
         ]
         for stage in proved.stages
     ]
-    return "<h2>What was proved</h2>" + _table(["link of the chain", "vectors", "mismatches", ""], rows)
+    return "<h2>What was proved</h2>" + _table(
+        ["link of the chain", "vectors", "mismatches", ""], rows, numbers=(1, 2)
+    )
 
 
 def _area(proved: Proved) -> str:
@@ -138,31 +141,41 @@ def _timing(report: Report) -> str:
 
 
 def _layers(proved: Proved) -> str:
+    names = _names(proved.layers)
     rows = [
         [
-            escape(f"{layer.operator} {layer.name}"),
+            escape(name),
             f"{layer.cycles:,}",
             f"{layer.cycles / proved.cycles:.1%}",
             f"{layer.multiply_accumulates:,}",
             f"{_use(proved, layer):.0%}" if layer.multiply_accumulates else "–",
         ]
-        for layer in proved.layers
+        for name, layer in zip(names, proved.layers, strict=True)
     ]
     head = ["layer", "cycles", "of all", "multiplications", "array's use"]
-    return f"<h2>Layer by layer</h2>{_drawn(proved.layers)}{_table(head, rows)}"
+    most = max((layer.cycles for layer in proved.layers), default=0)
+    drawn = bars(
+        "Cycles",
+        [
+            Bar(name, layer.cycles, most, f"{layer.cycles:,}")
+            for name, layer in zip(names, proved.layers, strict=True)
+        ],
+    )
+    return f"<h2>Layer by layer</h2>{drawn}{_table(head, rows, numbers=(1, 2, 3, 4))}"
+
+
+def _names(layers: Sequence[LayerCycles]) -> list[str]:
+    """Operator and name of each, without the folders that all the names begin with."""
+    paths = [layer.name.split("/") for layer in layers]
+    shared = 0
+    while all(len(path) > shared + 1 for path in paths) and len({path[shared] for path in paths}) == 1:
+        shared += 1
+    return [f"{layer.operator} {'/'.join(path[shared:])}" for layer, path in zip(layers, paths, strict=True)]
 
 
 def _use(proved: Proved, layer: LayerCycles) -> float:
     """The share of the engine's multiplications in a layer's cycles that the layer needs."""
     return layer.multiply_accumulates / (layer.cycles * proved.engine.lanes)
-
-
-def _drawn(layers: Sequence[LayerCycles]) -> str:
-    most = max((layer.cycles for layer in layers), default=0)
-    return bars(
-        "Cycles",
-        [Bar(f"{layer.operator} {layer.name}", layer.cycles, most, f"{layer.cycles:,}") for layer in layers],
-    )
 
 
 def _energy(proved: Proved) -> str:
@@ -184,12 +197,15 @@ def _made(report: Report) -> str:
     )
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    """Cells are HTML already; the first of each row names it."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+def _table(head: list[str], rows: list[list[str]], numbers: Sequence[int] = ()) -> str:
+    """Cells are HTML already; the first of each row names it. `numbers`: the columns that stand on the right."""
+    kinds = ["number" if column in numbers else "said" for column in range(len(head))]
+    top = "".join(
+        f'<th scope="col" class="{kind}">{cell}</th>' for kind, cell in zip(kinds, head, strict=True)
+    )
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>'
-        + "".join(f'<td class="said">{cell}</td>' for cell in row[1:])
+        + "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds[1:], row[1:], strict=True))
         + "</tr>"
         for row in rows
     )

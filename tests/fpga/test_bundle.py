@@ -22,7 +22,7 @@ from hardware.fpga.floats import ends_of
 from hardware.fpga.flow import Built
 from hardware.fpga.frontend import read_graph
 from hardware.fpga.program import compiled
-from hardware.fpga.proof import Proved, layers
+from hardware.fpga.proof import LayerCycles, Proved, layers
 from hardware.fpga.reference import run
 from hardware.fpga.report import NOT_TRIED, page
 from hardware.fpga.shell import Circuit, circuit
@@ -147,7 +147,7 @@ def test_the_page_shows_what_was_proved_and_what_it_takes(whole: Proved) -> None
         "in figures that people read"
     )
     for layer in whole.layers:
-        assert f'<td class="said">{layer.cycles:,}</td>' in text
+        assert f'<td class="number">{layer.cycles:,}</td>' in text
     figures = [part.split("</svg>")[0] + "</svg>" for part in text.split("<svg")[1:]]
     assert len(figures) == 3
     for figure in figures:
@@ -166,8 +166,27 @@ def test_a_bar_is_as_long_as_its_share(whole: Proved) -> None:
     text = page(whole, title="")
     bars = [part for part in text.split("<g>") if "cells: 5,133" in part]
     assert len(bars) == 1
-    empty, filled = (float(part.split('width="')[1].split('"')[0]) for part in bars[0].split("<rect")[1:])
+    empty, filled = (float(part.split('width="')[1].split('%"')[0]) for part in bars[0].split("<rect")[1:])
     assert filled == pytest.approx(empty * 5133 / 12000, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["net/core/a/conv", "net/core/b/conv"], ["a/conv", "b/conv"]),
+        (["net/core", "net/core/b"], ["core", "core/b"]),
+        (["/a", "b/c"], ["/a", "b/c"]),
+        (["net/alone"], ["alone"]),
+    ],
+)
+def test_layers_are_named_without_the_folders_that_all_share(
+    whole: Proved, names: list[str], said: list[str]
+) -> None:
+    found = tuple(
+        LayerCycles(operator="CONV_2D", name=name, cycles=9, multiply_accumulates=0) for name in names
+    )
+    text = page(dataclasses.replace(whole, layers=found), title="")
+    assert re.findall(r'scope="row">CONV_2D ([^<]+)<', text) == said
 
 
 def test_rebuilding_is_the_very_calls_that_the_flow_makes(held: Proved) -> None:
