@@ -7,7 +7,7 @@
 // INIT               1: the memories begin with the files that hardware/fpga/contained.py writes
 // clk, reset         one clock; reset is synchronous and leaves the memories
 // bus_*              the host's: a byte written a cycle; a byte of the activations read, `bus_valid` with `bus_q` two
-//                    cycles later (other memories read as zero). Only while not busy. loader.v says what the address means
+//                    cycles later (other memories read as zero). Only while not busy. loader.v says what addresses mean
 // start              for one cycle: run the program, the input being in the activations
 // busy, cycles       until the output is there; how long the last run took
 //
@@ -119,7 +119,7 @@ module engine #(
     end
   end
 
-  // -- Activations: eight memories of bytes, so that a word can be written in part -------------------------------------
+  // -- Activations: eight memories of bytes, so that a word can be written in part -----------------------------------
   wire [ 7:0] packed_mask;
   wire [15:0] packed_address;
   wire [63:0] packed_data;
@@ -207,9 +207,9 @@ module engine #(
   wire [7:0] taken = bytewise ? read_3 : read_6;
   slots #(.PACE(PACE)) slots (
       .clk(clk), .reset(reset), .take(taken[LAST]), .group_first(taken[GROUP_FIRST]),
-      .group_last(taken[GROUP_LAST]), .taps_inside(taps_inside), .slots(last_slot), .by(constants_by), .base(`SLOT(22, 16)),
-      .first_valid(operation[16*30+8+:4]), .second_valid(operation[16*30+12+:4]), .constant(constant_address),
-      .valid(slot_valid), .step(step)
+      .group_last(taken[GROUP_LAST]), .taps_inside(taps_inside), .slots(last_slot), .by(constants_by),
+      .base(`SLOT(22, 16)), .first_valid(operation[16*30+8+:4]), .second_valid(operation[16*30+12+:4]),
+      .constant(constant_address), .valid(slot_valid), .step(step)
   );
   reg [1:0] valid_1, valid_2, valid_3;
   always @(posedge clk) begin

@@ -6,10 +6,10 @@
 // zero, low, high    stay until the result is there
 // result             17 cycles after `valid`; so is `valid_out`
 //
-// In two's complement. Eight cycles multiply by four bits of the sum each; with `twice` the product begins with 2^30, so
-// that what lies above its 31st bit is rounded half up. Up to seven more shift by four bits each, and the last by what is
-// left of the places but one: the lowest bit of `shifted` is then the highest of those to be shifted away. `more` and
-// `more_near` tell whether a lower one is set: halves go away from zero.
+// In two's complement. Eight cycles multiply by four bits of the sum each; with `twice` the product begins with 2^30,
+// so that what lies above its 31st bit is rounded half up. Up to seven more shift by four bits each, and the last by
+// what is left of the places but one: the lowest bit of `shifted` is then the highest of those to be shifted away.
+// `more` and `more_near` tell whether a lower one is set: halves go away from zero.
 module serial_requantiser (
     input  wire        clk,
     input  wire        reset,

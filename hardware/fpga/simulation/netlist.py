@@ -4,9 +4,9 @@ The module made of it is called `engine` and has the ports of rtl/engine.v, so t
 the wires of the engine's bus, between rtl/commands.v and rtl/engine.v, are cut open. With `direct` low they are as they
 were, and the circuit is driven over its serial line, `rx` and `tx`.
 
-Cells are simulated as yosys' own models have them, but for block RAMs, multipliers and PLLs of an ECP5 and Gowin's, of
-which there are none (ecp5/, gowin/). Of an iCE40 only multipliers and the large RAMs are yosys', whose others lean on
-macros (ice40/).
+Look-up tables become expressions (expressions.py). Other cells are simulated as yosys' own models have them, but for
+block RAMs, multipliers and PLLs of an ECP5 and Gowin's, of which there are none (ecp5/, gowin/). Of an iCE40 only
+multipliers and the large RAMs are yosys', whose others lean on macros (ice40/).
 """
 
 import json
@@ -20,6 +20,7 @@ from typing import Any
 from hardware.fpga import verilator
 from hardware.fpga.boards import BAUD, Board, Family
 from hardware.fpga.shell import MODULE
+from hardware.fpga.simulation import expressions
 from hardware.fpga.simulator import MAIN, Simulator
 from hardware.fpga.tools import Limits
 from hardware.fpga.verilator import SimulationError
@@ -77,11 +78,12 @@ def build(
     module = json.loads(netlist.read_text(encoding="utf-8"))["modules"][MODULE]
     files = {
         "netlist.v": verilog(module),
-        "cells.v": models(board.family, {cell["type"] for cell in _cells(module)}),
+        "cells.v": models(board.family, {cell["type"] for cell in _cells(module)} - expressions.CELLS),
         MAIN.name: MAIN.read_text(encoding="utf-8"),
     }
     options = [
         *("-Wno-fatal", "-Wno-style"),  # what yosys' models need
+        "-fno-merge-cond",  # what is merged are jumps, too
         *("-CFLAGS", f"-DDIVISOR={board.divisor}"),
     ]
     return verilator.program(files, options=options, folder=folder, limits=limits, cancelled=cancelled)
@@ -185,6 +187,8 @@ def _bits(cell: Mapping[str, Any]) -> Iterator[Bit]:
 
 
 def _instance(number: int, cell: Mapping[str, Any], cut: Mapping[Bit, str]) -> str:
+    if cell["type"] in expressions.CELLS:
+        return "\n".join(f"    {each}" for each in _statements(number, cell, cut))
     values = {name: _value(value) for name, value in cell["parameters"].items()}
     parameters = ", ".join(f".{name}({value})" for name, value in values.items())
     made = {name for name, direction in cell["port_directions"].items() if direction == "output"}
@@ -194,6 +198,14 @@ def _instance(number: int, cell: Mapping[str, Any], cut: Mapping[Bit, str]) -> s
         if bits
     )
     return f"    {cell['type']} #({parameters}) c{number} ({ports});"
+
+
+def _statements(number: int, cell: Mapping[str, Any], cut: Mapping[Bit, str]) -> list[str]:
+    def wire(port: str) -> str:
+        bits, is_output = cell["connections"].get(port), cell["port_directions"][port] == "output"
+        return _joined(bits, cut if is_output else {}) if bits else "" if is_output else "1'b0"
+
+    return expressions.statements(number, cell, wire)
 
 
 def _joined(bits: list[Bit], cut: Mapping[Bit, str] | None = None) -> str:

@@ -7,7 +7,7 @@ module SB_LUT4 (input I0, I1, I2, I3, output O);
 endmodule
 
 module SB_CARRY (input I0, I1, CI, output CO);
-    assign CO = I0 + I1 + CI > 2'd1;
+    assign CO = (I0 & I1) | (CI & (I0 | I1));
 endmodule
 
 module SB_DFF (input C, D, output reg Q);
