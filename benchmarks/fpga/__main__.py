@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.__main__ import machine
 from benchmarks.fpga.measured import Measured, measure
 from benchmarks.fpga.nets import BOARDS as MEASURED
-from benchmarks.fpga.nets import NETS
+from benchmarks.fpga.nets import HELD, NETS
 from benchmarks.fpga.sets import PICTURES, RECORDINGS
 from benchmarks.fpga.table import table
 from benchmarks.fpga.trained import trained
@@ -69,7 +69,7 @@ def main() -> int:
             return 0
         found = [
             [
-                measure(each, BOARDS[board], home / board / each.net.name, cache, told)
+                measure(each, BOARDS[board], home / board / each.net.name, cache, told, held=board in HELD)
                 for each in ready
                 if each.net.name in names
             ]

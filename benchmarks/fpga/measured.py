@@ -46,8 +46,10 @@ class Measured:
         return needed / (self.proved.cycles * self.proved.engine.lanes)
 
 
-def measure(trained: Trained, board: Board, folder: Path, cache: Path, progress: Progress) -> Measured:
-    """`folder` is worked in."""
+def measure(
+    trained: Trained, board: Board, folder: Path, cache: Path, progress: Progress, *, held: bool = False
+) -> Measured:
+    """`folder` is worked in. `held`: a bitstream that holds the net is made and proved, too."""
     folder.mkdir(parents=True, exist_ok=True)
     test = trained.arrays.test
     made = exported(trained, board, folder)
@@ -63,6 +65,7 @@ def measure(trained: Trained, board: Board, folder: Path, cache: Path, progress:
         expected=tensors[graph.output],
         folder=folder / "proof",
         cache=cache,
+        contained=held,
         progress=progress,
     )
     took = clock.monotonic() - began

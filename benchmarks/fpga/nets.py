@@ -63,7 +63,10 @@ NETS = (
 )
 BOARDS = {
     "ulx3s-85f": ("digits-cnn", "lenet", "ds-cnn", "resnet-8"),
+    "ulx3s-12f": ("digits-cnn",),
     "icebreaker": ("digits-cnn",),
     "ice40-hx8k": ("narrow",),
 }
 """On which board each is measured: the smallest have room for some alone."""
+HELD = ("ulx3s-12f",)
+"""On which boards a bitstream that holds the net is made, too."""

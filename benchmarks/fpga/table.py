@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from benchmarks.fpga.measured import Measured
 from hardware.fpga.boards import Board
+from hardware.fpga.flow import Report
+from hardware.fpga.proof import Proved
 
 
 def table(found: Sequence[Measured]) -> str:
@@ -21,7 +23,6 @@ def table(found: Sequence[Measured]) -> str:
 def _row(each: Measured, board: Board) -> dict[str, str]:
     proved, report = each.proved, each.proved.built.report
     stages = {stage.name: stage for stage in proved.stages}
-    built = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report.seconds.items())
     return {
         "parameters": f"{each.parameters:,}",
         "parameters of the job": ", ".join(
@@ -43,7 +44,26 @@ def _row(each: Measured, board: Board) -> dict[str, str]:
         "the same at the routed clock": f"{proved.cycles / report.fmax_hz * 1e3:.2f} ms",
         "energy, estimated": f"{proved.energy.joules * 1e6:.0f} µJ",
         "loading over the line, reckoned": f"{each.load_s:.1f} s",
-        "the board's bitstream, once": built,
+        "the board's bitstream, once": _seconds(report),
+        **_held(proved),
         "proof, seconds": ", ".join(f"{name} {stage.seconds:.0f}" for name, stage in stages.items()),
         "from a .tflite to the end of the proof": f"{each.took_s:.0f} s",
     }
+
+
+def _held(proved: Proved) -> dict[str, str]:
+    """What there is to say of a bitstream that holds the net, where there is one."""
+    if proved.contained is None:
+        return {}
+    report, board = proved.contained.report, proved.board
+    stage = next(stage for stage in proved.stages if stage.name == "contained")
+    return {
+        "the bitstream that holds the net": _seconds(report),
+        "its cells, multipliers, block RAMs": f"{report.cells:,}, {report.multipliers}, {report.block_rams}",
+        "its clock, routed": f"{report.fmax_hz / 1e6:.1f} MHz, needed {board.core_hz / 1e6:g} MHz",
+        "its vectors in the netlist, mismatches": f"{stage.vectors}, {stage.mismatches}",
+    }
+
+
+def _seconds(report: Report) -> str:
+    return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in report.seconds.items())
