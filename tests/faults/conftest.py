@@ -68,6 +68,24 @@ def mended(mill: Mill, eve: Patient) -> None:
             until(is_over(eve, job), "a job that can't be cancelled")
 
 
+@pytest.fixture
+def mill(sqlite_mill: Mill, eves: Eves) -> Iterator[Mill]:
+    """The portal on SQLite, unless a module has one of its own."""
+    sqlite_mill.warm()
+    yield sqlite_mill
+    mended(sqlite_mill, eves.of(sqlite_mill)[0])
+
+
+@pytest.fixture
+def eve(mill: Mill, eves: Eves) -> Patient:
+    return eves.of(mill)[0]
+
+
+@pytest.fixture
+def data(mill: Mill, eves: Eves) -> str:
+    return eves.of(mill)[1]
+
+
 def ground_for(request: pytest.FixtureRequest, eves: Eves, victim: str) -> Ground:
     """The portal on which this victim is killed, its member and her digits."""
     mill: Mill = request.getfixturevalue("postgres_mill" if victim == "postgres" else "sqlite_mill")

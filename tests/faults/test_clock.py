@@ -35,11 +35,6 @@ def eve(mill: Mill, eves: Eves) -> Iterator[Patient]:
     mended(mill, eves.of(mill)[0])
 
 
-@pytest.fixture
-def data(mill: Mill, eves: Eves) -> str:
-    return eves.of(mill)[1]
-
-
 @pytest.mark.parametrize("jump", [2, 0, -2], ids=["two_hours_on", "and_back", "two_hours_back"])
 def test_the_machines_clock_jumps(mill: Mill, eve: Patient, data: str, clock: Clock, jump: int) -> None:
     """Two hours on, back, and two hours back: each time from where the one before left it."""

@@ -39,11 +39,6 @@ def eve(mill: Mill, eves: Eves) -> Iterator[Patient]:
     mended(mill, eves.of(mill)[0])
 
 
-@pytest.fixture
-def data(mill: Mill, eves: Eves) -> str:
-    return eves.of(mill)[1]
-
-
 def lives(mill: Mill, eve: Patient) -> bool:
     """Pages and the API answer."""
     return mill.answers() and eve.http.get("/me").status_code == httpx.codes.OK

@@ -8,26 +8,8 @@ from celery import Celery
 
 from tests.e2e.portal import digits_zip
 from tests.faults import phases, sound
-from tests.faults.conftest import Eves, mended
 from tests.faults.mill import Mill, Patient, until
 from tests.faults.sending import checked
-
-
-@pytest.fixture
-def mill(sqlite_mill: Mill, eves: Eves) -> Iterator[Mill]:
-    sqlite_mill.warm()
-    yield sqlite_mill
-    mended(sqlite_mill, eves.of(sqlite_mill)[0])
-
-
-@pytest.fixture
-def eve(mill: Mill, eves: Eves) -> Patient:
-    return eves.of(mill)[0]
-
-
-@pytest.fixture
-def data(mill: Mill, eves: Eves) -> str:
-    return eves.of(mill)[1]
 
 
 @pytest.fixture

@@ -39,11 +39,6 @@ def eve(mill: Mill, eves: Eves) -> Iterator[Patient]:
     mended(mill, eves.of(mill)[0])
 
 
-@pytest.fixture
-def data(mill: Mill, eves: Eves) -> str:
-    return eves.of(mill)[1]
-
-
 @pytest.fixture(scope="module")
 def proxy(mill: Mill) -> Iterator[Proxy]:
     assert mill.cluster is not None

@@ -1,35 +1,16 @@
 """A portal as `manage.py up` starts it: parts that stay away, are asked to end, or die again and again."""
 
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.e2e.portal import digits_zip
 from tests.faults import phases, sound
-from tests.faults.conftest import Eves, mended
 from tests.faults.mill import Mill, Patient, until
 from tests.faults.sending import checked, form
 
 ALIVE_S = 20.0
-
-
-@pytest.fixture
-def mill(sqlite_mill: Mill, eves: Eves) -> Iterator[Mill]:
-    sqlite_mill.warm()
-    yield sqlite_mill
-    mended(sqlite_mill, eves.of(sqlite_mill)[0])
-
-
-@pytest.fixture
-def eve(mill: Mill, eves: Eves) -> Patient:
-    return eves.of(mill)[0]
-
-
-@pytest.fixture
-def data(mill: Mill, eves: Eves) -> str:
-    return eves.of(mill)[1]
 
 
 def test_without_redis_all_goes_on_a_little_slower(mill: Mill, eve: Patient, data: str) -> None:

@@ -83,11 +83,6 @@ def eve(mill: Mill, eves: Eves) -> Iterator[Patient]:
     mended(mill, eves.of(mill)[0])
 
 
-@pytest.fixture
-def data(mill: Mill, eves: Eves) -> str:
-    return eves.of(mill)[1]
-
-
 @pytest.mark.parametrize("then", ["keep_its_file", "lose_its_file", "tear_its_file"])
 def test_killed_and_back(mill: Mill, eve: Patient, data: str, server: Server, then: str) -> None:
     """One job runs, and another waits with its message unread."""

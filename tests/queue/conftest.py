@@ -1,6 +1,8 @@
 """A node with one CPU, a ready dataset, and jobs on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from hardware.nodes.models import Accelerator, Node
 from jobs.datasets.models import Dataset, Version, VersionState
 from jobs.queue import lifecycle, services
 from jobs.queue.admission import parse_spec
+from jobs.queue.agent import Agent
 from jobs.queue.lifecycle import Held
 from jobs.queue.models import Attempt, Job
 from portal.core import storage
@@ -19,6 +22,20 @@ def node(db: None) -> Node:
     made = Node.objects.create(name="mill-1", key_sha256="0" * 64)
     Accelerator.objects.create(node=made, kind="cpu", model="test", memory_bytes=8 * 1024**3)
     return made
+
+
+@pytest.fixture
+def own_home(settings: Any, tmp_path: Path) -> None:
+    settings.HOME = tmp_path
+
+
+@pytest.fixture
+def agent(node: Node) -> Iterator[Agent]:
+    """The node's worker; nothing of it runs unless a test has it run."""
+    made = Agent()
+    made.node = node
+    yield made
+    made.stopping.set()
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,19 +23,7 @@ from portal.kit import identity
 
 Submit = Callable[..., Job]
 Start = Callable[..., Held]
-
-
-@pytest.fixture(autouse=True)
-def own_home(settings: Any, tmp_path: Path) -> None:
-    settings.HOME = tmp_path
-
-
-@pytest.fixture
-def agent(node: Node) -> Iterator[Agent]:
-    made = Agent()
-    made.node = node
-    yield made
-    made.stopping.set()
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def lost(held: Held) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,7 @@ from tests.nodes.conftest import ELSEWHERE, long_gone
 
 Submit = Callable[..., Job]
 Start = Callable[..., Held]
-
-
-@pytest.fixture(autouse=True)
-def own_home(settings: Any, tmp_path: Path) -> None:
-    settings.HOME = tmp_path
-
-
-@pytest.fixture
-def agent(node: Node) -> Iterator[Agent]:
-    made = Agent()
-    made.node = node
-    yield made
-    made.stopping.set()
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def test_a_home_has_one_worker(tmp_path: Path) -> None:
