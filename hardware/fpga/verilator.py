@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +12,8 @@ from pathlib import Path
 from hardware.fpga import tools
 from hardware.fpga.tools import Limits, ToolError
 
-# Verilator's makefile has -Os behind what -CFLAGS says; -O2 simulates a quarter faster and builds as fast.
 _FLAGS = (
-    *("--cc", "--exe", "--build", "--top-module", "engine", "-O3", "-MAKEFLAGS", "OPT_FAST=-O2"),
+    *("--cc", "--exe", "--build", "--top-module", "engine", "-O3"),
     *("--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-lint"),
 )
 _PROGRAM = "Vengine"
@@ -27,16 +27,19 @@ def program(
     files: Mapping[str, str],
     *,
     options: Sequence[str] = (),
+    compiling: str = "-O2",
     folder: Path,
     limits: Limits | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Path:
     """The program that simulates the module `engine` of these files (Verilog, and C++ with its `main`), by name; made
-    unless it is in `folder` already.
+    unless it is in `folder` already. `options` are Verilator's, `compiling` the compiler's, for this processor alone.
 
     SimulationError with what Verilator said, CancelledError, LookupError where it is not installed.
     """
-    said = json.dumps([sorted(files.items()), list(options), _FLAGS])
+    # Verilator's makefile has -Os behind what -CFLAGS says.
+    options = [*options, "-MAKEFLAGS", f"OPT_FAST='{compiling}'"]
+    said = json.dumps([sorted(files.items()), options, _FLAGS, _processor()])
     kept = folder / hashlib.sha256(said.encode()).hexdigest()[:32] / _PROGRAM
     if kept.exists():
         return kept
@@ -76,3 +79,13 @@ def _made(
     except ToolError as error:
         raise SimulationError(f"No simulation could be made. {error}") from error
     return home / "made" / _PROGRAM
+
+
+def _processor() -> str:
+    """What this one is and can do: a program that was compiled for another may not run here."""
+    told = ("model name", "flags", "Features", "CPU part")
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    return "\n".join(sorted({platform.machine(), *(line for line in lines if line.startswith(told))}))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,23 @@ def test_a_simulation_that_cannot_be_made_says_what_verilator_said(tmp_path: Pat
     files = {"engine.v": "module engine (input clk);\n  wire 1;\nendmodule\n"}
     with pytest.raises(SimulationError, match=r"(?s)No simulation could be made.*engine\.v:2:.*syntax error"):
         verilator.program(files, folder=tmp_path)
+
+
+@pytest.mark.fpga
+def test_a_simulation_is_made_once_for_each_kind_of_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its instructions are this one's; a folder may come from another machine."""
+    files = {
+        "engine.v": "module engine (input clk, output reg q);\nalways @(posedge clk) q <= !q;\nendmodule\n",
+        "engine.cpp": '#include "Vengine.h"\nint main() { Vengine engine; engine.eval(); return 0; }\n',
+    }
+    first = verilator.program(files, folder=tmp_path)
+    made = first.stat().st_mtime_ns
+    assert verilator.program(files, folder=tmp_path) == first
+    assert first.stat().st_mtime_ns == made
+    monkeypatch.setattr(platform, "machine", lambda: "another")
+    assert verilator.program(files, folder=tmp_path) != first
 
 
 # --- whole --------------------------------------------------------------------------------------------------
