@@ -33,8 +33,8 @@ the parameters that stand below and every other the recipe's default, but that i
 were uploaded as grey pictures of 49 × 10, a row for each 20 ms, a column for each band of tones. The model was
 converted as a build converts it and proved on the portal's test split: every picture in the engine's Verilog, a sample
 in the netlist that was routed. No board was attached: time on a board is reckoned from cycles, which simulation
-confirms, and the board's clock. The first net's proof on each board waits for the netlist's simulation, which is built
-once for a board.
+confirms, and the board's clock. The programs that simulate a board's circuit are made once: those of the ULX3S 85F were
+there, as on a node that was prepared (`make fpga-node`); the first net on each other board waits for them.
 
 The two accuracies of int8 may differ by a few pictures: LiteRT's default kernels and its reference kernels, which the
 engine follows bit by bit, do not round alike, and a picture whose two best classes are a few steps apart may go either
