@@ -312,7 +312,9 @@ def flood(live: ClientConnection, portal: Portal, *, size: int, times: int) -> i
 
 
 @pytest.mark.parametrize("size", [60_000, 500])
-def test_a_flood_is_taken_only_as_fast_as_it_is_thrown_away(size: int, live: ClientConnection, portal: Portal) -> None:
+def test_a_flood_is_taken_only_as_fast_as_it_is_thrown_away(
+    size: int, live: ClientConnection, portal: Portal
+) -> None:
     """The web process never holds more than some buffers of it, whatever the frames would be once unpacked."""
     before = memory(portal)
     assert flood(live, portal, size=size, times=4) - before < 48 * MIB
