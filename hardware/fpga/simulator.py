@@ -53,7 +53,7 @@ def build(
     return verilator.program(
         files,
         options=options,
-        compiling="-O3 -march=native -mtune=generic",
+        level="-O3 -march=native -mtune=generic",
         folder=folder,
         limits=limits,
         cancelled=cancelled,

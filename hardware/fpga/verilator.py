@@ -16,6 +16,10 @@ _FLAGS = (
     *("--cc", "--exe", "--build", "--top-module", "engine", "-O3"),
     *("--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-lint"),
 )
+_COMPILING = "-fno-tree-pre"
+"""For all: a circuit is one long function, in which values that are computed early fill the registers. By OPT_FAST, as
+Verilator's makefile has -Os behind what -CFLAGS says.
+"""
 _PROGRAM = "Vengine"
 
 
@@ -27,18 +31,18 @@ def program(
     files: Mapping[str, str],
     *,
     options: Sequence[str] = (),
-    compiling: str = "-O2",
+    level: str = "-O2",
     folder: Path,
     limits: Limits | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Path:
     """The program that simulates the module `engine` of these files (Verilog, and C++ with its `main`), by name; made
-    unless it is in `folder` already. `options` are Verilator's, `compiling` the compiler's, for this processor alone.
+    unless it is in `folder` already. `options` are Verilator's; `level` is how the compiler makes it faster, for this
+    processor alone.
 
     SimulationError with what Verilator said, CancelledError, LookupError where it is not installed.
     """
-    # Verilator's makefile has -Os behind what -CFLAGS says.
-    options = [*options, "-MAKEFLAGS", f"OPT_FAST='{compiling}'"]
+    options = [*options, "-MAKEFLAGS", f"OPT_FAST='{level} {_COMPILING}'"]
     said = json.dumps([sorted(files.items()), options, _FLAGS, _processor()])
     kept = folder / hashlib.sha256(said.encode()).hexdigest()[:32] / _PROGRAM
     if kept.exists():

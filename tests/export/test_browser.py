@@ -45,6 +45,21 @@ Object.defineProperty(HTMLVideoElement.prototype, "videoWidth", {
 });
 """
 
+# No picture ever comes of a canvas that nobody draws on: it does not begin to play.
+BLIND_CAMERA = """
+navigator.mediaDevices.getUserMedia = async () => document.createElement("canvas").captureStream(0);
+"""
+# Somebody is asked, and answers later.
+SLOW_CONSENT = """
+window.askedFor = 0;
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+  window.askedFor += 1;
+  await new Promise((resolve) => { window.consent = resolve; });
+  return ask(wanted);
+};
+"""
+
 # A model of alice's with the bundle that was built, in another process's database.
 STORE = """
 import django; django.setup()
@@ -215,6 +230,31 @@ class TestInChromium:
         watched.page.goto((pictures.bundle / "index.html").as_uri())
         watched.page.click("[data-part=camera]")
         watched.answer("answer")
+
+    def test_a_camera_is_turned_off_before_its_first_picture(self, watched: Watched, pictures: Built) -> None:
+        """Whoever changes their mind is told of no error, nor is the page's console; it can be turned on again."""
+        watched.page.add_init_script(BLIND_CAMERA)
+        watched.page.goto((pictures.bundle / "index.html").as_uri())
+        for _time in range(2):
+            watched.page.click("[data-part=camera]")
+            watched.page.wait_for_selector("[data-part=video]:visible")
+            watched.page.click("[data-part=camera]")
+            assert watched.page.is_hidden("[data-part=video]")
+        watched.page.wait_for_selector("[aria-busy]", state="detached")
+        assert watched.page.is_hidden("[data-trouble]")
+
+    def test_a_camera_is_asked_for_once(self, watched: Watched, pictures: Built) -> None:
+        """Until it is allowed the button is out of use: of two streams one would go on for ever."""
+        watched.page.add_init_script(SLOW_CONSENT)
+        watched.page.goto((pictures.bundle / "index.html").as_uri())
+        watched.page.click("[data-part=camera]")
+        watched.page.wait_for_function("window.askedFor === 1")
+        assert watched.page.is_disabled("[data-part=camera]")
+        watched.page.evaluate("document.querySelector('[data-part=camera]').click()")
+        assert watched.page.evaluate("window.askedFor") == 1
+        watched.page.evaluate("window.consent()")
+        watched.answer("answer")
+        assert watched.page.is_enabled("[data-part=camera]")
 
     def test_rows_are_answered_from_a_form_and_from_a_file(
         self, watched: Watched, rows: Built, tmp_path: Path

@@ -98,16 +98,30 @@ export class PictureView {
 
   async startCamera() {
     const video = this.part("video");
+    const stream = await this.askForCamera();
+    this.stream = stream;
+    video.srcObject = stream;
+    video.hidden = false;
+    this.part("camera").textContent = t("try-camera-off");
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
+      await video.play();
+    } catch (error) {
+      if (this.stream === stream) throw error; // else it was turned off before its first picture
+    }
+    if (this.stream === stream) this.look(stream, video);
+  }
+
+  /** Whoever is asked may think about it: a second click meanwhile would ask for a second stream. */
+  async askForCamera() {
+    const camera = this.part("camera");
+    camera.disabled = true;
+    try {
+      return await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
     } catch (error) {
       throw Object.assign(error, { key: "try-no-camera", values: { reason: error.message } });
+    } finally {
+      camera.disabled = false;
     }
-    video.srcObject = this.stream;
-    video.hidden = false;
-    await video.play();
-    this.part("camera").textContent = t("try-camera-off");
-    this.look(this.stream, video);
   }
 
   async look(stream, video) {
